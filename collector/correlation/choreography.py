@@ -1,0 +1,135 @@
+"""Choreographies as declared: which events start, end and fail a kind of transaction, and its response rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+GRACE = timedelta(milliseconds=500)
+SKEW = timedelta(seconds=5)
+HISTORY_AGE = timedelta(hours=1)
+TRANSACTION_EVENTS = 2_000
+IDLE_UNDECLARED = timedelta(hours=1)
+"""Silence after which a transaction without a declared choreography counts as over."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of judgement.
+
+    skew: how far an event's own time may be from its record's timestamp and still be believed.
+    grace: what a deadline is overdrawn by before it counts.
+    history_age: events older than this at arrival are history; they raise no alert.
+    transaction_events: above this many, a transaction is oversized and judged no more.
+    """
+
+    skew: timedelta = SKEW
+    grace: timedelta = GRACE
+    history_age: timedelta = HISTORY_AGE
+    transaction_events: int = TRANSACTION_EVENTS
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """After every event of `after` (several: a join), one of `expect` is expected from `service` within `within`.
+
+    `compensates` names the event type that the answer undoes: the rule then applies only where that event happened.
+    """
+
+    key: str
+    after: tuple[str, ...]
+    expect: tuple[str, ...]
+    service: str = ""
+    within: timedelta | None = None
+    compensates: str | None = None
+    even_after_end: bool = False
+
+    @property
+    def awaited(self) -> str:
+        """The awaited types as people read them: "PaymentAuthorized or PaymentDeclined"."""
+        return " or ".join(self.expect)
+
+    @property
+    def survives_end(self) -> bool:
+        return self.even_after_end or self.compensates is not None
+
+
+class Choreography(msgspec.Struct, frozen=True, dict=True):
+    """A kind of transaction. `declared` is false for those that are only named after their first event type."""
+
+    name: str
+    starts: frozenset[str] = frozenset()
+    completes: frozenset[str] = frozenset()
+    fails: frozenset[str] = frozenset()
+    timeout: timedelta | None = None
+    idle_timeout: timedelta | None = None
+    rules: tuple[Rule, ...] = ()
+    declared: bool = True
+
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """Every event type that the declaration names."""
+        in_rules = {
+            name
+            for rule in self.rules
+            for name in (*rule.after, *rule.expect, *((rule.compensates,) if rule.compensates else ()))
+        }
+        return self.starts | self.completes | self.fails | in_rules
+
+    @cached_property
+    def ends(self) -> frozenset[str]:
+        return self.completes | self.fails
+
+    @cached_property
+    def expected_by(self) -> dict[str, list[Rule]]:
+        """Rules by the types that answer them."""
+        found: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            for name in rule.expect:
+                found.setdefault(name, []).append(rule)
+        return found
+
+
+def undeclared(name: str) -> Choreography:
+    return Choreography(name=name, idle_timeout=IDLE_UNDECLARED, declared=False)
+
+
+class RuleBook(msgspec.Struct, frozen=True, dict=True):
+    """All declared choreographies of one version of the configuration. `version` is the stored RuleSet's id; 0: none."""
+
+    choreographies: tuple[Choreography, ...] = ()
+    limits: Limits = Limits()
+    version: int = 0
+
+    @cached_property
+    def by_name(self) -> dict[str, Choreography]:
+        return {choreography.name: choreography for choreography in self.choreographies}
+
+    @cached_property
+    def _by_start(self) -> dict[str, Choreography]:
+        return {name: c for c in reversed(self.choreographies) for name in c.starts}
+
+    @cached_property
+    def _by_mention(self) -> dict[str, Choreography]:
+        return {name: c for c in reversed(self.choreographies) for name in c.mentioned}
+
+    def named(self, name: str) -> Choreography:
+        return self.by_name.get(name) or undeclared(name)
+
+    def choose(self, types: Iterable[str]) -> Choreography:
+        """The choreography of a transaction whose events have these types, in event order.
+
+        That of its earliest start event; else the first declared one that mentions one of its types, earliest first;
+        else one named after its first event type.
+        """
+        types = list(types)
+        for table in (self._by_start, self._by_mention):
+            for name in types:
+                if name in table:
+                    return table[name]
+        return undeclared(types[0] if types else "")
+
+    def to_json(self) -> Any:
+        return msgspec.to_builtins(self.choreographies)

@@ -1,0 +1,50 @@
+"""What correlation needs to know of an event: its skeleton, and the order that all of them have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+EventKey = tuple[str, str]
+"""What makes an event the same event within a transaction: (source, id), as in CloudEvents."""
+
+EventOrder = tuple[datetime, datetime, str, int, int]
+
+
+class Skeleton(msgspec.Struct, frozen=True, gc=False):
+    """An event of a transaction without its payload.
+
+    `time` is the event's own time, `record_time` the Kafka record's timestamp, `received_at` the database's clock when
+    it was stored; all are aware and in UTC. `causes` are the ids (not keys) of the events it names as its causes.
+    """
+
+    source: str
+    id: str
+    type: str
+    service: str
+    time: datetime
+    record_time: datetime
+    received_at: datetime
+    topic: str
+    partition: int
+    offset: int
+    causes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> EventKey:
+        return (self.source, self.id)
+
+    @property
+    def order(self) -> EventOrder:
+        """Event order: event time, record timestamp, topic, partition, offset. Total, since coordinates are unique."""
+        return (self.time, self.record_time, self.topic, self.partition, self.offset)
+
+    @property
+    def copy_order(self) -> tuple[datetime, str, int, int]:
+        """Among copies of one event the smallest of these counts; the others are redeliveries."""
+        return (self.record_time, self.topic, self.partition, self.offset)
+
+
+def in_order(events: list[Skeleton]) -> list[Skeleton]:
+    return sorted(events, key=lambda event: event.order)

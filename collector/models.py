@@ -1,0 +1,344 @@
+"""The tables of events and transactions: what was read, what it means, and how far reading has come.
+
+Five of them are partitioned by day (`day`) and so carry no foreign keys: `Event`, `Payload`, `Transition`,
+`Uncorrelated` and `Undecodable`; their DDL is in the first migration, their upkeep in `collector.partitions`.
+docs/architecture.md draws how they hang together.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class Phase(models.TextChoices):
+    RUNNING = "running"
+    COMPENSATING = "compensating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    COMPENSATED = "compensated"
+    ABANDONED = "abandoned"
+
+
+OPEN_PHASES = (Phase.RUNNING, Phase.COMPENSATING)
+
+
+class Topic(models.Model):
+    """A topic of one Kafka cluster. A topic that was deleted and made anew has a new id, and so a new row."""
+
+    cluster = models.TextField()
+    uid = models.TextField(help_text="Kafka's topic id; where the broker has none (the embedded one), the name")
+    name = models.TextField()
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    vanished_at = models.DateTimeField(null=True, help_text="when the cluster no longer listed it")
+    watermark = models.DateTimeField(null=True, help_text="everything appended before this moment has been read")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="topic_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Progress(models.Model):
+    """The next offset to read of a partition; written in the same database transaction as what was read before it."""
+
+    pk = models.CompositePrimaryKey("topic", "partition")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE)
+    partition = models.IntegerField()
+    next_offset = models.BigIntegerField()
+    first_offset = models.BigIntegerField(help_text="where reading began")
+    from_start = models.BooleanField(help_text="reading began at offset 0, so nothing came before it")
+    last_record_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    end_offset = models.BigIntegerField(null=True, help_text="the partition's end at the last snapshot, for the lag")
+    unreadable_since = models.DateTimeField(null=True)
+
+
+class Gap(models.Model):
+    """Records that were gone before they were read, or a log that ends before the place read to."""
+
+    class Kind(models.TextChoices):
+        GAP = "gap", "records were removed before they were read"
+        TRUNCATION = "truncation", "the log ends before the place read to"
+
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE)
+    partition = models.IntegerField()
+    kind = models.TextField(choices=Kind)
+    from_offset = models.BigIntegerField()
+    to_offset = models.BigIntegerField()
+    noticed_at = models.DateTimeField(auto_now_add=True)
+
+
+class RuleSet(models.Model):
+    """A version of the declared choreographies, as it was when transactions were judged by it."""
+
+    digest = models.TextField(unique=True)
+    declared = models.JSONField()
+    loaded_at = models.DateTimeField(auto_now_add=True)
+
+
+class Transaction(models.Model):
+    """All events that share a transaction id, and where they stand.
+
+    Everything but `transaction_id`, `day`, `first_seen_at` and `abandoned_*` is a function of the events, the rules'
+    version and the watermarks; it is stored so that lists need not compute it. `state` holds pending responses and
+    deviations in the form that `collector.correlation.state` documents.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    transaction_id = models.TextField(unique=True, db_collation="C")
+    day = models.DateField(help_text="the day of its first arrival: where its events are stored")
+    first_seen_at = models.DateTimeField()
+    choreography = models.TextField(default="")
+    phase = models.TextField(choices=Phase, default=Phase.RUNNING)
+    overdue_since = models.DateTimeField(null=True)
+    started_at = models.DateTimeField()
+    last_event_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.TextField(default="", help_text="event, compensation, silence or person")
+    event_count = models.IntegerField(default=0)
+    redelivery_count = models.IntegerField(default=0)
+    failed_delivery_count = models.IntegerField(default=0)
+    partial = models.BooleanField(default=False)
+    oversized = models.BooleanField(default=False)
+    historic = models.BooleanField(default=False)
+    rules = models.IntegerField(default=0, help_text="id of the RuleSet it was judged by; 0: none")
+    version = models.BigIntegerField(default=0, help_text="grows with every change: what pages compare")
+    abandoned_at = models.DateTimeField(null=True)
+    abandoned_by = models.TextField(default="")
+    abandoned_reason = models.TextField(default="")
+    state = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-started_at", "-id"], name="transaction_list"),
+            models.Index(fields=["choreography", "-started_at", "-id"], name="transaction_by_choreography"),
+            models.Index(fields=["-started_at", "-id"], condition=Q(ended_at=None), name="transaction_open"),
+            models.Index(
+                fields=["phase", "-ended_at"], condition=Q(ended_at__isnull=False), name="transaction_ended"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.transaction_id
+
+    @property
+    def status(self) -> str:
+        """The phase, or `stuck` where an open transaction is overdue; the phase stays beneath."""
+        return "stuck" if self.overdue_since and self.phase in OPEN_PHASES else self.phase
+
+
+class Deadline(models.Model):
+    """When a transaction is next to be checked. Narrow and apart, so that the wide row needs no index on a deadline.
+
+    Written under the transaction's row lock, only ever to an earlier moment; the sweep re-checks and postpones.
+    """
+
+    transaction = models.BigIntegerField(primary_key=True)
+    due_at = models.DateTimeField(db_index=True)
+
+
+class Overdue(models.Model):
+    """An overdue pending response of a transaction, by cause; what alerts count."""
+
+    id = models.BigAutoField(primary_key=True)
+    transaction = models.BigIntegerField(db_index=True)
+    choreography = models.TextField()
+    awaited = models.TextField(help_text="the awaited event types, joined by ' or '")
+    service = models.TextField(help_text="who owes it; empty where not known")
+    compensation = models.BooleanField(default=False)
+    since = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["choreography", "awaited", "service", "since"], name="overdue_by_cause")]
+
+
+class EventType(models.Model):
+    """An event type seen on a topic, from a service: tells which topics' watermarks an awaited event needs."""
+
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE)
+    type = models.TextField()
+    service = models.TextField()
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["type", "service", "topic"], name="event_type_once")]
+
+
+class Flow(models.Model):
+    """How often one event led to another, in ten-second buckets by arrival: what the live map draws.
+
+    Each collector writes rows of its own (`writer`), so that collectors never wait for each other; readers sum.
+    The source is empty for events without a known cause.
+    """
+
+    bucket = models.DateTimeField()
+    writer = models.TextField()
+    choreography = models.TextField()
+    source_type = models.TextField()
+    source_service = models.TextField()
+    target_type = models.TextField()
+    target_service = models.TextField()
+    topic = models.TextField(help_text="the topic of the target event")
+    count = models.IntegerField()
+    durations = models.JSONField(help_text="log-bucket counts of the edge's durations: {bucket: count}")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "bucket",
+                    "writer",
+                    "choreography",
+                    "source_type",
+                    "source_service",
+                    "target_type",
+                    "target_service",
+                    "topic",
+                ],
+                name="flow_once",
+            )
+        ]
+
+
+class Waiting(models.Model):
+    """How many pending responses there are by rule; each writer adds its differences, readers sum."""
+
+    writer = models.TextField()
+    choreography = models.TextField()
+    rule = models.TextField(help_text="the rule's key within the choreography")
+    after = models.TextField(help_text="the triggers' types, joined by ' + '")
+    awaited = models.TextField(help_text="the awaited types, joined by ' or '")
+    service = models.TextField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["choreography", "rule", "after", "awaited", "service", "writer"], name="waiting_once"
+            )
+        ]
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of a collector, of the sweep and of the workers."""
+
+    name = models.TextField(primary_key=True)
+    at = models.DateTimeField()
+    detail = models.JSONField(default=dict)
+
+
+class Event(models.Model):
+    """A decoded record within a transaction; stored once for each transaction that it names. Partitioned by `day`."""
+
+    pk = models.CompositePrimaryKey("day", "transaction", "source", "event_id")
+    day = models.DateField(help_text="the transaction's day")
+    transaction = models.BigIntegerField()
+    source = models.TextField()
+    event_id = models.TextField()
+    type = models.TextField()
+    service = models.TextField()
+    time = models.DateTimeField()
+    record_time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    topic = models.ForeignKey(Topic, on_delete=models.DO_NOTHING, db_constraint=False)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    causes = models.JSONField(null=True, help_text="ids of the events that it names as its causes")
+    subject = models.TextField(default="")
+    dialect = models.TextField()
+    basis = models.TextField(help_text="where the transaction id was found")
+    trace = models.TextField(default="", help_text="trace context: trace id, span id, parent span id")
+    keys = models.JSONField(null=True, help_text="searchable business keys")
+    notes = models.JSONField(null=True, help_text="what had to be assumed or mended: marks of what is not known")
+    redeliveries = models.IntegerField(default=0)
+
+    class Meta:
+        managed = False
+        db_table = "collector_event"
+
+
+class Payload(models.Model):
+    """A record's key, headers and value as bytes (masked where rules say so). Partitioned by the day of arrival."""
+
+    pk = models.CompositePrimaryKey("day", "topic", "partition", "offset")
+    day = models.DateField(help_text="the day of arrival")
+    topic = models.ForeignKey(Topic, on_delete=models.DO_NOTHING, db_constraint=False)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    key = models.BinaryField(null=True)
+    headers = models.BinaryField(help_text="JSON list of [name, value]; value as text, or {'base64': …}, or null")
+    value = models.BinaryField(null=True)
+    size = models.IntegerField(help_text="bytes of the whole value; more than is stored where it was cut")
+
+    class Meta:
+        managed = False
+        db_table = "collector_payload"
+
+
+class Transition(models.Model):
+    """An entry in the append-only log of what was known of a transaction, and when. Partitioned by the transaction's day.
+
+    It is also the outbox that alerts (`alert_due`) and events back on the bus (`bus_due`) are made from.
+    """
+
+    pk = models.CompositePrimaryKey("day", "id")
+    day = models.DateField()
+    id = models.BigIntegerField()
+    transaction = models.BigIntegerField()
+    at = models.DateTimeField(help_text="when it became known: the database's clock")
+    effective_at = models.DateTimeField(help_text="when it happened: an event's time, or a deadline")
+    kind = models.TextField()
+    phase = models.TextField(choices=Phase)
+    overdue_since = models.DateTimeField(null=True)
+    detail = models.JSONField(default=dict)
+    alert_due = models.BooleanField(default=False)
+    bus_due = models.BooleanField(default=False)
+
+    class Meta:
+        managed = False
+        db_table = "collector_transition"
+
+
+class Uncorrelated(models.Model):
+    """A decoded event without a transaction id. Partitioned by the day of arrival."""
+
+    pk = models.CompositePrimaryKey("day", "topic", "partition", "offset")
+    day = models.DateField()
+    topic = models.ForeignKey(Topic, on_delete=models.DO_NOTHING, db_constraint=False)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    record_time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    source = models.TextField()
+    event_id = models.TextField()
+    type = models.TextField()
+    service = models.TextField()
+    time = models.DateTimeField()
+    dialect = models.TextField()
+    notes = models.JSONField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "collector_uncorrelated"
+
+
+class Undecodable(models.Model):
+    """A record that no dialect could read: its coordinates and why. Partitioned by the day of arrival."""
+
+    pk = models.CompositePrimaryKey("day", "topic", "partition", "offset")
+    day = models.DateField()
+    topic = models.ForeignKey(Topic, on_delete=models.DO_NOTHING, db_constraint=False)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    record_time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    reason = models.TextField()
+    detail = models.TextField()
+    size = models.IntegerField()
+    raw = models.BinaryField(null=True, help_text="the encrypted record, where the configuration keeps it")
+
+    class Meta:
+        managed = False
+        db_table = "collector_undecodable"
