@@ -1,0 +1,44 @@
+"""Graphs of one transaction and of the live choreography, in three pure stages with types between them:
+
+graph (what to draw) → layout (where) → figure (Plotly's dict). No Django, no Kafka, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from collector.correlation.causality import Causality
+from collector.correlation.choreography import Choreography
+from collector.correlation.events import Skeleton
+from collector.correlation.state import Pending
+from dashboard.graphs.graph import Drawing, Flow, Table, Waiting
+
+__all__ = ["Drawing", "Flow", "Table", "Waiting", "events_figure", "services_figure", "transaction_figure"]
+
+
+def transaction_figure(
+    events: Sequence[Skeleton],
+    causality: Causality,
+    pending: Sequence[Pending],
+    choreography: Choreography,
+    *,
+    ended: bool,
+    now: datetime,
+) -> Drawing:
+    """The causal lanes of one transaction: a lane per service, a column per causal depth."""
+    return _empty("No event yet")
+
+
+def services_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
+    """The live map: services as boxes, an edge per event type and service that reacts to it."""
+    return _empty("No event in this window")
+
+
+def events_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
+    """The live map with event types as boxes."""
+    return _empty("No event in this window")
+
+
+def _empty(sentence: str) -> Drawing:
+    return Drawing({"data": [], "layout": {}}, Table((sentence,), ()), 320, 120)
