@@ -125,8 +125,8 @@ class Transaction(models.Model):
 
     @property
     def status(self) -> str:
-        """The phase, or `stuck` where an open transaction is overdue; the phase stays beneath."""
-        return "stuck" if self.overdue_since and self.phase in OPEN_PHASES else self.phase
+        """The phase, or `stuck` where something is overdue; the phase stays beneath."""
+        return "stuck" if self.overdue_since else self.phase
 
 
 class Deadline(models.Model):

@@ -1,0 +1,188 @@
+"""Decodes a record: finds its dialect, reads the attributes where the dialect keeps them, and notes what it assumed.
+
+Total: every record becomes an `Event` or an `Undecodable`; no bytes make it raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from collector.decoding import values
+from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, GENERIC, Dialect, Place
+from collector.decoding.event import UNTYPED, Event, Undecodable
+from collector.records import Record
+
+MAX_HEADERS = 200
+MAX_CAUSES = 100
+MAX_BODY_BYTES = 8 * 1024 * 1024
+_STRUCTURED = "application/cloudevents"
+
+_GENERIC_NAMES = (*GENERIC.transaction, *GENERIC.id, *GENERIC.type)
+
+_json = msgspec.json.Decoder()
+
+
+def decode(record: Record) -> Event | Undecodable:
+    """What this record says; see the module."""
+    if record.headers_error:
+        return _undecodable(record, "headers", record.headers_error)
+    headers, repeated = _headers(record)
+    content_type = values.text(headers.get("content-type"))[0].strip().lower()
+    if content_type.startswith(_STRUCTURED):
+        return _structured(record, required=True)
+    if "ce_specversion" in headers:
+        return _event(record, CLOUDEVENTS_BINARY, _from_headers(headers), repeated)
+    in_body = _structured(record, required=False) if _looks_like_json_object(record.value) else None
+    if isinstance(in_body, Event):
+        return in_body
+    if any(name in headers for name in _GENERIC_NAMES):
+        return _event(record, GENERIC, _from_headers(headers), repeated)
+    return in_body or _undecodable(
+        record, "no dialect", "No envelope convention was recognised in its headers or value."
+    )
+
+
+Attribute = tuple[str, str, bool]
+"""The name it was found under, its text, and whether its bytes were UTF-8."""
+
+Lookup = Callable[[tuple[str, ...]], Attribute | None]
+
+
+def _headers(record: Record) -> tuple[dict[str, bytes | None], bool]:
+    """Headers by lower-case name, the last of several wins; and whether one came twice or some were left out."""
+    considered = record.headers[:MAX_HEADERS]
+    by_name = {name.lower(): value for name, value in considered}
+    return by_name, len(by_name) != len(record.headers)
+
+
+def _from_headers(headers: Mapping[str, bytes | None]) -> Lookup:
+    def look_up(names: tuple[str, ...]) -> Attribute | None:
+        for name in names:
+            value = headers.get(name)
+            if value is not None:
+                found, utf8 = values.text(value)
+                if not values.is_none(found):
+                    return name, found, utf8
+        return None
+
+    return look_up
+
+
+def _from_body(body: Mapping[str, Any]) -> Lookup:
+    def look_up(names: tuple[str, ...]) -> Attribute | None:
+        for name in names:
+            value = body.get(name)
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                found = values.clean(str(value))
+                if not values.is_none(found):
+                    return name, found, True
+        return None
+
+    return look_up
+
+
+def _looks_like_json_object(value: bytes | None) -> bool:
+    return value is not None and value[:64].lstrip()[:1] == b"{"
+
+
+def _structured(record: Record, *, required: bool) -> Event | Undecodable:
+    """A structured CloudEvent; `required`: its content type says so, so that what is missing is only noted."""
+    if record.value is None or len(record.value) > MAX_BODY_BYTES:
+        size = "null" if record.value is None else f"{len(record.value)} bytes long"
+        return _undecodable(record, "invalid value", f"A structured CloudEvent was announced, but the value is {size}.")
+    try:
+        body = _json.decode(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _undecodable(record, "invalid JSON", f"The value is not JSON: {error}.")
+    if not isinstance(body, dict):
+        return _undecodable(record, "invalid value", "A structured CloudEvent must be one JSON object.")
+    if not required and not all(isinstance(body.get(name), str) for name in CLOUDEVENTS_STRUCTURED.marker):
+        return _undecodable(record, "no dialect", "The JSON object has none of the known envelopes.")
+    return _event(record, CLOUDEVENTS_STRUCTURED, _from_body(body), repeated=False)
+
+
+def _event(record: Record, dialect: Dialect, look_up: Lookup, repeated: bool) -> Event:
+    notes: list[str] = ["a header came twice or some were left out"] if repeated else []
+
+    def read(names: tuple[str, ...], what: str) -> str:
+        found = look_up(names)
+        if found is None:
+            return ""
+        if not found[2]:
+            notes.append(f"{what} is not UTF-8")
+        name = values.bounded(found[1])
+        if name is not found[1]:
+            notes.append(f"{what} was shortened")
+        return name
+
+    identifier = read(dialect.id, "id")
+    if not identifier:
+        identifier = values.bounded(record.coordinates)
+        notes.append("no id: its coordinates stand for it")
+    source = read(dialect.source, "source")
+    if not source:
+        source = record.topic.name
+        notes.append("no source: the topic stands for it")
+    kind = read(dialect.type, "type")
+    if not kind:
+        kind = UNTYPED
+        notes.append("no type")
+    time, record_time = _times(record, look_up(dialect.time), notes)
+    transaction = look_up(dialect.transaction)
+    place = "header" if dialect.place is Place.HEADERS else "value"
+    trace = look_up(dialect.trace)
+    return Event(
+        id=identifier,
+        source=source,
+        type=kind,
+        service=values.service_of(source),
+        time=time,
+        record_time=record_time,
+        dialect=dialect.name,
+        transaction_ids=(read(dialect.transaction, "transaction id"),) if transaction else (),
+        causes=_causes(look_up(dialect.causes), notes),
+        subject=read(dialect.subject, "subject"),
+        trace=values.trace_of(trace[1]) if trace else "",
+        basis=f"{place} {transaction[0]}" if transaction else "",
+        notes=tuple(notes),
+    )
+
+
+def _causes(found: Attribute | None, notes: list[str]) -> tuple[str, ...]:
+    """The ids of the causes; several are separated by commas."""
+    if found is None:
+        return ()
+    names = [values.bounded(part.strip()) for part in found[1].split(",", MAX_CAUSES)]
+    if len(names) > MAX_CAUSES:
+        notes.append(f"more than {MAX_CAUSES} causes: the rest was left out")
+    return tuple(dict.fromkeys(name for name in names[:MAX_CAUSES] if not values.is_none(name)))
+
+
+def _record_time(record: Record) -> datetime | None:
+    stamp = record.timestamp
+    return stamp if stamp is not None and values.within_bounds(stamp) else None
+
+
+def _times(record: Record, found: Attribute | None, notes: list[str]) -> tuple[datetime, datetime]:
+    """The event's own time and the record's; where one is missing or beyond bounds, the other stands for it."""
+    stamp = _record_time(record)
+    own = values.moment(found[1]) if found else None
+    if found and own is None:
+        notes.append("its time is not readable: the record's stands for it")
+    elif own is not None and not values.within_bounds(own):
+        own = None
+        notes.append("its time is out of bounds: the record's stands for it")
+    elif not found:
+        notes.append("no time: the record's stands for it")
+    if stamp is None:
+        notes.append("the record has no usable timestamp")
+    fallback = stamp or own or values.EARLIEST
+    return own or fallback, fallback
+
+
+def _undecodable(record: Record, reason: str, detail: str) -> Undecodable:
+    return Undecodable(reason, values.clean(detail)[:500], _record_time(record) or values.EARLIEST)

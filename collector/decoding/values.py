@@ -1,0 +1,75 @@
+"""Reading hostile bytes: text that any page and any database can take, ids of bounded length, times within bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+ID_BYTES = 200
+_PREFIX_BYTES = 160
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+def clean(text: str) -> str:
+    """Text without what PostgreSQL cannot store (NUL, lone surrogates) and other control characters, each as U+FFFD."""
+    return text if text.isprintable() else _CONTROL.sub("\ufffd", text)
+
+
+def text(value: bytes | None) -> tuple[str, bool]:
+    """The text of a header's bytes, and whether they were UTF-8; other bytes become U+FFFD."""
+    if value is None:
+        return "", True
+    try:
+        return clean(value.decode()), True
+    except UnicodeDecodeError:
+        return clean(value.decode(errors="replace")), False
+
+
+def bounded(name: str) -> str:
+    """A name of at most 200 bytes: longer ones keep their beginning and end in a digest, so that they stay distinct."""
+    if len(name) * 4 <= ID_BYTES:
+        return name
+    raw = name.encode()
+    if len(raw) <= ID_BYTES:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:32]
+    return f"{raw[:_PREFIX_BYTES].decode(errors='ignore')}…{digest}"
+
+
+def is_none(identifier: str) -> bool:
+    """Empty and "null" are what serialisers write for an id that is not there."""
+    return not identifier or identifier.isspace() or identifier.strip().lower() == "null"
+
+
+def moment(rfc3339: str) -> datetime | None:
+    """An aware time in UTC from RFC 3339 text with 0 to 9 fractional digits, or None where it is none.
+
+    Digits beyond microseconds are cut. A time without an offset is read as UTC, as most writers mean it.
+    """
+    try:
+        parsed = datetime.fromisoformat(rfc3339.strip().upper())
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def within_bounds(time: datetime) -> bool:
+    return EARLIEST <= time < LATEST
+
+
+def service_of(source: str) -> str:
+    """The service that a CloudEvents source names: the last segment of its path or URN ("/services/payment")."""
+    trimmed = source.rstrip("/:")
+    return re.split(r"[/:]", trimmed)[-1] or source
+
+
+def trace_of(traceparent: str) -> str:
+    """ "trace id/span id" of a W3C traceparent, or empty where it is invalid (W3C Trace Context, section 3.2)."""
+    found = _TRACEPARENT.match(traceparent)
+    if not found or found[1] == "ff" or set(found[2]) == {"0"} or set(found[3]) == {"0"}:
+        return ""
+    return f"{found[2]}/{found[3]}"

@@ -1,0 +1,31 @@
+"""Durations as people write them in configuration: 500ms, 30s, 5m, 2h, 7d, P1DT12H."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_SHORT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_ISO = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+
+
+def parse(text: str) -> timedelta:
+    """The duration that `text` names: a number with a unit, or ISO 8601 without years and months.
+
+    Raises ValueError with a sentence that says what would be right.
+    """
+    trimmed = text.strip()
+    if short := _SHORT.fullmatch(trimmed):
+        return float(short[1]) * _UNITS[short[2]]
+    iso = _ISO.fullmatch(trimmed.upper())
+    if iso and any(iso.groups()):
+        weeks, days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
+        return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    raise ValueError(f"{text!r} is not a duration; write for example 500ms, 30s, 5m, 2h, 7d or P1D")
