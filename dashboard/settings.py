@@ -1,0 +1,171 @@
+"""Django's settings. Everything that may differ between two installations comes from the environment (dashboard.env)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.utils.functional import SimpleLazyObject
+
+from dashboard import env
+from dashboard.parts import addresses
+from dashboard.secret import kept_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = env.folder("CHOREOSCOPE_VAR", BASE_DIR / "var")
+
+# --- The web application -------------------------------------------------------------------------------------------
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY", least=32) or kept_secret(VAR / "secret_key")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS if host != "*"]
+PORT = env.port("PORT", default=8000)
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "ninja",
+    "collector",
+    "dashboard",
+    "dashboard.alerts",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "dashboard.security.ContentSecurityPolicy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "dashboard.urls"
+ASGI_APPLICATION = "dashboard.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Static files ----------------------------------------------------------------------------------------------------
+# Collected, they have hashed names and may be cached for ever. Until `collectstatic` has run (`manage.py demo` and the
+# container image run it) they are served where they lie.
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "static"
+STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").is_file()
+WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage."
+        + ("ManifestStaticFilesStorage" if STATIC_COLLECTED else "StaticFilesStorage")
+    },
+}
+
+# --- The parts: each is the embedded one unless the environment names another ----------------------------------------
+EMBEDDED_DATABASE = {"ENGINE": "dashboard.parts.database", **addresses.embedded_database(VAR)}
+GIVEN_DATABASE = env.database("DATABASE_URL")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {"ENGINE": "django.db.backends.postgresql", **GIVEN_DATABASE} if GIVEN_DATABASE else EMBEDDED_DATABASE
+}
+# Views run in a pool of threads: connections are pooled for all of them (persistent ones would belong to a thread each
+# and outlive it). A connection that the server has closed meanwhile is replaced unnoticed.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,
+    **DATABASES["default"]["OPTIONS"],
+    "pool": {"min_size": 0, "max_size": 10, "timeout": 10, "num_workers": 1},
+}
+
+KAFKA = SimpleLazyObject(
+    lambda: addresses.kafka(VAR, env.bootstrap_servers("KAFKA_BOOTSTRAP_SERVERS"), env.kafka_properties())
+)
+
+REDIS_URL = env.url("REDIS_URL", {"redis", "rediss", "unix"}) or addresses.embedded_redis(VAR)
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "choreoscope"},
+    }
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "choreoscope",
+    }
+}
+
+# --- Work in the background -----------------------------------------------------------------------------------------
+# A message is only a hint that there may be work, and nobody waits for a result: late hints expire, results are not kept.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "choreoscope."}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"collector.tasks.sweep": {"queue": "sweep"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "collector.tasks.sweep", "schedule": 1.0, "options": {"expires": 1}},
+    "alerts": {"task": "dashboard.alerts.tasks.process", "schedule": 1.0, "options": {"expires": 1}},
+    "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
+}
+
+# --- Choreoscope ------------------------------------------------------------------------------------------------------
+CHOREOSCOPE_CONFIG = env.file("CHOREOSCOPE_CONFIG", default=BASE_DIR / "choreoscope.yaml")
+DEMO_CONTROL_URL = env.url("DEMO_CONTROL_URL", {"http"}).rstrip("/")
+
+# --- Logging ----------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "format": "{asctime}.{msecs:03.0f} {levelname:<7} {name}: {message}",
+            "datefmt": "%H:%M:%S",
+            "style": "{",
+        }
+    },
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
+    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "level": "WARNING", "propagate": True},
+        "uvicorn.error": {"handlers": [], "level": "WARNING", "propagate": True},
+        "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": False},
+        # One line per task and second would drown all else.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}
