@@ -170,7 +170,7 @@ class Flow(models.Model):
     """How often one event led to another, in ten-second buckets by arrival: what the live map draws.
 
     Each collector writes rows of its own (`writer`), so that collectors never wait for each other; readers sum.
-    The source is empty for events without a known cause.
+    Rows with an empty source (type and service) count every event once; the others count edges of the causal graph.
     """
 
     bucket = models.DateTimeField()
@@ -202,8 +202,31 @@ class Flow(models.Model):
         ]
 
 
+class Outcome(models.Model):
+    """How many transactions started, ended or became stuck, in ten-second buckets of when that became known.
+
+    `outcome` is "started", "stuck" or the phase that a transaction ended with; `durations` holds the durations of the
+    ended ones, counted as in `Flow`. Writers as in `Flow`.
+    """
+
+    bucket = models.DateTimeField()
+    writer = models.TextField()
+    choreography = models.TextField()
+    outcome = models.TextField()
+    count = models.IntegerField()
+    durations = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["bucket", "writer", "choreography", "outcome"], name="outcome_once")
+        ]
+
+
 class Waiting(models.Model):
-    """How many pending responses there are by rule; each writer adds its differences, readers sum."""
+    """How many pending responses there are by rule; each writer adds its differences, readers sum.
+
+    Rows with an empty `rule` count the choreography's open transactions.
+    """
 
     writer = models.TextField()
     choreography = models.TextField()

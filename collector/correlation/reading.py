@@ -9,21 +9,21 @@ import msgspec
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """The watermarks by topic, and on which topics each event type occurs.
+    """The watermarks by topic (its row's id), and on which topics each event type occurs.
 
     A topic's watermark is the moment up to which everything appended to it has certainly been read; None where that
     is not known yet. `from_start` says that nothing was appended before reading began, so that a transaction without a
     start event is not one whose beginning was missed.
     """
 
-    watermarks: Mapping[str, datetime | None]
-    topics_of: Mapping[str, frozenset[str]] = {}
+    watermarks: Mapping[int, datetime | None]
+    topics_of: Mapping[str, frozenset[int]] = {}
     from_start: bool = True
 
     def through(self, types: Iterable[str]) -> datetime | None:
         """The moment up to which every event of these types has been read: the least watermark of the topics they
         occur on; of all topics, where one of the types has not been seen anywhere yet. None: not known."""
-        topics: set[str] = set()
+        topics: set[int] = set()
         for name in types:
             found = self.topics_of.get(name)
             if not found:
@@ -34,7 +34,7 @@ class Reading(msgspec.Struct, frozen=True):
     def through_all(self) -> datetime | None:
         return self._least(self.watermarks)
 
-    def _least(self, topics: Iterable[str]) -> datetime | None:
+    def _least(self, topics: Iterable[int]) -> datetime | None:
         least: datetime | None = None
         for topic in topics:
             if topic not in self.watermarks:

@@ -1,0 +1,109 @@
+"""One transaction: its events and what caused which, what it waits for, and what was known when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+
+from django.conf import settings
+
+from collector import config
+from collector.correlation.causality import Causality, causality
+from collector.correlation.choreography import Choreography
+from collector.correlation.events import EventKey, Skeleton
+from collector.correlation.state import StoredState
+from collector.models import Event, Payload, Transaction, Transition
+from collector.queries.bounds import MOST, Bounded, rows
+
+MOST_EVENTS = 2_000
+_MOST_TRANSITIONS = 500
+
+
+@dataclass(frozen=True)
+class Found:
+    """A transaction with its events in event order: the first MOST_EVENTS of them, which `cut` says."""
+
+    transaction: Transaction
+    events: tuple[Event, ...]
+    cut: bool
+    skeletons: tuple[Skeleton, ...]
+    state: StoredState
+    choreography: Choreography
+    causality: Causality
+    transitions: tuple[Transition, ...]
+
+    def event(self, key: EventKey) -> Event | None:
+        return next((event for event in self.events if (event.source, event.event_id) == key), None)
+
+
+def find(transaction_id: str) -> Found | None:
+    """None where there is no such transaction. Three queries."""
+    if "\x00" in transaction_id:
+        return None
+    transaction = Transaction.objects.filter(transaction_id=transaction_id).first()
+    if transaction is None:
+        return None
+    stored = (
+        Event.objects.filter(day=transaction.day, transaction=transaction.id)
+        .select_related("topic")
+        .order_by("time", "record_time", "topic__name", "partition", "offset")[: MOST_EVENTS + 1]
+    )
+    events = tuple(stored)
+    transitions = Transition.objects.filter(day=transaction.day, transaction=transaction.id)
+    choreography = config.current(settings.CHOREOSCOPE_CONFIG).rulebook.named(transaction.choreography)
+    skeletons = tuple(skeleton(event) for event in events[:MOST_EVENTS])
+    return Found(
+        transaction=transaction,
+        events=events[:MOST_EVENTS],
+        cut=len(events) > MOST_EVENTS,
+        skeletons=skeletons,
+        state=StoredState.from_json(transaction.state),
+        choreography=choreography,
+        causality=causality(skeletons if not transaction.oversized else (), choreography),
+        transitions=tuple(transitions.order_by("-id")[:_MOST_TRANSITIONS])[::-1],
+    )
+
+
+def skeleton(event: Event) -> Skeleton:
+    return Skeleton(
+        source=event.source,
+        id=event.event_id,
+        type=event.type,
+        service=event.service,
+        time=event.time,
+        record_time=event.record_time,
+        received_at=event.received_at,
+        topic=event.topic.name,
+        partition=event.partition,
+        offset=event.offset,
+        causes=tuple(event.causes or ()),
+    )
+
+
+def payload(event: Event) -> Payload | None:
+    """The record that the event was decoded from; None where it is no longer, or was never, kept. One query."""
+    return Payload.objects.filter(
+        day=event.received_at.astimezone(UTC).date(),
+        topic=event.topic_id,
+        partition=event.partition,
+        offset=event.offset,
+    ).first()
+
+
+_LIKEWISE = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM collector_overdue
+    WHERE choreography = %(choreography)s AND awaited = %(awaited)s AND service = %(service)s
+      AND transaction <> %(transaction)s LIMIT {MOST + 1}) AS some
+"""
+
+
+def waiting_likewise(transaction: Transaction, awaited: str, service: str) -> Bounded:
+    """How many other transactions are stuck at the same step. One query."""
+    wanted = {
+        "choreography": transaction.choreography,
+        "awaited": awaited,
+        "service": service,
+        "transaction": transaction.id,
+    }
+    return Bounded.of(rows(_LIKEWISE, wanted)[0][0])
