@@ -1,0 +1,129 @@
+"""Starting a process so that it can't outlive us, waiting until it is ready, and ending it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+CHILD = Path(__file__).with_name("child.py")
+POLL_SECONDS = 0.02
+
+
+class PartFailed(Exception):
+    """A part does not start, or has ended: a sentence for the person at the terminal."""
+
+
+class Launcher:
+    """Starts processes, each in a session of its own: a Ctrl-C reaches only us, and we end them in the right order.
+
+    Their output goes to a file per process in `logs`. The supervisor's subclass shows it instead.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str] | None = None,
+        owner: tuple[int, int] | None = None,
+        death_signal: signal.Signals = signal.SIGTERM,
+    ) -> subprocess.Popen[str]:
+        """Start a command, as `owner` (user and group id) where given; it gets `death_signal` should we die."""
+        with self._log(name).open("w") as log:
+            return spawn(command, log.fileno(), environment=environment, owner=owner, death_signal=death_signal)
+
+    def wait_until(
+        self, ready: Callable[[], bool], name: str, process: subprocess.Popen[str], *, seconds: float
+    ) -> None:
+        """Poll until the process is ready. Raises PartFailed when it ends before, or the time is up."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            self.check(name, process)
+            if time.monotonic() > deadline:
+                raise PartFailed(f"{name} was not ready within {seconds:.0f} s.{self.last_words(name)}")
+            time.sleep(POLL_SECONDS)
+
+    def check(self, name: str, process: subprocess.Popen[str]) -> None:
+        """Raise PartFailed if the process has ended."""
+        status = process.poll()
+        if status is not None:
+            raise PartFailed(f"{name} {ending(status)}.{self.last_words(name)}")
+
+    def last_words(self, name: str) -> str:
+        """The end of what the process said, to be put after a sentence."""
+        with suppress(FileNotFoundError):
+            if lines := self._log(name).read_text(errors="replace").strip().splitlines():
+                return f" It said: {lines[-1]}"
+        return ""
+
+    def _log(self, name: str) -> Path:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        return self.logs / f"{name}.log"
+
+
+def spawn(
+    command: Sequence[str | Path],
+    output: int,
+    *,
+    environment: Mapping[str, str] | None = None,
+    owner: tuple[int, int] | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[str]:
+    """Start a command with both its outputs at the file descriptor `output` (or subprocess.PIPE)."""
+    who = f"{owner[0]}:{owner[1]}" if owner else ""
+    prologue = [sys.executable, "-I", "-S", str(CHILD), str(os.getpid()), str(int(death_signal)), who]
+    return subprocess.Popen(
+        [*prologue, *map(str, command)],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=None if environment is None else dict(environment),
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    )
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM, *, patience: float = 10) -> int:
+    """Ask a process to end; after `patience` seconds end it and all of its session by force. Returns its exit status."""
+    with suppress(ProcessLookupError):
+        process.send_signal(number)
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+
+def ending(status: int) -> str:
+    """An exit status in words."""
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
+
+
+class Locked(PartFailed):
+    """Somebody else holds the lock."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel takes away with our process, however that ends. Raises Locked where another has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Locked(f"{path} is locked: another Choreoscope works in {path.parent}.") from error
+        yield
