@@ -118,12 +118,15 @@ class Locked(PartFailed):
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the kernel takes away with our process, however that ends. Raises Locked where another has it."""
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that the kernel takes away with our process, however that ends.
+
+    Where another has it: wait for it, or raise Locked.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Locked(f"{path} is locked: another Choreoscope works in {path.parent}.") from error
         yield

@@ -1,0 +1,78 @@
+"""Fixtures of the local stack. Each part starts when a test first asks for it, and is shared by all that follow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+from pytest_django import Settings
+
+from dashboard.parts import broker as embedded_broker
+from dashboard.parts import postgres as embedded_postgres
+from dashboard.parts import redis as embedded_redis
+from tests.stack import kafka as apache_kafka
+from tests.stack import place
+from tests.stack.brokers import Broker
+
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def missing(sentence: str) -> NoReturn:
+    """A real part is not there: at home a test is skipped, and says so; where all is to be tested, it fails."""
+    if IN_CI:
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of PostgreSQL: TEST_DATABASE_URL, or the embedded one, with its data in this run's folder."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    with embedded_postgres.running(place.POSTGRES, durable=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: str) -> None:
+    """pytest-django asks for this before it makes the test database: the server has to be there by then."""
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with embedded_redis.running(place.REDIS) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """The address of a real Apache Kafka in KRaft mode, one for the whole run."""
+    try:
+        with apache_kafka.running(place.FOLDER / "kafka") as bootstrap:
+            yield bootstrap
+    except apache_kafka.KafkaMissing as error:
+        missing(str(error))
+
+
+@pytest.fixture
+def embedded_bootstrap() -> Iterator[str]:
+    """The address of an embedded broker, empty and for this test alone."""
+    with embedded_broker.running() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest, settings: Settings) -> Broker:
+    """The embedded broker, then Apache Kafka: a test that takes this runs on both, and the settings point at it."""
+    kind: str = request.param
+    bootstrap: str = request.getfixturevalue("kafka_bootstrap" if kind == "kafka" else "embedded_bootstrap")
+    settings.KAFKA = {"bootstrap.servers": bootstrap}
+    return Broker(kind, bootstrap)
+
+
+@pytest.fixture
+def bootstrap(broker: Broker) -> str:
+    return broker.bootstrap

@@ -1,0 +1,145 @@
+"""Apache Kafka itself, one broker in KRaft mode: jars from Maven Central (kafka/pom.xml), run by the Java that is there.
+
+For the tests, and for `make kafka`: `python -m tests.stack.kafka` runs it in the foreground until it is told to stop.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import signal
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from dashboard.parts.process import Launcher, PartFailed, locked, stop
+from tests.stack.place import ROOT
+
+POM = ROOT / "kafka" / "pom.xml"
+JARS = ROOT / "var" / "kafka"
+REMEDY = "Install Java 17 or newer and Maven (Debian: apt-get install openjdk-17-jre-headless maven)."
+
+# The heap is small and the compiler the quick one: this Kafka starts in seconds and carries little.
+JAVA = ["java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+num.partitions=4
+auto.create.topics.enable=true
+group.initial.rebalance.delay.ms=0
+group.consumer.heartbeat.interval.ms=1000
+group.consumer.min.heartbeat.interval.ms=1000
+group.min.session.timeout.ms=1000
+offsets.topic.num.partitions=3
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+log.cleaner.dedupe.buffer.size=8388608
+log.segment.delete.delay.ms=1000
+"""
+
+
+class KafkaMissing(Exception):
+    """Kafka can't be run here: a sentence that says what to install."""
+
+
+@contextmanager
+def running(folder: Path, *, fleeting: bool = True) -> Iterator[str]:
+    """Kafka with its data in this folder while the block runs; yields its address, `host:port`.
+
+    `fleeting`: end it at once, not in good order, because nobody wants its data any more. Raises KafkaMissing.
+    """
+    java = [*JAVA, "-cp", f"{jars()}/*"]
+    folder.mkdir(parents=True, exist_ok=True)
+    port, controller_port = _free_ports(2)
+    properties = folder / "server.properties"
+    properties.write_text(PROPERTIES.format(port=port, controller_port=controller_port, data=folder / "data"))
+    launcher = Launcher(folder)
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    _format(launcher, [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)])
+    process = launcher.start("kafka", [*java, "kafka.Kafka", properties])
+    try:
+        client = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+        launcher.wait_until(lambda: _answers(client), "kafka", process, seconds=60)
+        yield f"127.0.0.1:{port}"
+    finally:
+        stop(process, signal.SIGKILL if fleeting else signal.SIGTERM, patience=30)
+
+
+def jars() -> Path:
+    """The folder with Kafka's jars, fetched once for each version of the pom. Raises KafkaMissing."""
+    if not shutil.which("java"):
+        raise KafkaMissing(f"No Java was found. {REMEDY}")
+    folder = JARS / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    with ExitStack() as stack:
+        while not folder.is_dir():
+            if not shutil.which("mvn"):
+                raise KafkaMissing(f"Kafka's jars are not in {JARS}, and no Maven was found to get them. {REMEDY}")
+            stack.enter_context(locked(JARS / "lock", wait=True))
+            if not folder.is_dir():
+                _fetch(folder)
+    return folder
+
+
+def _fetch(folder: Path) -> None:
+    draft = folder.with_suffix(".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise KafkaMissing(f"Maven could not fetch Kafka: {done.stdout.strip()[:500]}")
+    draft.rename(folder)
+
+
+def _format(launcher: Launcher, command: list[str]) -> None:
+    process = launcher.start("format", command)
+    try:
+        if process.wait(60):
+            raise PartFailed(f"Kafka's storage can't be set up.{launcher.last_words('format')}")
+    finally:
+        stop(process)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def _answers(client: AdminClient) -> bool:
+    try:
+        return bool(client.list_topics(timeout=1).brokers)
+    except KafkaException:
+        return False
+
+
+def main() -> None:
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        folder = JARS / "data"
+        shutil.rmtree(folder, ignore_errors=True)
+        with locked(JARS / "running"), running(folder, fleeting=False) as bootstrap:
+            print(f"Apache Kafka is ready: KAFKA_BOOTSTRAP_SERVERS={bootstrap} (Ctrl-C ends it)", flush=True)
+            signal.sigwait(signals)
+    except (KafkaMissing, PartFailed) as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()
