@@ -12,7 +12,9 @@ from collector.correlation.causality import Causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
+from dashboard.graphs import figure, lanes, lanes_scene, sentences
 from dashboard.graphs.graph import Drawing, Flow, Table, Waiting
+from dashboard.graphs.whole import steps
 
 __all__ = ["Drawing", "Flow", "Table", "Waiting", "events_figure", "services_figure", "transaction_figure"]
 
@@ -27,7 +29,10 @@ def transaction_figure(
     now: datetime,
 ) -> Drawing:
     """The causal lanes of one transaction: a lane per service, a column per causal depth."""
-    return _empty("No event yet")
+    graph = steps(events, causality, pending, choreography, ended=ended, now=now)
+    plan = lanes.place(graph, now)
+    words = {key: one.word for key, one in plan.placed.items()}
+    return figure.drawing(lanes_scene.scene(plan), sentences.steps_table(graph, words))
 
 
 def services_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:

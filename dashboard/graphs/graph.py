@@ -48,16 +48,16 @@ class Drawing(msgspec.Struct, frozen=True):
     figure: Plotly's {"data": …, "layout": …}; colours are names of custom properties ("--cs-ok") of css/graph.css.
     table: the same content for those who cannot see it.
     width, height: pixels; narrower than `width`, the page scales it down a little and then scrolls it.
-    stretch: intervals of x that take up the room of a wider page, so that text and nodes keep their size.
+    stretch: intervals of x that grow where the page is wider, by up to a third number times their length (0: without
+    end), so that text and nodes keep their size.
     stops: what the keyboard walks over, in reading order: {"id", "x", "y", "sentence", "data"}.
-    clocks: texts that count on: {"trace", "point", "at" (ms since 1970), "text" with "{}" for the duration, "late"};
-    with "down" they count down to `at` and read `late` when it has passed.
+    clocks: texts that count on: {"trace": uid, "point": number, "at": ms since 1970, "down": to it rather than from it}.
     """
 
     figure: dict[str, Any]
     table: Table
     width: int
     height: int
-    stretch: tuple[tuple[float, float], ...] = ()
+    stretch: tuple[tuple[float, float, float], ...] = ()
     stops: tuple[dict[str, Any], ...] = ()
     clocks: tuple[dict[str, Any], ...] = ()

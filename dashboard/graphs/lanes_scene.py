@@ -1,0 +1,101 @@
+"""The scene of a transaction: its plan with shapes, colours and words."""
+
+from __future__ import annotations
+
+from dashboard.graphs import text
+from dashboard.graphs.lanes import ABOVE, ARROW, BELOW, LANE_ROOM, LINE, MARGIN, SMALL, TITLE, Placed, Plan, Route
+from dashboard.graphs.legend import legend
+from dashboard.graphs.looks import LINKS, STEPS
+from dashboard.graphs.routing import curve
+from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text
+from dashboard.graphs.sentences import link_hover, step_hover, step_sentence
+
+STRETCH = 2.0
+"""Where the page is wide, a channel grows by at most so many times its width."""
+
+
+def scene(plan: Plan) -> Scene:
+    wide = (plan.zones[-1][1] if plan.zones else 300.0) + MARGIN
+    lines = [_line(route) for route in plan.routes]
+    steps = sorted(plan.placed.values(), key=lambda one: (one.column, one.y))
+    texts = [*_lane_names(plan), *plan.latencies]
+    for one in steps:
+        texts += _step_texts(one)
+    tops = [top for top, _ in plan.bands.values()]
+    top = min([*tops, *(min(line.ys) - MARGIN / 2 for line in lines)], default=0.0) - 1
+    bottom = max([end for _, end in plan.bands.values()] + [max(line.ys) + MARGIN / 2 for line in lines], default=40.0)
+    marks, strokes, words, end = legend(plan.graph, MARGIN, wide - MARGIN, bottom + 8)
+    return Scene(
+        width=wide,
+        top=top,
+        bottom=end + 2 if words else bottom + 1,
+        bands=[*_bands(plan, wide), *(_alarm(one, plan) for one in steps if one.step.role == "overdue")],
+        lines=[*lines, *strokes],
+        marks=[*map(_arrow, plan.routes), *map(_mark, steps), *marks],
+        texts=[*texts, *words],
+        hits=_hits(plan),
+        stops=[Stop(one.step.key, one.x, one.y, step_sentence(one.step, one.word), one.step.data) for one in steps],
+        stretch=[*(Stretch(c.start, c.end, STRETCH) for c in plan.channels), Stretch(wide - MARGIN, wide, 0)],
+    )
+
+
+def _bands(plan: Plan, wide: float) -> list[Box]:
+    return [Box((0, top, wide, bottom), "lane") for top, bottom in list(plan.bands.values())[::2]]
+
+
+def _alarm(one: Placed, plan: Plan) -> Box:
+    left, right = plan.zones[one.column]
+    return Box((left - 2, one.y - one.above - 4, right + 2, one.y + BELOW + 4), "overdue-soft", radius=6)
+
+
+def _lane_names(plan: Plan) -> list[Text]:
+    names = []
+    for lane, (top, bottom) in plan.bands.items():
+        name = text.short(lane, LANE_ROOM, TITLE, bold=True)
+        names.append(Text(MARGIN, (top + bottom) / 2, name, TITLE, "ink", bold=True, anchor="start"))
+    return names
+
+
+def _line(route: Route) -> Line:
+    stroke = LINKS[route.link.basis]
+    xs, ys = curve(route.stations)
+    return Line(xs, ys, stroke.ink, stroke.thick, stroke.dash)
+
+
+def _arrow(route: Route) -> Mark:
+    _, x, y = route.stations[-1]
+    ink = LINKS[route.link.basis].ink
+    return Mark(x + 0.5, y, "triangle-right", ARROW, ink, ink)
+
+
+def _mark(one: Placed) -> Mark:
+    look, step = STEPS[one.step.role], one.step
+    return Mark(one.x, one.y, look.symbol, look.size, look.ink, look.fill, step.key, step_hover(step), step.data)
+
+
+def _step_texts(one: Placed) -> list[Text]:
+    look = STEPS[one.step.role]
+    top = one.y - ABOVE + 9 - LINE * (len(one.titles) - 1)
+    texts = [
+        Text(one.x, top + row * LINE, title, TITLE, look.name, bold=True) for row, title in enumerate(one.titles)
+    ]
+    if one.word:
+        clock = one.step.clock
+        running = None
+        if clock:
+            running = {"at": clock.at.timestamp() * 1000, "down": clock.down}
+        texts.append(Text(one.x, one.y + 18, one.word, SMALL, look.word, reserve=one.reserve, clock=running))
+    return texts
+
+
+def _hits(plan: Plan) -> list[Hit]:
+    """Where a link answers to the pointer: in the middle of each channel that it crosses."""
+    names = {step.key: " ".join(step.title) for step in plan.graph.steps}
+    hits = []
+    for route in plan.routes:
+        hover = link_hover(route.link, names)
+        key = f"{route.link.source}-{route.link.target}"
+        for number, (channel, (left, right)) in enumerate(route.crossings[:3]):
+            middle = (channel.start + channel.end) / 2
+            hits.append(Hit(middle, (left + right) / 2, 18, hover, route.link.data, f"{key}-{number}"))
+    return hits

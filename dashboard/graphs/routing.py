@@ -1,0 +1,128 @@
+"""Edges routed around nodes, the same way in every graph.
+
+Nodes stand in columns; between two columns is a channel. Within a column an edge runs straight and level, on a track of
+its own that no node of the column touches; it changes its height only in channels, where no node is. So an edge never
+crosses a node or a node's label, and since a curve in a channel is monotone, whether a label touches it is exact
+arithmetic rather than sampling.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+
+import msgspec
+
+from dashboard.graphs.scene import Rect, overlap
+
+SAMPLES = 12
+CLEAR = 4.0
+"""Half of the distance that tracks keep from each other and from nodes."""
+
+
+def smooth(u: float) -> float:
+    """From 0 to 1, level at both ends."""
+    return u * u * (3 - 2 * u)
+
+
+_EASE = [(i / SAMPLES, smooth(i / SAMPLES)) for i in range(SAMPLES + 1)]
+
+Station = tuple[float, float, float]
+"""Where an edge crosses a column: enters at x, leaves at x, at height y."""
+
+
+def curve(stations: Sequence[Station]) -> tuple[list[float], list[float]]:
+    """The polyline over the stations: level across each, eased from one to the next."""
+    start, end, level = stations[0]
+    xs, ys = [start, end], [level, level]
+    for into, out, y in stations[1:]:
+        before = ys[-1]
+        if abs(y - before) < 0.5:
+            xs.append(into)
+            ys.append(y)
+        else:
+            left, run, rise = xs[-1], into - xs[-1], y - before
+            xs += [left + run * u for u, _ in _EASE[1:]]
+            ys += [before + rise * v for _, v in _EASE[1:]]
+        xs.append(out)
+        ys.append(y)
+    return xs, ys
+
+
+class Tracks:
+    """What is taken of a column's height, and free tracks in between."""
+
+    def __init__(self, taken: Sequence[tuple[float, float]]) -> None:
+        self._taken = sorted(taken)
+
+    def take(self, wanted: float) -> float:
+        """The free height nearest to `wanted`, from now on taken."""
+        best = wanted
+        nearest = float("inf")
+        low = float("-inf")
+        for start, end in [*self._taken, (float("inf"), 0.0)]:
+            if start - low >= 2 * CLEAR:
+                at = min(max(wanted, low + CLEAR), start - CLEAR)
+                if abs(at - wanted) < nearest:
+                    best, nearest = at, abs(at - wanted)
+                if low >= wanted:
+                    break
+            low = max(low, end)
+        insort(self._taken, (best - CLEAR, best + CLEAR))
+        return best
+
+
+class Channel(msgspec.Struct):
+    """The room between two columns: the curves that cross it, as (height left, height right), and the labels in it."""
+
+    start: float
+    end: float
+    curves: list[tuple[float, float]]
+    labels: list[Rect]
+
+    def place(self, crossing: tuple[float, float], wide: float, high: float) -> tuple[float, float] | None:
+        """The centre of a free place for a label right beside the curve `crossing`, nearest to the curve's middle."""
+        left, right = crossing
+        run, rise = self.end - self.start, right - left
+        for u in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9):
+            x, y = self.start + u * run, left + rise * smooth(u)
+            for rect in _beside(x, y, rise, wide, high):
+                if self._free(rect):
+                    self.labels.append(rect)
+                    return ((rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2)
+        return None
+
+    def _free(self, rect: Rect) -> bool:
+        if rect[0] < self.start or rect[2] > self.end or any(overlap(rect, label, 2) for label in self.labels):
+            return False
+        run = self.end - self.start
+        u0, u1 = max((rect[0] - 2 - self.start) / run, 0.0), min((rect[2] + 2 - self.start) / run, 1.0)
+        s0, s1 = smooth(u0), smooth(u1)
+        top, bottom = rect[1] - 2, rect[3] + 2
+        for left, right in self.curves:
+            a, b = left + (right - left) * s0, left + (right - left) * s1
+            if (a if a > b else b) > top and (a if a < b else b) < bottom:
+                return False
+        return True
+
+
+def _beside(x: float, y: float, rise: float, wide: float, high: float) -> tuple[Rect, ...]:
+    """Two places that touch a curve at (x, y) with a corner, on the sides from which the curve bends away."""
+    if abs(rise) < 3:
+        left = x - wide / 2
+        return ((left, y - 3.5 - high, left + wide, y - 3.5), (left, y + 3.5, left + wide, y + 3.5 + high))
+    above, below = y - 2.5, y + 2.5
+    if rise > 0:
+        return ((x + 3, above - high, x + 3 + wide, above), (x - 3 - wide, below, x - 3, below + high))
+    return ((x - 3 - wide, above - high, x - 3, above), (x + 3, below, x + 3 + wide, below + high))
+
+
+def bounds(*groups: Sequence[Rect]) -> Rect:
+    """The smallest rectangle around all of them; there is at least one."""
+    rects = [rect for group in groups for rect in group]
+    return (
+        min(rect[0] for rect in rects),
+        min(rect[1] for rect in rects),
+        max(rect[2] for rect in rects),
+        max(rect[3] for rect in rects),
+    )

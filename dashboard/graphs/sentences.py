@@ -1,0 +1,70 @@
+"""What graphs say in words: on hovering (escaped for Plotly), to a screen reader, and in the table twin (plain)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from dashboard.graphs import text
+from dashboard.graphs.graph import Table
+from dashboard.graphs.looks import STEPS
+from dashboard.graphs.steps import Link, Step, Steps
+
+NAME = 160
+"""Characters of a name in full on hovering."""
+WRAP = 80
+
+
+def lines_of(name: str, bound: int = NAME) -> list[str]:
+    """A name, bounded, in pieces that a small window can show; escaped."""
+    whole = text.clean(name, bound)
+    return [text.escape(whole[start : start + WRAP]) for start in range(0, len(whole), WRAP)]
+
+
+def hover(title: str, *facts: str) -> str:
+    """A bold title and a line per fact, as Plotly's HTML subset."""
+    head = "<br>".join(f"<b>{line}</b>" for line in lines_of(title))
+    return "<br>".join([head, *(line for fact in facts for line in lines_of(fact))])
+
+
+def name_of(step: Step) -> str:
+    name = " ".join(text.clean(part, NAME) for part in step.title)
+    return f"{name} × {step.count}" if step.count > 1 else name
+
+
+def step_hover(step: Step) -> str:
+    facts = [f"{text.clean(step.lane, 80)} · {STEPS[step.role].legend}", *step.facts]
+    return hover(name_of(step), *facts)
+
+
+def step_sentence(step: Step, word: str) -> str:
+    state = ", ".join(dict.fromkeys(filter(None, (STEPS[step.role].legend, word))))
+    return f"{name_of(step)}, {text.clean(step.lane, 80)}: {state}"
+
+
+def link_hover(link: Link, names: dict[str, str]) -> str:
+    how = {
+        "explicit": "cause named by the event",
+        "declared": "inferred from a rule",
+        "missing": "named as its cause, not arrived",
+    }.get(link.basis, "expected by a rule")
+    after = f"{link.label}, {how}" if link.label else how
+    return hover(f"{text.clean(names[link.source], 70)} → {text.clean(names[link.target], 70)}", after)
+
+
+def steps_table(graph: Steps, words: dict[str, str]) -> Table:
+    """A row per step; `words`: what is written at each step, by key."""
+    names = {step.key: name_of(step) for step in graph.steps}
+    causes: dict[str, list[str]] = defaultdict(list)
+    for link in graph.links:
+        causes[link.target].append(names[link.source] + (f" ({link.label})" if link.label else ""))
+    rows = tuple(
+        (
+            names[step.key],
+            text.clean(step.lane, 80),
+            ", ".join(dict.fromkeys(filter(None, (STEPS[step.role].legend, words[step.key])))),
+            text.moment(step.at) if step.at else "; ".join(step.facts),
+            ", ".join(causes[step.key][:10]) or "—",
+        )
+        for step in graph.steps
+    )
+    return Table(("Step", "Service", "State", "When", "After"), rows)

@@ -1,0 +1,159 @@
+"""Text in figures: made safe, made short, and measured without a browser."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from datetime import datetime, timedelta
+
+FAMILY = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
+"""Metric-compatible fonts, so that the widths below hold on every desktop; graph.js shrinks text where they don't."""
+
+NAME_BOUND = 400
+"""Characters of a name that are looked at at all; hostile names have ten thousand."""
+
+# Advance widths of U+0020–U+007E in thousandths of an em, of Arial and of Arial Bold (Liberation Sans has the same).
+_PLAIN = (
+    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 "
+    "584 584 584 556 1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 "
+    "667 667 611 278 278 278 469 556 333 556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 556 333 500 "
+    "278 556 500 722 500 500 500 334 260 334 584"
+)
+_BOLD = (
+    "278 333 474 556 556 889 722 238 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 333 333 "
+    "584 584 584 611 975 722 722 722 722 667 611 778 722 278 556 722 611 833 722 778 667 778 722 667 611 722 667 944 "
+    "667 667 611 333 278 333 584 556 333 556 611 556 611 556 333 611 611 278 278 556 278 889 611 611 611 611 389 556 "
+    "333 611 556 778 556 556 500 389 280 389 584"
+)
+_WIDTHS = {
+    bold: (0,) * 32 + tuple(map(int, table.split())) + (0,) for bold, table in ((False, _PLAIN), (True, _BOLD))
+}
+_LATIN, _OTHER, _HUGE = 1.05, 1.4, 14.0
+"""Widest of Latin-1 and punctuation, of nearly everything else, and of the few signs that spell whole phrases."""
+
+
+def width(text: str, size: float, bold: bool = False) -> float:
+    """Pixels that `text` takes at most, with a hair to spare."""
+    if text.isascii():
+        table = _WIDTHS[bold]
+        return sum(map(table.__getitem__, text.encode())) * size * 0.001 + 1
+    return sum(_em(char, bold) for char in text) * size + 1
+
+
+def _em(char: str, bold: bool) -> float:
+    code = ord(char)
+    if code < 127:
+        return _WIDTHS[bold][code] / 1000
+    if code < 0x250 or 0x2010 <= code <= 0x2027 or 0x2190 <= code <= 0x2193:
+        return 0.35 if char == "·" else _LATIN
+    if 0xFDF0 <= code <= 0xFDFF or 0x12000 <= code <= 0x1254F or code in (0x2E3A, 0x2E3B):
+        return _HUGE
+    return 0.2 if unicodedata.combining(char) else _OTHER
+
+
+def clean(text: str, bound: int = NAME_BOUND) -> str:
+    """One line of printable text: no control, zero-width or bidirectional-override characters, no towers of marks.
+
+    Never empty, at most `bound` characters and an ellipsis. Not escaped.
+    """
+    cut = text[: bound + 1]
+    if not (cut.isascii() and cut.isprintable()):
+        cut = _printable(cut)
+    cut = " ".join(cut.split())
+    if len(cut) > bound or len(text) > bound + 1:
+        cut = cut[:bound] + "…"
+    return cut or "(no name)"
+
+
+def _printable(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        if category[0] == "M":
+            marks += 1
+            if marks <= 2:
+                kept.append(char)
+            continue
+        marks = 0
+        if category[0] == "Z" or char in "\t\r\n":
+            kept.append(" ")
+        elif category[0] != "C":
+            kept.append(char)
+    return "".join(kept)
+
+
+def escape(text: str) -> str:
+    """For Plotly, which reads text as a subset of HTML. For text that `clean` has been over."""
+    return html.escape(text, quote=False)
+
+
+def short(text: str, room: float, size: float, bold: bool = False) -> str:
+    """`text` with its middle cut out until it fits into `room` pixels: names differ at their ends."""
+    text = clean(text)
+    if width(text, size, bold) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        kept = (low + high + 1) // 2
+        if width(_without_middle(text, kept), size, bold) <= room:
+            low = kept
+        else:
+            high = kept - 1
+    return _without_middle(text, low)
+
+
+def _without_middle(text: str, kept: int) -> str:
+    tail = kept // 2
+    return text[: kept - tail] + "…" + (text[-tail:] if tail else "")
+
+
+def duration(seconds: float) -> str:
+    """38 ms, 1.4 s, 48 s, 2 min 48 s, 1 h 03 min, 3 d 4 h; negative with a minus sign."""
+    if seconds < 0:
+        return "−" + duration(-seconds)
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    return whole_seconds(round(seconds))
+
+
+def whole_seconds(seconds: int) -> str:
+    """As `duration`, in steps of a second: what a running clock shows."""
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def rate(count: float, seconds: float) -> str:
+    """12.4/s, 3.2/min, 4.0/h: the unit in which the number is not tiny."""
+    per_second = count / seconds if seconds > 0 else 0.0
+    for factor, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        value = per_second * factor
+        if value >= 0.095 or unit == "h":
+            return f"{value:.0f}/{unit}" if value >= 99.5 or value == 0 else f"{value:.1f}/{unit}"
+    raise AssertionError("unreachable: the last unit always answers")
+
+
+def number(count: int) -> str:
+    """Short enough for a badge: 999, 1.2k, 12k, 3M."""
+    if count < 1000:
+        return str(count)
+    for factor, unit in ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "G")):
+        if count < factor * 999.5 or unit == "G":
+            value = count / factor
+            return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
+    raise AssertionError("unreachable: the last unit always answers")
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} UTC"
+
+
+def span(length: timedelta) -> str:
+    return duration(length.total_seconds())

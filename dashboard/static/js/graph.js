@@ -1,0 +1,228 @@
+// Draws what dashboard/graphs made. `draw(element, drawing)` may be called again with a newer drawing at any time: zoom,
+// selection and scroll stay. Clicks and Enter emit "graph:select" with the customdata of what was chosen.
+//
+// Needs the global `Plotly` (static/vendor/plotly) and css/graph.css.
+
+const SMALLEST = 0.85; // narrower than this, the graph scrolls instead of shrinking
+const REFERENCE = ["PaymentAuthorized 0123456789", 171.2]; // a text and its width in 12px Arial
+const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false, responsive: false };
+const graphs = new Map();
+
+export function draw(element, drawing) {
+  let graph = graphs.get(element);
+  if (!graph) {
+    graph = new Graph(element);
+    graphs.set(element, graph);
+  }
+  graph.drawing = drawing;
+  graph.render();
+}
+
+class Graph {
+  constructor(element) {
+    this.element = element;
+    this.at = null; // id of the stop that the keyboard is on
+    element.classList.add("cs-graph");
+    element.tabIndex = 0;
+    element.setAttribute("role", "application");
+    element.setAttribute("aria-roledescription", "graph");
+    this.plot = element.appendChild(document.createElement("div"));
+    this.ring = element.appendChild(document.createElement("div"));
+    this.ring.className = "cs-graph-ring";
+    this.ring.hidden = true;
+    this.says = element.appendChild(document.createElement("div"));
+    this.says.className = "cs-graph-says";
+    this.says.setAttribute("aria-live", "polite");
+    element.addEventListener("keydown", (event) => this.key(event));
+    this.sizes = new ResizeObserver(() => this.render());
+    this.sizes.observe(element);
+  }
+
+  /** Draws if there is something to draw and room to draw it in: a hidden tab is drawn when it is shown. */
+  render() {
+    const room = this.element.clientWidth;
+    if (!this.drawing || !room) return;
+    const wanted = `${room} ${theme()}`;
+    if (this.drawn === this.drawing && this.wanted === wanted) return;
+    this.drawn = this.drawing;
+    this.wanted = wanted;
+    this.figure = fit(this.drawing, room, getComputedStyle(this.element));
+    this.tick();
+    this.queue = (this.queue ?? Promise.resolve())
+      .then(() => Plotly.react(this.plot, this.figure.data, this.figure.layout, CONFIG))
+      .then(() => this.settled());
+  }
+
+  settled() {
+    if (!this.listening) {
+      this.listening = true;
+      this.plot.on("plotly_click", ({ points }) => this.select(points[0].customdata, points[0].id));
+      this.plot.on("plotly_relayout", () => this.mark());
+    }
+    this.element.dataset.drawn = this.wanted;
+    this.mark();
+    this.tick();
+  }
+
+  select(data, id) {
+    if (!data) return;
+    if (this.drawing.stops.some((stop) => stop.id === id)) this.at = id;
+    this.mark();
+    this.element.dispatchEvent(new CustomEvent("graph:select", { detail: data, bubbles: true }));
+  }
+
+  key(event) {
+    const steps = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+    const stops = this.drawing?.stops ?? [];
+    const here = stops.find((stop) => stop.id === this.at);
+    if (event.key === "Enter" && here) this.select(here.data, here.id);
+    else if (event.key === "Escape") this.at = null;
+    else if (steps[event.key]) {
+      const next = here ? nearest(stops, here, steps[event.key]) : stops[0];
+      if (next) {
+        this.at = next.id;
+        this.says.textContent = next.sentence;
+      }
+    } else return;
+    event.preventDefault();
+    this.mark(true);
+  }
+
+  /** Puts the ring around the current stop. */
+  mark(reveal = false) {
+    const stop = this.drawing.stops.find((one) => one.id === this.at);
+    const layout = this.plot._fullLayout;
+    this.ring.hidden = !stop || !layout?.xaxis;
+    if (this.ring.hidden) return;
+    const x = layout.xaxis.d2p(this.figure.across(stop.x));
+    this.ring.style.left = `${x}px`;
+    this.ring.style.top = `${layout.yaxis.d2p(stop.y)}px`;
+    if (!reveal) return;
+    const { scrollLeft, clientWidth } = this.element;
+    if (x < scrollLeft + 40 || x > scrollLeft + clientWidth - 40) this.element.scrollLeft = x - clientWidth / 2;
+  }
+
+  /** Sets the running clocks, in the figure (for the next drawing) and in what is drawn. */
+  tick() {
+    const trace = this.figure?.data.find((one) => one.uid === "text-clock");
+    if (!trace) return;
+    const shown = this.plot.querySelectorAll(".scatterlayer .tracetext-clock .textpoint text");
+    for (const clock of this.drawing.clocks) {
+      const words = clockText(clock, Date.now());
+      trace.text[clock.point] = words;
+      const node = shown[clock.point];
+      if (node && node.textContent !== words) node.textContent = words;
+    }
+  }
+}
+
+/** A copy of the figure for this room: colours of the theme, channels stretched or everything a little smaller. */
+function fit(drawing, room, style) {
+  const scale = Math.min(1, Math.max(SMALLEST, room / drawing.width));
+  const across = stretched(drawing, Math.max(drawing.width, room / scale));
+  const type = scale * fontFactor();
+  const data = drawing.figure.data.map((trace) => {
+    const copy = coloured(trace, style);
+    if (!trace.meta?.fixed) copy.x = trace.x.map((x) => (x === null ? null : across(x)));
+    if (copy.textfont) copy.textfont.size = copy.textfont.size.map((size) => size * type);
+    if (copy.marker?.size && scale < 1) copy.marker.size = copy.marker.size.map((size) => size * scale);
+    if (copy.text) copy.text = [...copy.text];
+    return copy;
+  });
+  const layout = coloured(drawing.figure.layout, style);
+  const end = across(drawing.width);
+  layout.width = Math.floor(end * scale);
+  layout.height = Math.round(drawing.height * scale);
+  layout.xaxis.range = [0, end];
+  layout.xaxis.maxallowed = end;
+  return { data, layout, across };
+}
+
+/** The piecewise linear map of x that brings a drawing to `width` by widening its stretchable intervals. */
+function stretched(drawing, width) {
+  let extra = width - drawing.width;
+  const grown = drawing.stretch.map(() => 0);
+  const limited = drawing.stretch.filter(([, , limit]) => limit).reduce((sum, [a, b]) => sum + b - a, 0);
+  const endless = drawing.stretch.filter(([, , limit]) => !limit).length;
+  const share = limited ? extra / limited : 0;
+  drawing.stretch.forEach(([a, b, limit], i) => {
+    if (limit) grown[i] = (b - a) * Math.min(share, limit);
+  });
+  extra -= grown.reduce((sum, more) => sum + more, 0);
+  drawing.stretch.forEach(([, , limit], i) => {
+    if (!limit) grown[i] = extra / endless;
+  });
+  return (x) =>
+    drawing.stretch.reduce((sum, [a, b], i) => sum + grown[i] * Math.min(1, Math.max(0, (x - a) / (b - a))), x);
+}
+
+/** A deep copy in which names of colours are colours. Only keys that hold colours are touched: texts are hostile. */
+function coloured(value, style, key = "") {
+  if (Array.isArray(value)) return /color$/i.test(key) ? value.map((one) => coloured(one, style, key)) : value;
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, coloured(one, style, name)]));
+  }
+  if (typeof value === "string" && value.startsWith("--cs-") && /color$/i.test(key)) {
+    return style.getPropertyValue(value).trim();
+  }
+  return value;
+}
+
+let factor;
+/** Less than 1 where the fonts at hand are wider than those that the layout measured with. */
+function fontFactor() {
+  if (factor === undefined) {
+    const canvas = document.createElement("canvas").getContext("2d");
+    canvas.font = '12px "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif';
+    factor = Math.min(1, REFERENCE[1] / canvas.measureText(REFERENCE[0]).width);
+  }
+  return factor;
+}
+
+function nearest(stops, from, [dx, dy]) {
+  let best = null;
+  let least = Infinity;
+  for (const stop of stops) {
+    const x = stop.x - from.x;
+    const y = stop.y - from.y;
+    const along = x * dx + y * dy;
+    const aside = Math.abs(x * dy) + Math.abs(y * dx);
+    if (along > 1 && along + 2 * aside < least) {
+      best = stop;
+      least = along + 2 * aside;
+    }
+  }
+  return best ?? null;
+}
+
+function clockText(clock, now) {
+  const seconds = Math.floor((clock.down ? clock.at - now : now - clock.at) / 1000);
+  if (clock.down) return seconds > 0 ? `due in ${duration(seconds)}` : "due now";
+  return `waiting ${duration(Math.max(seconds, 0))}`;
+}
+
+function duration(seconds) {
+  const two = (value) => String(Math.floor(value)).padStart(2, "0");
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${two((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+const theme = () => document.documentElement.dataset.bsTheme ?? "light";
+
+function each(visit) {
+  for (const [element, graph] of graphs) {
+    if (element.isConnected) visit(graph);
+    else {
+      graph.sizes.disconnect();
+      if (graph.plot._fullLayout) Plotly.purge(graph.plot);
+      graphs.delete(element);
+    }
+  }
+}
+
+new MutationObserver(() => each((graph) => graph.render())).observe(document.documentElement, {
+  attributeFilter: ["data-bs-theme"],
+});
+setInterval(() => each((graph) => graph.tick()), 1000);
