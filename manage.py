@@ -7,7 +7,9 @@ import sys
 
 def main() -> None:
     if sys.version_info < (3, 11):
-        sys.exit(f"Choreoscope needs Python 3.11 or newer; this is {sys.version.split()[0]}. Run it with a newer python3.")
+        sys.exit(
+            f"Choreoscope needs Python 3.11 or newer; this is {sys.version.split()[0]}. Run it with a newer python3."
+        )
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
     try:
         from django.core.management import execute_from_command_line

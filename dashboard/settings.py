@@ -1,4 +1,4 @@
-"""Django's settings. Everything that may differ between two installations comes from the environment (dashboard.env)."""
+"""Django's settings. What may differ between two installations comes from the environment (see dashboard.env)."""
 
 from __future__ import annotations
 
@@ -74,18 +74,14 @@ CSRF_COOKIE_SAMESITE = "Lax"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # --- Static files ----------------------------------------------------------------------------------------------------
-# Collected, they have hashed names and may be cached for ever. Until `collectstatic` has run (`manage.py demo` and the
-# container image run it) they are served where they lie.
+# `collectstatic` (which `manage.py demo` runs, too) gives them hashed names, to be cached for ever; until it has run,
+# they are served from where they lie.
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
-STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").is_file()
-WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").is_file()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage."
-        + ("ManifestStaticFilesStorage" if STATIC_COLLECTED else "StaticFilesStorage")
-    },
+    "staticfiles": {"BACKEND": "dashboard.static_files.StaticFiles"},
 }
 
 # --- The parts: each is the embedded one unless the environment names another ----------------------------------------
@@ -123,7 +119,7 @@ CACHES = {
 }
 
 # --- Work in the background -----------------------------------------------------------------------------------------
-# A message is only a hint that there may be work, and nobody waits for a result: late hints expire, results are not kept.
+# A message is only a hint that there may be work, and nobody waits for a result: late ones expire, none has a result.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "choreoscope."}

@@ -1,4 +1,4 @@
-"""The settings under test: those of the dashboard, on the parts that the tests start (tests.stack), and on no others."""
+"""The settings under test: those of the dashboard, on the parts that the tests start (tests.stack) and no others."""
 
 import os
 

@@ -1,7 +1,7 @@
 """The embedded broker: the cluster that librdkafka has built in for its own tests, held by a small process.
 
-It speaks Kafka's protocol well enough for the demo and for quick tests: groups, pattern subscriptions, commits, new topics
-(each gets four partitions). It keeps everything in memory, some 5 MB for each partition, and starts empty.
+It speaks Kafka's protocol well enough for the demo and for quick tests: groups, pattern subscriptions, commits, and new
+topics, with four partitions each. It keeps everything in memory, some 5 MB for each partition, and starts empty.
 
 `python -m dashboard.parts.broker` prints its address as JSON when it is ready, and runs until it is told to stop.
 """
@@ -41,9 +41,7 @@ def running(*, launcher: Launcher | None = None) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the embedded broker until it is told to stop.")
-    parser.add_argument(
-        "--address-file", type=Path, help="a file that is to appear, with the address, when it is ready"
-    )
+    parser.add_argument("--address-file", type=Path, help="a file to make, with the address, when it is ready")
     path: Path | None = parser.parse_args().address_file
     # Blocked before the client starts its threads, so that only sigwait below gets them.
     signals = {signal.SIGINT, signal.SIGTERM}

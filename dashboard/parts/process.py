@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("child.py")
 POLL_SECONDS = 0.02
 
@@ -37,8 +38,12 @@ class Launcher:
         environment: Mapping[str, str] | None = None,
         owner: tuple[int, int] | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
+        quiet: bool = False,  # noqa: ARG002 - for those who show what processes say
     ) -> subprocess.Popen[str]:
-        """Start a command, as `owner` (user and group id) where given; it gets `death_signal` should we die."""
+        """Start a command, as `owner` (user and group id) where given; it gets `death_signal` should we die.
+
+        What a `quiet` one says is of interest only when it fails.
+        """
         with self._log(name).open("w") as log:
             return spawn(command, log.fileno(), environment=environment, owner=owner, death_signal=death_signal)
 
@@ -87,6 +92,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
+        cwd=ROOT,  # so that `python -m` finds our packages, wherever we were called from
         env=None if environment is None else dict(environment),
         start_new_session=True,
         text=True,
@@ -95,7 +101,10 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM, *, patience: float = 10) -> int:
-    """Ask a process to end; after `patience` seconds end it and all of its session by force. Returns its exit status."""
+    """Ask a process to end; after `patience` seconds end it, and all of its session, by force.
+
+    Returns its exit status.
+    """
     with suppress(ProcessLookupError):
         process.send_signal(number)
     try:
@@ -124,9 +133,23 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     Where another has it: wait for it, or raise Locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Locked(f"{path} is locked: another Choreoscope works in {path.parent}.") from error
-        yield
+    while True:
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Locked(f"{path} is locked: another Choreoscope works in {path.parent}.") from error
+            if not _is_still(path, file.fileno()):
+                continue  # its last holder removed it meanwhile: the next one opens a new file
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -41,7 +41,7 @@ def running(folder: Path, *, launcher: Launcher | None = None) -> Iterator[str]:
             "loglevel": "warning",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        process = launcher.start(NAME, [_server(), *arguments])
+        process = launcher.start(NAME, [_server(), *arguments], quiet=True)
         try:
             launcher.wait_until(lambda: _answers(redis_url(folder)), NAME, process, seconds=20)
             yield redis_url(folder)

@@ -1,4 +1,4 @@
-"""Apache Kafka itself, one broker in KRaft mode: jars from Maven Central (kafka/pom.xml), run by the Java that is there.
+"""Apache Kafka itself, one broker in KRaft mode: jars from Maven Central (kafka/pom.xml), run by this machine's Java.
 
 For the tests, and for `make kafka`: `python -m tests.stack.kafka` runs it in the foreground until it is told to stop.
 """

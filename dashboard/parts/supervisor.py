@@ -1,0 +1,179 @@
+"""Runs processes side by side: shows what they say, notices when one ends, and ends them all when it is asked to."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from dashboard.parts.output import Output
+from dashboard.parts.process import Launcher, PartFailed, ending, spawn, stop
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE_SECONDS = 10
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop."""
+
+
+class Supervisor(Launcher):
+    """A Launcher that shows its processes' output and knows at once when one of them ends.
+
+    Each line is read by a thread of its process. The main thread sleeps until one of them, or a signal, has news.
+    """
+
+    def __init__(self, output: Output, record: Path) -> None:
+        self.output = output
+        self._record = record
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._last: dict[str, str] = {}
+        self._news: queue.SimpleQueue[str] = queue.SimpleQueue()  # names of those that ended; "" wakes us
+        self._stopping = False
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str] | None = None,
+        owner: tuple[int, int] | None = None,
+        death_signal: signal.Signals = signal.SIGTERM,
+        quiet: bool = False,
+    ) -> subprocess.Popen[str]:
+        process = spawn(command, subprocess.PIPE, environment=environment, owner=owner, death_signal=death_signal)
+        self._processes[name] = process
+        self._write_record()
+        threading.Thread(target=self._listen, args=(name, process, quiet), name=name, daemon=True).start()
+        return process
+
+    def _listen(self, name: str, process: subprocess.Popen[str], quiet: bool) -> None:
+        if process.stdout:
+            for line in process.stdout:
+                if text := line.rstrip():
+                    self._last[name] = text
+                    if not quiet:
+                        self.output.line(name, text)
+        process.wait()
+        self._news.put(name)
+
+    def last_words(self, name: str) -> str:
+        return f" It said: {last}" if (last := self._last.get(name)) else ""
+
+    def check(self, name: str, process: subprocess.Popen[str]) -> None:
+        if self._stopping:
+            raise Stopped
+        super().check(name, process)
+
+    def finish(self, name: str, process: subprocess.Popen[str], *, seconds: float) -> None:
+        """Wait for a process that does its work and ends. Raises PartFailed where it ends badly or not in time."""
+        deadline = time.monotonic() + seconds
+        while (status := process.poll()) is None:
+            if self._stopping:
+                raise Stopped
+            if time.monotonic() > deadline:
+                raise PartFailed(f"{name} did not come to an end within {seconds:.0f} s.{self.last_words(name)}")
+            time.sleep(0.02)
+        if status:
+            raise PartFailed(f"{name} {ending(status)}.{self.last_words(name)}")
+        del self._processes[name]
+
+    def await_all(self, ready: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:
+        """Poll until all is ready. Raises PartFailed as soon as any process ends, or when the time is up."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            for name, process in self._processes.items():
+                self.check(name, process)
+            if time.monotonic() > deadline:
+                raise PartFailed(complaint())
+            with suppress(queue.Empty):
+                self._take_news(timeout=0.1)
+
+    def watch(self) -> None:
+        """Sleep until something happens. Raises PartFailed when a process ends, Stopped when we are asked to stop."""
+        while True:
+            self._take_news(timeout=None)
+
+    def _take_news(self, timeout: float | None) -> None:
+        name = self._news.get(timeout=timeout)
+        if self._stopping:
+            raise Stopped
+        if process := self._processes.get(name):
+            raise PartFailed(f"{name} {ending(process.wait())}.{self.last_words(name)}")
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """While the block runs, signals ask us to stop, instead of ending us on the spot."""
+
+        def on_signal(*_: object) -> None:
+            self._stopping = True
+            self._news.put("")
+
+        # One that was ignored when we were started (nohup) stays so.
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Ends all processes that were started within the block, together, when it is left."""
+        before = set(self._processes)
+        try:
+            yield
+        finally:
+            started = [process for name, process in self._processes.items() if name not in before]
+            for process in started:
+                process.terminate()
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            for process in started:
+                stop(process, patience=max(0.1, deadline - time.monotonic()))
+
+    def _write_record(self) -> None:
+        """Keep who runs, so that the next start finds whom we left behind, should we be ended by force."""
+        record = {process.pid: _created(process.pid) for process in self._processes.values()}
+        draft = self._record.with_suffix(".new")
+        draft.write_text(json.dumps(record))
+        draft.rename(self._record)
+
+    def forget(self) -> None:
+        self._record.unlink(missing_ok=True)
+
+
+def end_leftovers(record: Path) -> None:
+    """End the processes that an earlier supervisor recorded and left behind."""
+    try:
+        earlier: dict[str, float] = json.loads(record.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return
+    alive = [psutil.Process(int(pid)) for pid, created in earlier.items() if created and _created(int(pid)) == created]
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)[1]:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    record.unlink(missing_ok=True)
+
+
+def _created(pid: int) -> float:
+    """When a process was made: with its id, what tells it from a later one that has the same id. 0: there is none."""
+    try:
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return 0.0
