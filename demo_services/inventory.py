@@ -1,0 +1,45 @@
+"""Inventory: reserves stock for every order, and puts it back when the payment is declined.
+
+Payment and inventory work side by side, so a decline may be known before the stock is reserved. Inventory then still
+reserves and releases right after: whoever waits for StockReleased can rely on it.
+"""
+
+from __future__ import annotations
+
+from demo_services.events import Event, chance
+from demo_services.loop import main
+from demo_services.service import Outcome, Service, about
+
+WAREHOUSES = ("Leeds", "Rotterdam", "Lyon", "Poznań")
+
+inventory = Service("inventory", listens=["orders", "payments", "stock"], publishes="stock")
+
+
+@inventory.on("OrderPlaced", takes=(0.2, 0.6))
+def reserve(placed: Event) -> Outcome:
+    return Outcome(
+        "StockReserved",
+        about(placed)
+        | {
+            "items": [{"sku": item["sku"], "quantity": item["quantity"]} for item in placed.data["items"]],
+            "warehouse": chance("warehouse", placed.order_id).choice(WAREHOUSES),
+            "address": placed.data["address"],
+        },
+    )
+
+
+@inventory.on("PaymentDeclined", "StockReserved", takes=(0.15, 0.4), unless="PaymentAuthorized")
+def release(declined: Event, reserved: Event) -> Outcome:
+    return Outcome(
+        "StockReleased",
+        about(reserved)
+        | {
+            "items": reserved.data["items"],
+            "warehouse": reserved.data["warehouse"],
+            "reason": declined.data["reason"],
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(inventory)
