@@ -38,5 +38,8 @@ class Output:
         try:
             self._stream.write(text + "\n")
             self._stream.flush()
-        except (OSError, ValueError):
-            pass  # whoever read us is gone; that is no reason to stop in disorder
+        except OSError:
+            # Whoever read us is gone (Ctrl-C reaches `tee`, too): that is no reason to end in disorder.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)

@@ -8,7 +8,7 @@ import shutil
 import signal
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import Popen
@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from dashboard.parts.addresses import DATABASE_NAME, DATABASE_USER, database_url, sockets
-from dashboard.parts.process import Launcher, PartFailed, locked, stop
+from dashboard.parts.process import Launcher, PartFailed, end_strangers, locked, stop
 
 NAME = "postgres"
 MODEST = {
@@ -146,14 +146,7 @@ def _initialise(
 def _end_leftovers(data: Path) -> None:
     """End what still runs on this data from an earlier start. We hold the folder's lock: its supervisor is gone."""
     servers = [process for process in psutil.process_iter(["name"]) if _works_on(process, data)]
-    for process in servers:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGINT)
-    _, alive = psutil.wait_procs(servers, timeout=10)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    end_strangers(servers, signal.SIGINT)
     # PostgreSQL takes the file for a live server's if its process id is in use again, by whatever process.
     (data / "postmaster.pid").unlink(missing_ok=True)
 

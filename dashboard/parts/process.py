@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("child.py")
 POLL_SECONDS = 0.02
@@ -113,6 +115,28 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
+
+
+def end_strangers(processes: Sequence[psutil.Process], number: signal.Signals, *, patience: float = 10) -> None:
+    """As `stop`, for processes that are not our children, all together. One that only waits to be reaped has ended."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+    deadline = time.monotonic() + patience
+    while alive := [process for process in processes if is_alive(process)]:
+        if time.monotonic() > deadline:
+            for process in alive:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            deadline = float("inf")
+        time.sleep(POLL_SECONDS)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def ending(status: int) -> str:

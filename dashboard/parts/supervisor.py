@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from dashboard.parts.output import Output
-from dashboard.parts.process import Launcher, PartFailed, ending, spawn, stop
+from dashboard.parts.process import Launcher, PartFailed, end_strangers, ending, spawn, stop
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 10
@@ -157,23 +156,22 @@ class Supervisor(Launcher):
 def end_leftovers(record: Path) -> None:
     """End the processes that an earlier supervisor recorded and left behind."""
     try:
-        earlier: dict[str, float] = json.loads(record.read_text())
+        earlier: dict[str, float | None] = json.loads(record.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return
-    alive = [psutil.Process(int(pid)) for pid, created in earlier.items() if created and _created(int(pid)) == created]
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    for process in psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)[1]:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    left = [process for pid, created in earlier.items() if (process := _same(int(pid), created))]
+    end_strangers(left, signal.SIGTERM, patience=PATIENCE_SECONDS)
     record.unlink(missing_ok=True)
 
 
-def _created(pid: int) -> float:
-    """When a process was made: with its id, what tells it from a later one that has the same id. 0: there is none."""
+def _created(pid: int) -> float | None:
+    """When a process was made: with its id, what tells it from a later one that has the same id."""
     try:
-        process = psutil.Process(pid)
-        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
-        return 0.0
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _same(pid: int, created: float | None) -> psutil.Process | None:
+    """The process that was recorded, if it still runs."""
+    return psutil.Process(pid) if created is not None and _created(pid) == created else None
