@@ -60,3 +60,15 @@ def ensure(days: Iterable[date]) -> list[str]:
 def ensure_ahead(today: date) -> list[str]:
     """Makes yesterday's to next week's partitions: yesterday's, since clocks of processes may disagree at midnight."""
     return ensure(today + timedelta(days=offset) for offset in range(-1, AHEAD + 1))
+
+
+def drop_before(day: date, tables: Iterable[str]) -> list[str]:
+    """Drops the partitions of days before this one; returns the names of those dropped."""
+    dropped = []
+    for table in tables:
+        for child in sorted(existing(table)):
+            if child < name(table, day):
+                with connection.cursor() as cursor:
+                    cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(child)))
+                dropped.append(child)
+    return dropped

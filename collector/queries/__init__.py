@@ -6,16 +6,16 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 from collector.queries.bounds import Bounded
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, waiting
-from collector.queries.ingestion import Ingestion, Keyset, ingestion, uncorrelated, undecodable
-from collector.queries.overview import EndedSlot, Figures, ended_over_time, figures
+from collector.queries.ingestion import Ingestion, Keyset, ingestion, lag, uncorrelated, undecodable
+from collector.queries.keysets import keyset
+from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.readiness import Part, behind_seconds, parts
-from collector.queries.transaction import Found, find, payload, waiting_likewise
+from collector.queries.transaction import Found, exists, find, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, newest, page
 
 __all__ = [
     "BadParameter",
     "Bounded",
-    "EndedSlot",
     "Figures",
     "FlowEdge",
     "FlowMap",
@@ -25,16 +25,20 @@ __all__ = [
     "Page",
     "Part",
     "Row",
+    "Slot",
     "Step",
     "TransactionFilter",
     "WaitingStep",
     "behind_seconds",
-    "ended_over_time",
+    "exists",
     "figures",
     "find",
     "flow_map",
     "ingestion",
+    "keyset",
+    "lag",
     "newest",
+    "over_time",
     "page",
     "parts",
     "payload",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -11,14 +12,17 @@ from collector.correlation.buckets import quantile
 from collector.queries.bounds import MOST, Bounded, rows
 
 WINDOW = timedelta(minutes=5)
+REMEMBERED = timedelta(hours=1)
+"""How long an edge stays on the map that nothing goes over any more."""
+_BUCKET = timedelta(seconds=10)
 _MOST_EDGES = 2_000
 
 
 @dataclass(frozen=True)
 class FlowEdge:
-    """How often an event of a service led to one of another within the window. The source is empty for first events.
+    """How often an event of a service led to one of another within the window; 0 for one that is only remembered.
 
-    `rate` is per second; `p50` and `p95` are seconds, None where no duration is known.
+    Without a source: how often the event came at all. `p50` and `p95` are seconds, None where none is known.
     """
 
     choreography: str
@@ -28,27 +32,30 @@ class FlowEdge:
     target_service: str
     topic: str
     count: int
-    rate: float
-    p50: float | None
-    p95: float | None
     last_at: datetime
+    p50: float | None = None
+    p95: float | None = None
 
 
 @dataclass(frozen=True)
 class FlowMap:
-    """The edges of the last `seconds` seconds (the window, or less where recording began within it)."""
+    """What flowed within the last `seconds` (the window, or less where recording began within it).
+
+    `edges` lead from event to event; `events` have no source and count every event once.
+    """
 
     at: datetime
     seconds: float
     edges: tuple[FlowEdge, ...]
+    events: tuple[FlowEdge, ...]
 
     @property
     def choreographies(self) -> list[str]:
-        return sorted({edge.choreography for edge in self.edges})
+        return sorted({edge.choreography for edge in self.events})
 
     def last_heard(self, service: str) -> datetime | None:
-        """When an event of the service last arrived, to ten seconds; None: not within the window."""
-        return max((edge.last_at for edge in self.edges if edge.target_service == service), default=None)
+        """When an event of the service last arrived, to ten seconds; None: it is not remembered."""
+        return max((edge.last_at for edge in self.events if edge.target_service == service), default=None)
 
     def between(self, after: tuple[str, ...], expect: tuple[str, ...]) -> FlowEdge | None:
         """The most frequent edge from one of the types `after` to one of `expect`."""
@@ -69,20 +76,22 @@ class WaitingStep:
     overdue: Bounded
 
 
+# Summed in the database: only distinct edges come back, however many collectors wrote them.
 _EDGES = f"""
-WITH recent AS MATERIALIZED (SELECT * FROM collector_flow WHERE bucket > %(since)s),
-edges AS (
+WITH remembered AS (
     SELECT choreography, source_type, source_service, target_type, target_service, min(topic) AS topic,
-           sum(count) AS count, min(bucket) AS first_at, max(bucket) AS last_at
-    FROM recent GROUP BY 1, 2, 3, 4, 5 ORDER BY 7 DESC LIMIT {_MOST_EDGES}),
+           coalesce(sum(count) FILTER (WHERE bucket > %(since)s), 0)::bigint AS count,
+           max(bucket) AS last_at, min(bucket) FILTER (WHERE bucket > %(since)s) AS first_at
+    FROM collector_flow WHERE bucket > %(remembered)s
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 7 DESC LIMIT {_MOST_EDGES}),
 durations AS (
     SELECT choreography, source_type, source_service, target_type, target_service, jsonb_object_agg(key, n) AS counts
     FROM (SELECT choreography, source_type, source_service, target_type, target_service, key, sum(value::bigint) AS n
-          FROM recent, jsonb_each_text(durations) GROUP BY 1, 2, 3, 4, 5, 6) AS summed
+          FROM collector_flow, jsonb_each_text(durations) WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4, 5, 6) AS summed
     GROUP BY 1, 2, 3, 4, 5)
-SELECT choreography, source_type, source_service, target_type, target_service, topic, count, first_at, last_at,
+SELECT choreography, source_type, source_service, target_type, target_service, topic, count, last_at, first_at,
        coalesce(counts, '{{}}')::text
-FROM edges LEFT JOIN durations USING (choreography, source_type, source_service, target_type, target_service)
+FROM remembered LEFT JOIN durations USING (choreography, source_type, source_service, target_type, target_service)
 ORDER BY 1, 2, 3, 4, 5
 """
 
@@ -93,28 +102,33 @@ SELECT choreography, rule, after, awaited, service, waiting,
                               WHERE o.choreography = w.choreography AND o.awaited = w.awaited AND o.service = w.service
                               LIMIT {MOST + 1}) AS some)
 FROM (SELECT choreography, rule, after, awaited, service, sum(count)::bigint AS waiting
-      FROM collector_waiting GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) > 0
+      FROM collector_waiting WHERE rule <> '' GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) > 0
       ORDER BY 6 DESC LIMIT {_MOST_EDGES}) AS w
 ORDER BY 1, 2
 """
-_BUCKET = timedelta(seconds=10)
 
 
 def flow_map(now: datetime) -> FlowMap:
-    """One query. Summed in the database: only distinct edges come back, however many collectors wrote them."""
-    found = rows(_EDGES, {"since": now - WINDOW})
-    first = min((row[7] for row in found), default=now)
+    """One query."""
+    found = rows(_EDGES, {"since": now - WINDOW, "remembered": now - REMEMBERED})
+    first = min((row[8] for row in found if row[8]), default=now)
     seconds = max((now - max(first, now - WINDOW)).total_seconds(), _BUCKET.total_seconds())
-    edges = []
-    for *names, count, _, last_at, counts in found:
-        durations = msgspec.json.decode(counts, type=dict[int, int])
-        p50, p95 = quantile(durations, 0.5), quantile(durations, 0.95)
-        last = min(last_at + _BUCKET, now)
-        edges.append(FlowEdge(*names, int(count), float(count) / seconds, p50, p95, last))
-    return FlowMap(now, seconds, tuple(edges))
+    edges = tuple(_edge(row, now) for row in found)
+    return FlowMap(
+        at=now,
+        seconds=seconds,
+        edges=tuple(edge for edge in edges if edge.source_type),
+        events=tuple(edge for edge in edges if not edge.source_type),
+    )
+
+
+def _edge(row: tuple[Any, ...], now: datetime) -> FlowEdge:
+    *names, count, last_at, _, counts = row
+    durations = msgspec.json.decode(counts, type=dict[int, int])
+    last = min(last_at + _BUCKET, now)
+    return FlowEdge(*names, count, last, quantile(durations, 0.5), quantile(durations, 0.95))
 
 
 def waiting() -> list[WaitingStep]:
     """One query."""
     return [WaitingStep(*row[:6], Bounded.of(row[6])) for row in rows(_WAITING)]
-

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from django.db import models
 
 from collector.models import Gap, Heartbeat, Progress, Topic, Uncorrelated, Undecodable
-from collector.queries.bounds import MOST, Bounded, decode_cursor, encode_cursor, rows
-from collector.queries.filters import BadParameter
+from collector.queries.bounds import MOST, Bounded, rows
+from collector.queries.keysets import keyset
 
 MOST_PARTITIONS = 2_000
 _MOST_GAPS = 100
@@ -40,8 +40,8 @@ class Ingestion:
 
 
 @dataclass(frozen=True)
-class Keyset[T]:
-    items: list[T]
+class Keyset(Generic[Row]):
+    items: list[Row]
     next: str | None
 
 
@@ -63,6 +63,11 @@ def ingestion(now: datetime) -> Ingestion:
     )
 
 
+def lag(progress: Progress) -> int | None:
+    """Records not read yet; None where the end is not known."""
+    return None if progress.end_offset is None else max(0, progress.end_offset - progress.next_offset)
+
+
 def undecodable(cursor: str = "", limit: int = 50) -> Keyset[Undecodable]:
     """The newest records that no dialect could read. One query."""
     return _newest(Undecodable.objects.defer("raw").select_related("topic"), cursor, limit)
@@ -75,21 +80,5 @@ def uncorrelated(cursor: str = "", limit: int = 50) -> Keyset[Uncorrelated]:
 
 def _newest(found: models.QuerySet[Row], cursor: str, limit: int) -> Keyset[Row]:
     """Ordered by (received_at, topic, partition, offset), newest first."""
-    if cursor:
-        try:
-            moment, (topic, partition, offset) = decode_cursor(cursor, keys=3)
-        except (ValueError, OverflowError):
-            raise BadParameter("'cursor' was not given out by this list; leave it away to begin anew.") from None
-        found = found.filter(received_at__lte=moment).extra(
-            where=['(received_at, {0}.topic_id, {0}.partition, {0}."offset") < (%s, %s, %s, %s)'.format(_table(found))],
-            params=[moment, topic, partition, offset],
-        )
-    items = list(found.order_by("-received_at", "-topic_id", "-partition", "-offset")[: limit + 1])
-    if len(items) <= limit:
-        return Keyset(items, None)
-    last: Any = items[limit - 1]
-    return Keyset(items[:limit], encode_cursor(last.received_at, last.topic_id, last.partition, last.offset))
-
-
-def _table(found: models.QuerySet[Any]) -> str:
-    return found.model._meta.db_table
+    order = ("received_at", "topic_id", "partition", "offset")
+    return Keyset(*keyset(found, order, cursor, limit))

@@ -1,36 +1,41 @@
-"""The overview's figures, and how transactions ended lately."""
+"""The overview's figures, and what became of transactions lately. Read from counts: no transaction is scanned."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
+from collector.correlation.buckets import quantile
 from collector.models import Heartbeat, Phase
 from collector.queries.bounds import MOST, Bounded, rows
 from collector.queries.readiness import behind_seconds
 
+BUCKET = timedelta(seconds=10)
 RATE_WINDOW = timedelta(seconds=60)
-_SAMPLE = 1_000
-_FRESH = timedelta(seconds=15)
-SLOT = timedelta(seconds=15)
+DURATION_WINDOW = timedelta(minutes=5)
+SLOT = timedelta(minutes=1)
 SLOTS = 60
+_FRESH = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Rates are per second over the last minute; durations in seconds, of the latest completed (`sampled` of them)."""
+    """Rates are per second over the last minute; durations in seconds, of those completed in the last five minutes."""
 
     at: datetime
-    in_flight: Bounded
-    stuck: Bounded
+    in_flight: int
+    started_rate: float
     completed_rate: float
     undone_rate: float
+    stuck: Bounded
     p50: float | None
     p95: float | None
-    sampled: int
     events_rate: float | None
     behind: float | None
-    unreadable: Bounded
+    undecodable: Bounded
 
     @property
     def undone_share(self) -> float | None:
@@ -40,77 +45,85 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class EndedSlot:
-    """How many ended in the SLOT that begins at `at`."""
+class Slot:
+    """How many ended, and became stuck, in the SLOT that begins at `at`."""
 
     at: datetime
     completed: int = 0
-    compensated: int = 0
-    failed: int = 0
+    undone: int = 0
+    stuck: int = 0
 
 
 _COUNTS = f"""
-SELECT (SELECT count(*) FROM (SELECT 1 FROM collector_transaction WHERE ended_at IS NULL LIMIT {MOST + 1}) AS some),
+SELECT (SELECT coalesce(sum(count), 0)::bigint FROM collector_waiting WHERE rule = ''),
        (SELECT count(*) FROM (SELECT DISTINCT transaction FROM collector_overdue LIMIT {MOST + 1}) AS some),
        (SELECT count(*) FROM (SELECT 1 FROM collector_undecodable
-                              WHERE day >= %(day)s AND received_at > %(day_ago)s LIMIT {MOST + 1}) AS some)
+                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS some)
 """
 
-_ENDED = """
-SELECT phase, count(*) FROM collector_transaction
-WHERE phase IN ('completed', 'failed', 'compensated') AND ended_at IS NOT NULL
-  AND ended_at > %(since)s AND ended_at <= %(now)s
-GROUP BY phase
+_RATES = """
+SELECT outcome, sum(count)::bigint FROM collector_outcome WHERE bucket >= %(since)s GROUP BY outcome
 """
 
-_DURATIONS = f"""
-SELECT percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY duration), count(*) FROM (
-    SELECT extract(epoch FROM ended_at - started_at)::float8 AS duration FROM collector_transaction
-    WHERE phase = 'completed' AND ended_at IS NOT NULL AND ended_at > %(since)s
-    ORDER BY ended_at DESC LIMIT {_SAMPLE}) AS latest
+_DURATIONS = """
+SELECT coalesce(jsonb_object_agg(key, n), '{}')::text FROM (
+    SELECT key, sum(value::bigint) AS n FROM collector_outcome, jsonb_each_text(durations)
+    WHERE bucket >= %(since)s AND outcome = 'completed' GROUP BY key) AS summed
 """
 
 _SLOTS = """
-SELECT date_bin(%(slot)s, ended_at, %(origin)s), phase, count(*) FROM collector_transaction
-WHERE phase IN ('completed', 'failed', 'compensated') AND ended_at IS NOT NULL
-  AND ended_at >= %(origin)s AND ended_at < %(end)s
-GROUP BY 1, 2
+SELECT date_bin(%(slot)s, bucket, %(origin)s), outcome, sum(count)::bigint FROM collector_outcome
+WHERE bucket >= %(origin)s AND bucket < %(end)s AND outcome <> 'started' GROUP BY 1, 2
 """
+
+
+def floor(moment: datetime, length: timedelta) -> datetime:
+    seconds = length.total_seconds()
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=moment.tzinfo)
 
 
 def figures(now: datetime) -> Figures:
     """Five queries."""
     day_ago = now - timedelta(days=1)
-    in_flight, stuck, unreadable = rows(_COUNTS, {"day": day_ago.date(), "day_ago": day_ago})[0]
-    ended = dict(rows(_ENDED, {"since": now - RATE_WINDOW, "now": now}))
-    quantiles, sampled = rows(_DURATIONS, {"since": now - timedelta(hours=1)})[0]
-    p50, p95 = quantiles or (None, None)
-    beats = Heartbeat.objects.filter(name__startswith="collector:", at__gt=now - _FRESH)
-    rates = [beat.detail.get("events_per_second") for beat in beats]
-    known = [float(rate) for rate in rates if isinstance(rate, int | float)]
-    window = RATE_WINDOW.total_seconds()
+    in_flight, stuck, undecodable = rows(_COUNTS, {"day": day_ago.date(), "since": day_ago})[0]
+    since = floor(now - RATE_WINDOW, BUCKET)
+    seconds = (now - since).total_seconds()
+    rates = {outcome: count / seconds for outcome, count in rows(_RATES, {"since": since})}
+    counts = rows(_DURATIONS, {"since": now - DURATION_WINDOW})[0][0]
+    durations = msgspec.json.decode(counts, type=dict[int, int])
     return Figures(
         at=now,
-        in_flight=Bounded.of(in_flight),
+        in_flight=max(0, in_flight),
+        started_rate=rates.get("started", 0),
+        completed_rate=rates.get(Phase.COMPLETED, 0),
+        undone_rate=rates.get(Phase.FAILED, 0) + rates.get(Phase.COMPENSATED, 0),
         stuck=Bounded.of(stuck),
-        completed_rate=ended.get(Phase.COMPLETED, 0) / window,
-        undone_rate=(ended.get(Phase.FAILED, 0) + ended.get(Phase.COMPENSATED, 0)) / window,
-        p50=p50,
-        p95=p95,
-        sampled=sampled,
-        events_rate=sum(known) if known else None,
+        p50=quantile(durations, 0.5),
+        p95=quantile(durations, 0.95),
+        events_rate=_events_rate(now),
         behind=behind_seconds(now),
-        unreadable=Bounded.of(unreadable),
+        undecodable=Bounded.of(undecodable),
     )
 
 
-def ended_over_time(now: datetime) -> list[EndedSlot]:
-    """The last SLOTS full slots, oldest first, those without an end among them. One query."""
-    seconds = SLOT.total_seconds()
-    end = datetime.fromtimestamp(now.timestamp() // seconds * seconds, tz=now.tzinfo)
+def _events_rate(now: datetime) -> float | None:
+    """Events per second that the living collectors say they read; None where none lives."""
+    details = Heartbeat.objects.filter(name__startswith="collector:", at__gt=now - _FRESH).values_list("detail", flat=True)
+    rates = [detail.get("events_per_second") for detail in details]
+    known = [float(rate) for rate in rates if isinstance(rate, int | float)]
+    return sum(known) if known else None
+
+
+def over_time(now: datetime) -> list[Slot]:
+    """The last SLOTS full slots, oldest first, the empty ones among them. One query."""
+    end = floor(now, SLOT)
     origin = end - SLOT * SLOTS
-    counts: dict[datetime, dict[str, int]] = {}
-    for at, phase, count in rows(_SLOTS, {"slot": SLOT, "origin": origin, "end": end}):
-        counts.setdefault(at, {})[phase] = count
-    moments = (origin + SLOT * index for index in range(SLOTS))
-    return [EndedSlot(at, **counts.get(at, {})) for at in moments]
+    counts: defaultdict[datetime, dict[str, int]] = defaultdict(dict)
+    for at, outcome, count in rows(_SLOTS, {"slot": SLOT, "origin": origin, "end": end}):
+        counts[at][outcome] = count
+    return [_slot(at, counts[at]) for at in (origin + SLOT * index for index in range(SLOTS))]
+
+
+def _slot(at: datetime, counts: dict[str, int]) -> Slot:
+    undone = counts.get(Phase.FAILED, 0) + counts.get(Phase.COMPENSATED, 0)
+    return Slot(at, counts.get(Phase.COMPLETED, 0), undone, counts.get("stuck", 0))

@@ -36,6 +36,11 @@ class Found:
         return next((event for event in self.events if (event.source, event.event_id) == key), None)
 
 
+def exists(transaction_id: str) -> bool:
+    """One query."""
+    return "\x00" not in transaction_id and Transaction.objects.filter(transaction_id=transaction_id).exists()
+
+
 def find(transaction_id: str) -> Found | None:
     """None where there is no such transaction. Three queries."""
     if "\x00" in transaction_id:

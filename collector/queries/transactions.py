@@ -75,15 +75,8 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
         found = found.filter(Q(started_at__lt=moment) | Q(started_at=moment, id__lt=key), started_at__lte=moment)
     if wanted.choreography:
         found = found.filter(choreography=wanted.choreography)
-    if wanted.status == STUCK:
-        overdue = Overdue.objects.values("transaction")
-        found = found.filter(ended_at=None, id__in=overdue.filter(awaited=wanted.waiting_for) if wanted.waiting_for else overdue)
-    elif wanted.status:
-        found = found.filter(phase=wanted.status)
-        if wanted.status in OPEN_PHASES:
-            found = found.filter(ended_at=None, overdue_since=None)
-        else:
-            found = found.filter(ended_at__isnull=False)
+    if wanted.status:
+        found = _of_status(found, wanted)
     if wanted.phase:
         found = found.filter(phase=wanted.phase, ended_at__isnull=wanted.phase in OPEN_PHASES)
     if wanted.waiting_for:
@@ -95,6 +88,17 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
     if wanted.until:
         found = found.filter(started_at__lt=wanted.until)
     return found
+
+
+def _of_status(found: QuerySet[Transaction], wanted: TransactionFilter) -> QuerySet[Transaction]:
+    if wanted.status == STUCK:
+        overdue = Overdue.objects.values("transaction")
+        if wanted.waiting_for:
+            overdue = overdue.filter(awaited=wanted.waiting_for)
+        return found.filter(ended_at=None, id__in=overdue)
+    if wanted.status in OPEN_PHASES:
+        return found.filter(phase=wanted.status, ended_at=None, overdue_since=None)
+    return found.filter(phase=wanted.status, ended_at__isnull=False)
 
 
 def _needs_looking(wanted: TransactionFilter) -> bool:

@@ -1,0 +1,67 @@
+"""What people may change. Everything else about a transaction follows from its events."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from collector import context, judgement, saving
+from collector.correlation.choreography import RuleBook
+from collector.models import OPEN_PHASES, Transaction
+from collector.tally import Tally
+
+WRITER = "person"
+
+
+def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBook) -> list[str]:
+    """Closes open transactions that will never progress; returns the ids of those closed.
+
+    The reason is kept. Should their events end them after all, that end counts. At most 2,000 at a time.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        rows = [row for row in judgement.lock_by_name(cursor, sorted(transaction_ids)[:2_000]) if row.is_open]
+        ids = [row.id for row in rows]
+        now = timezone.now()
+        Transaction.objects.filter(id__in=ids).update(abandoned_at=now, abandoned_by=who, abandoned_reason=reason)
+        for row in rows:
+            row.abandoned_at = now
+        ctx = context.load(cursor, rulebook)
+        events = judgement.skeletons(cursor, rows, ctx.topic_names)
+        changes = [judgement.judge(row, events[row.id], ctx) for row in rows if events[row.id]]
+        tally = Tally(ctx.now)
+        for change in changes:
+            tally.count_outcome(change)
+        saving.save(cursor, changes, WRITER, ctx.now, rulebook.version)
+        saving.save_tally(cursor, tally, WRITER)
+        return [row.transaction_id for row in rows]
+
+
+def open_transactions_of(topics: list[int], most: int = 2_000) -> list[str]:
+    """Ids of open transactions with an event on one of these topics."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.transaction_id FROM collector_transaction t WHERE t.phase = ANY(%s) AND t.ended_at IS NULL
+            AND EXISTS (SELECT FROM collector_event e WHERE e.day = t.day AND e.transaction = t.id
+                        AND e.topic_id = ANY(%s))
+            ORDER BY t.id LIMIT %s
+            """,
+            [[phase.value for phase in OPEN_PHASES], topics, most],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def claim_transitions(most: int) -> int:
+    """Marks transitions that alerts are due for as handled, in the caller's database transaction: they are due again if
+    that fails. Returns how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE collector_transition t SET alert_due = false
+            FROM (SELECT id, day FROM collector_transition WHERE alert_due
+                  ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) AS due
+            WHERE t.id = due.id AND t.day = due.day
+            """,
+            [most],
+        )
+        return cursor.rowcount

@@ -1,0 +1,97 @@
+"""Due transactions → transitions: the sweep.
+
+One function, safe to run anywhere and many times at once: Celery's beat calls it, and a collector that sees no recent
+sweep calls it itself. Its cost follows what is due, not what is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+from psycopg import Cursor
+
+from collector import context, heartbeats, judgement, saving
+from collector.correlation.choreography import RuleBook
+from collector.judgement import Change
+from collector.tally import Tally
+
+CHUNK = 2_000
+WRITER = "sweep"
+POSTPONE = timedelta(seconds=1)
+"""How soon a transaction is looked at again whose deadline has passed by the clock, but not by the watermark."""
+
+# No deadline has passed that lies beyond every watermark: a collector that is down or behind costs the sweep nothing.
+_DUE = """
+SELECT transaction FROM collector_deadline
+WHERE due_at <= (SELECT max(watermark) FROM collector_topic WHERE vanished_at IS NULL)
+ORDER BY due_at LIMIT %s
+"""
+_SETTLE = """
+WITH v AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS v(transaction, due_at)),
+gone AS (DELETE FROM collector_deadline d USING v WHERE d.transaction = v.transaction AND v.due_at IS NULL)
+UPDATE collector_deadline d SET due_at = v.due_at FROM v WHERE d.transaction = v.transaction AND v.due_at IS NOT NULL
+"""
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What a sweep came to: how many transactions it examined, and the ids of those that changed."""
+
+    examined: int = 0
+    changed: tuple[str, ...] = ()
+    alerts: bool = False
+
+
+def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK) -> Swept:
+    """Judges the transactions that are due for a check, in chunks that commit each, until none is due."""
+    examined, changed, alerts = 0, [], False
+    while examined < most:
+        chunk, changes = _chunk(rulebook)
+        examined += chunk
+        changed += [change.row.transaction_id for change in changes if change.changed]
+        alerts = alerts or any(change.causes != change.old_causes for change in changes)
+        if chunk < CHUNK:
+            break
+    heartbeats.beat("sweep", {"examined": examined, "changed": len(changed)})
+    return Swept(examined, tuple(changed), alerts)
+
+
+def _chunk(rulebook: RuleBook) -> tuple[int, list[Change]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_DUE, [CHUNK])
+        due = [row for (row,) in cursor.fetchall()]
+        if not due:
+            return 0, []
+        rows = judgement.lock_by_row(cursor, sorted(due))
+        ctx = context.load(cursor, rulebook)
+        judged = [row for row in rows if not row.oversized]
+        events = judgement.skeletons(cursor, judged, ctx.topic_names)
+        changes = [judgement.judge(row, events[row.id], ctx) for row in judged if events[row.id]]
+        saving.save(cursor, [change for change in changes if change.changed], WRITER, ctx.now, rulebook.version)
+        tally = Tally(ctx.now)
+        for change in changes:
+            tally.count_outcome(change)
+        saving.save_tally(cursor, tally, WRITER)
+        next_checks = {change.row.id: change.state.next_check for change in changes}
+        held = {row.id for row in rows}
+        # rows that are gone are settled as well; rows that somebody else holds just now stay due
+        settled = [row for row in due if row in held] + _vanished(cursor, [row for row in due if row not in held])
+        moments = [_next(next_checks.get(row), ctx.now) for row in settled]
+        cursor.execute(_SETTLE, [settled, moments])
+        return len(due), changes
+
+
+def _next(next_check: datetime | None, now: datetime) -> datetime | None:
+    return None if next_check is None else max(next_check, now + POSTPONE)
+
+
+def _vanished(cursor: Cursor[Any], rows: Sequence[int]) -> list[int]:
+    """Those of these transactions that are no longer there."""
+    if not rows:
+        return []
+    cursor.execute("SELECT id FROM collector_transaction WHERE id = ANY(%s)", [list(rows)])
+    present = {row for (row,) in cursor.fetchall()}
+    return [row for row in rows if row not in present]

@@ -1,0 +1,231 @@
+"""Transactions as they are stored, and what changes about them: shared by the collector's batches and the sweep.
+
+The order of locks is the same everywhere: progress, transactions by id, and then what their row locks cover. State is
+read only after the locks, in statements of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from psycopg import Cursor
+
+from collector.context import Context
+from collector.correlation import lifecycle
+from collector.correlation.events import Skeleton, in_order
+from collector.correlation.state import Pending, State, StoredState
+
+_COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
+    event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state"""
+
+_LOCK_BY_NAME = f"SELECT {_COLUMNS} FROM collector_transaction WHERE transaction_id = ANY(%s) ORDER BY id FOR UPDATE"
+_LOCK_BY_ROW = (
+    f"SELECT {_COLUMNS} FROM collector_transaction WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED"
+)
+_SKELETONS = """
+SELECT transaction, source, event_id, type, service, time, record_time, received_at, topic_id, partition, "offset",
+       causes
+FROM collector_event WHERE day = ANY(%s) AND transaction = ANY(%s)
+"""
+
+_ONLY = " AND (transaction, source, event_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]))"
+
+WaitingKey = tuple[str, str, str, str, str]
+"""Choreography, rule, after, awaited, service."""
+
+OverdueCause = tuple[str, str, bool, datetime]
+"""Awaited types, service, whether it is a compensation, the deadline."""
+
+
+class Row(msgspec.Struct):
+    """A locked row of the transactions' table."""
+
+    id: int
+    transaction_id: str
+    day: date
+    choreography: str
+    phase: str
+    overdue_since: datetime | None
+    started_at: datetime
+    last_event_at: datetime
+    ended_at: datetime | None
+    event_count: int
+    redelivery_count: int
+    partial: bool
+    oversized: bool
+    historic: bool
+    rules: int
+    version: int
+    abandoned_at: datetime | None
+    stored: StoredState
+
+    @property
+    def is_new(self) -> bool:
+        return self.version == 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.phase in lifecycle.OPEN
+
+
+class Change(msgspec.Struct):
+    """A judged transaction: the row as it was stored, and its state as it is now."""
+
+    row: Row
+    state: State
+    event_count: int
+    redelivery_count: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.state.phase in lifecycle.OPEN
+
+    @property
+    def alarming(self) -> bool:
+        """History and transactions whose beginning was missed are stated, but alarm nobody."""
+        return not (self.state.historic or self.state.partial)
+
+    @property
+    def causes(self) -> list[OverdueCause]:
+        return sorted(_causes(self.state.pending)) if self.alarming else []
+
+    @property
+    def old_causes(self) -> list[OverdueCause]:
+        row = self.row
+        return sorted(_causes(row.stored.pending)) if not (row.historic or row.partial) else []
+
+    @property
+    def changed(self) -> bool:
+        """Whether pages would show anything else than before."""
+        return self.row.is_new or (
+            self.event_count != self.row.event_count
+            or self.redelivery_count != self.row.redelivery_count
+            or self.state.phase != self.row.phase
+            or self.state.overdue_since != self.row.overdue_since
+            or self.state.pending != self.row.stored.pending
+            or self.state.deviations != self.row.stored.deviations
+        )
+
+    @property
+    def kind(self) -> str | None:
+        """What the log of transitions says about it; None where nothing worth an entry happened."""
+        if self.row.is_new or self.state.phase != self.row.phase:
+            if self.state.overdue_since and self.is_open:
+                return "stuck"
+            if self.state.phase == "running":
+                return "started" if self.row.is_new else "reopened"
+            return self.state.phase
+        if self.state.overdue_since != self.row.overdue_since or self.causes != self.old_causes:
+            return "stuck" if self.state.overdue_since else "recovered"
+        return None
+
+    @property
+    def effective_at(self) -> datetime:
+        if self.state.overdue_since:
+            return self.state.overdue_since
+        return self.state.ended_at or self.state.last_event_at
+
+
+def _causes(pending: Iterable[Pending]) -> list[OverdueCause]:
+    return [
+        (entry.awaited, entry.service, entry.kind == "compensation", entry.deadline)
+        for entry in pending
+        if entry.overdue and entry.deadline is not None
+    ]
+
+
+def lock_by_name(cursor: Cursor[Any], names: Sequence[str]) -> list[Row]:
+    cursor.execute(_LOCK_BY_NAME, [list(names)])
+    return [_row(values) for values in cursor.fetchall()]
+
+
+def lock_by_row(cursor: Cursor[Any], rows: Sequence[int]) -> list[Row]:
+    """Those of these transactions that nobody else holds just now."""
+    cursor.execute(_LOCK_BY_ROW, [list(rows)])
+    return [_row(values) for values in cursor.fetchall()]
+
+
+def _row(values: Sequence[Any]) -> Row:
+    *columns, state = values
+    stored = StoredState.from_json(state if isinstance(state, dict) else msgspec.json.decode(state))
+    return Row(*columns, stored)
+
+
+def skeletons(
+    cursor: Cursor[Any],
+    rows: Sequence[Row],
+    topic_names: dict[int, str],
+    only: Sequence[tuple[int, str, str]] | None = None,
+) -> dict[int, list[Skeleton]]:
+    """The stored events of these transactions, in one query; `only`: those with these (row, source, event id)."""
+    found: dict[int, list[Skeleton]] = {row.id: [] for row in rows}
+    if not rows:
+        return found
+    parameters = [sorted({row.day for row in rows}), [row.id for row in rows]]
+    if only is None:
+        cursor.execute(_SKELETONS, parameters)
+    else:
+        cursor.execute(_SKELETONS + _ONLY, [*parameters, *([key[i] for key in only] for i in range(3))])
+    for transaction, source, event_id, kind, service, time, record_time, received_at, *place, causes in cursor:
+        topic, partition, offset = place
+        if isinstance(causes, str):
+            causes = msgspec.json.decode(causes)
+        found[transaction].append(
+            Skeleton(
+                source,
+                event_id,
+                kind,
+                service,
+                time,
+                record_time,
+                received_at,
+                topic_names.get(topic, ""),
+                partition,
+                offset,
+                tuple(causes or ()),
+            )
+        )
+    return found
+
+
+def judge(row: Row, events: Sequence[Skeleton], context: Context, redeliveries: int = 0) -> Change:
+    """The transaction's state by all its events, `redeliveries` of them new ones."""
+    state = lifecycle.evaluate(events, context.rulebook, context.reading, row.abandoned_at)
+    return Change(row, state, len(events), row.redelivery_count + redeliveries)
+
+
+def suspend(row: Row, events: Sequence[Skeleton], context: Context, total: int, redeliveries: int) -> Change:
+    """The state of a transaction that has grown too large to be judged; `events` need not be all of its `total`."""
+    starts, ends = [event.time for event in events], [event.time for event in events]
+    if row.oversized:
+        starts, ends = [*starts, row.started_at], [*ends, row.last_event_at]
+        choreography = row.choreography
+    else:
+        choreography = context.rulebook.choose(event.type for event in in_order(list(events))).name
+    state = lifecycle.oversized(choreography, min(starts), max(ends))
+    return Change(row, state, total, row.redelivery_count + redeliveries)
+
+
+def waiting_differences(changes: Iterable[Change]) -> dict[WaitingKey, int]:
+    """By how much the counts of pending responses and of open transactions change."""
+    difference: Counter[WaitingKey] = Counter()
+    for change in changes:
+        row, state = change.row, change.state
+        if not row.is_new:
+            difference.subtract(_waiting(row.choreography, row.is_open, row.stored.pending))
+        difference.update(_waiting(state.choreography, change.is_open, state.pending))
+    return {key: count for key, count in sorted(difference.items()) if count}
+
+
+def _waiting(choreography: str, is_open: bool, pending: Iterable[Pending]) -> Counter[WaitingKey]:
+    counts: Counter[WaitingKey] = Counter()
+    if is_open:
+        counts[choreography, "", "", "", ""] += 1
+    for entry in pending:
+        counts[choreography, entry.rule, " + ".join(entry.after), entry.awaited, entry.service] += 1
+    return counts
+

@@ -1,0 +1,108 @@
+"""`manage.py collect`: the collector. Any number of them share the partitions as one consumer group."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connection
+from django.db.backends.signals import connection_created
+from django.utils import timezone
+
+from collector import actions, config, partitions, progress, slots
+from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source
+from collector.models import Topic
+from collector.pipeline import Pipeline
+from collector.publish import Publisher
+from collector.rules import registered
+from collector.watermarks import Watermarks
+
+logger = logging.getLogger(__name__)
+
+GROUP = "choreoscope"
+
+
+def bound_waiting(sender: object, connection: Any, **_: object) -> None:
+    """Gives up rather than wait for a session that is stuck, and is given up by the server when it is itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'")
+
+
+class Command(BaseCommand):
+    help = "Reads all topics and stores what happens, transaction by transaction."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--group", default=GROUP, help="consumer group (default: %(default)s)")
+        parser.add_argument("--name", default=f"{socket.gethostname()}-{os.getpid()}", help="name shown on the pages")
+
+    def handle(self, *, group: str, name: str, **_: Any) -> None:
+        stopping = self._stop_on_signals()
+        connection_created.connect(bound_waiting)
+        try:
+            settled = config.load(settings.CHOREOSCOPE_CONFIG)
+            connection.ensure_connection()
+            partitions.ensure_ahead(timezone.now().date())
+            cluster = Cluster(settings.KAFKA)
+            cluster_id = progress.first_contact(cluster, settled.topics.wanted, settled.topics.start)
+            self._forgotten(cluster_id, settled)
+        except config.ConfigError as error:
+            raise CommandError(str(error)) from error
+        except KafkaFailure as failure:
+            where = settings.KAFKA.get("bootstrap.servers")
+            raise CommandError(f"Kafka at {where} does not answer (KAFKA_BOOTSTRAP_SERVERS): {failure}") from failure
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer (DATABASE_URL): {str(error).strip()}") from error
+        self._collect(cluster, cluster_id, group, name, settled, stopping)
+
+    def _collect(
+        self,
+        cluster: Cluster,
+        cluster_id: str,
+        group: str,
+        name: str,
+        settled: config.Config,
+        stopping: list[int],
+    ) -> None:
+        source = Source(settings.KAFKA, group, [p.pattern for p in settled.topics.include], settled.topics.wanted)
+        publisher = Publisher()
+        watermarks = Watermarks(cluster, cluster_id, settled.topics.wanted)
+        watermarks.start()
+        pipeline = Pipeline(
+            source,
+            cluster,
+            cluster_id,
+            name,
+            slots.take(),
+            lambda: config.current(settings.CHOREOSCOPE_CONFIG),
+            publisher,
+        )
+        logger.info("reading cluster %s as %s in group %s", cluster_id, name, group)
+        try:
+            pipeline.run(lambda: bool(stopping))
+        except KafkaFailure as failure:
+            raise CommandError(f"Kafka refused: {failure.args[0]}") from failure
+        finally:
+            source.close()
+            watermarks.close()
+            publisher.close()
+
+    def _stop_on_signals(self) -> list[int]:
+        received: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda signum, _: received.append(signum))
+        return received
+
+    def _forgotten(self, cluster_id: str, settled: config.Config) -> None:
+        """An embedded broker starts empty: what was open when it stopped can never be answered, so it is closed."""
+        if not cluster_id.startswith(IN_MEMORY) or not progress.retire_clusters(cluster_id, IN_MEMORY):
+            return
+        gone = list(Topic.objects.filter(cluster__startswith=IN_MEMORY).exclude(cluster=cluster_id))
+        rulebook = registered(settled.rulebook)
+        while left := actions.open_transactions_of([topic.id for topic in gone]):
+            actions.abandon(left, "choreoscope", "The embedded broker stopped and forgot its records.", rulebook)
+            logger.info("closed %d transactions whose records the embedded broker forgot", len(left))

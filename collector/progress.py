@@ -1,0 +1,146 @@
+"""How far reading has come: where to begin, where to go on, and what was missed.
+
+Progress is keyed by (cluster id, topic id, partition); a topic that was deleted and made anew is a new one, and is read
+from its beginning. Written by `collector.store` together with the events.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from collector.kafka import Bounds, Cluster, Place
+from collector.models import Gap, Progress, Topic
+from collector.records import TopicRef
+
+logger = logging.getLogger(__name__)
+
+_LOCK = 0x63686F73
+"""Key of the advisory lock under which first contact is made."""
+
+
+def first_contact(cluster: Cluster, wanted: Callable[[str], bool], start: str | timedelta) -> str:
+    """Notes where reading begins, for all partitions that exist when a cluster is met for the first time.
+
+    Partitions that come later begin at their earliest record, whatever `start` says. Returns the cluster's id.
+    """
+    cluster_id, topics = cluster.describe(wanted)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        if start != "earliest" and not Topic.objects.filter(cluster=cluster_id).exists():
+            places = [(name, partition) for name, partitions in topics.items() for partition in partitions]
+            refs = register(cluster_id, cluster.topic_ids(cluster_id, topics))
+            bounds = cluster.bounds(places)
+            begin = {place: bound.end for place, bound in bounds.items()}
+            if isinstance(start, timedelta):
+                found = cluster.offsets_at(places, timezone.now() - start)
+                begin |= {place: offset for place, offset in found.items() if offset >= 0 and place in bounds}
+            _insert((refs[place[0]], place[1], offset) for place, offset in begin.items())
+    return cluster_id
+
+
+def register(cluster_id: str, uids: Mapping[str, str]) -> dict[str, TopicRef]:
+    """The rows of these topics (name → Kafka's id), made where missing. A topic of the same name and another id has
+    vanished."""
+    now = timezone.now()
+    Topic.objects.bulk_create(
+        [Topic(cluster=cluster_id, uid=uid, name=name) for name, uid in sorted(uids.items())], ignore_conflicts=True
+    )
+    refs = {
+        topic.name: TopicRef(topic.id, topic.cluster, topic.uid, topic.name)
+        for topic in Topic.objects.filter(cluster=cluster_id, uid__in=uids.values())
+    }
+    rows = [ref.row for ref in refs.values()]
+    Topic.objects.filter(id__in=rows).exclude(vanished_at=None).update(vanished_at=None)
+    Topic.objects.filter(cluster=cluster_id, name__in=uids, vanished_at=None).exclude(id__in=rows).update(
+        vanished_at=now
+    )
+    return refs
+
+
+def locate(cluster: Cluster, cluster_id: str, places: Iterable[Place]) -> dict[Place, tuple[TopicRef, int]]:
+    """Where to read these partitions from; records a gap or a truncation where the log no longer has that place.
+
+    Partitions of which the brokers do not answer are left out, and may be asked for again.
+    """
+    places = list(places)
+    bounds = cluster.bounds(places)
+    uids = cluster.topic_ids(cluster_id, sorted({topic for topic, _ in bounds}))
+    with transaction.atomic():
+        refs = register(cluster_id, uids)
+        known = _stored(refs.values())
+        _insert(
+            (refs[topic], partition, bound.start)
+            for (topic, partition), bound in bounds.items()
+            if (refs[topic].row, partition) not in known
+        )
+        found = {}
+        for (topic, partition), bound in bounds.items():
+            stored = known.get((refs[topic].row, partition), bound.start)
+            found[topic, partition] = (refs[topic], _within(refs[topic], partition, stored, bound))
+    return found
+
+
+def _stored(refs: Iterable[TopicRef]) -> dict[tuple[int, int], int]:
+    rows = Progress.objects.filter(topic__in=[ref.row for ref in refs])
+    return {(row.topic_id, row.partition): row.next_offset for row in rows}
+
+
+def _insert(begin: Iterable[tuple[TopicRef, int, int]]) -> None:
+    Progress.objects.bulk_create(
+        [
+            Progress(
+                topic_id=ref.row,
+                partition=partition,
+                next_offset=offset,
+                first_offset=offset,
+                from_start=offset == 0,
+            )
+            for ref, partition, offset in begin
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _within(ref: TopicRef, partition: int, stored: int, bounds: Bounds) -> int:
+    """The stored offset if the log has it; else the log's start, after noting what is missing."""
+    if bounds.start <= stored <= bounds.end:
+        return stored
+    kind = Gap.Kind.GAP if stored < bounds.start else Gap.Kind.TRUNCATION
+    from_offset, to_offset = (stored, bounds.start) if kind == Gap.Kind.GAP else (bounds.end, stored)
+    moved = Progress.objects.filter(topic=ref.row, partition=partition, next_offset=stored).update(
+        next_offset=bounds.start, updated_at=timezone.now()
+    )
+    if moved:
+        Gap.objects.create(
+            topic_id=ref.row, partition=partition, kind=kind, from_offset=from_offset, to_offset=to_offset
+        )
+        logger.warning("%s[%d]: %s between offsets %d and %d", ref.name, partition, kind, from_offset, to_offset)
+    return bounds.start
+
+
+def retire_clusters(kept: str, prefix: str) -> int:
+    """Marks the topics of clusters named `prefix…`, other than the one kept, as vanished; for brokers in memory."""
+    others = Topic.objects.filter(cluster__startswith=prefix, vanished_at=None).exclude(cluster=kept)
+    return others.update(vanished_at=timezone.now())
+
+
+def note_ends(cluster_id: str, ends: Mapping[Place, int], now: datetime) -> None:
+    """Stores the partitions' ends for the lag that pages show; a partition without an answer counts as unreadable."""
+    rows = Progress.objects.filter(topic__cluster=cluster_id, topic__vanished_at=None).select_related("topic")
+    changed = []
+    for row in rows:
+        end = ends.get((row.topic.name, row.partition))
+        since = None if end is not None else row.unreadable_since or now
+        if (end is not None and end != row.end_offset) or since != row.unreadable_since:
+            row.end_offset = row.end_offset if end is None else end
+            row.unreadable_since = since
+            changed.append(row)
+    for row in changed:
+        Progress.objects.filter(topic=row.topic_id, partition=row.partition).update(
+            end_offset=row.end_offset, unreadable_since=row.unreadable_since
+        )

@@ -1,0 +1,191 @@
+"""The statements that write judged transactions: rows, deadlines, overdue causes, transitions and counts.
+
+Called with the transactions' rows locked; every table is written by one statement, whatever the number of changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import Cursor
+
+from collector.judgement import Change, WaitingKey, waiting_differences
+from collector.tally import Tally
+
+_UPDATE = """
+UPDATE collector_transaction t SET
+    choreography = v.choreography, phase = v.phase, overdue_since = v.overdue_since, started_at = v.started_at,
+    last_event_at = v.last_event_at, ended_at = v.ended_at, ended_by = v.ended_by, event_count = v.event_count,
+    redelivery_count = v.redelivery_count, partial = v.partial, oversized = v.oversized, historic = v.historic,
+    rules = %s, version = t.version + 1, state = v.state::jsonb
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+    %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::bool[], %s::bool[], %s::bool[], %s::text[])
+    AS v(id, choreography, phase, overdue_since, started_at, last_event_at, ended_at, ended_by, event_count,
+         redelivery_count, partial, oversized, historic, state)
+WHERE t.id = v.id
+"""
+# Only ever to an earlier moment: the sweep re-checks what it finds due and postpones it.
+_DEADLINES = """
+INSERT INTO collector_deadline AS d (transaction, due_at)
+SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) ON CONFLICT (transaction) DO UPDATE
+SET due_at = EXCLUDED.due_at WHERE d.due_at > EXCLUDED.due_at
+"""
+_NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s)"
+_NOT_OVERDUE = "DELETE FROM collector_overdue WHERE transaction = ANY(%s)"
+_OVERDUE = """
+INSERT INTO collector_overdue (transaction, choreography, awaited, service, compensation, since)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[])
+"""
+_TRANSITIONS = """
+INSERT INTO collector_transition
+    (day, transaction, at, effective_at, kind, phase, overdue_since, detail, alert_due, bus_due)
+SELECT day, transaction, %s, effective_at, kind, phase, overdue_since, detail::jsonb, alert_due, false
+FROM unnest(%s::date[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+    %s::bool[]) AS v(day, transaction, effective_at, kind, phase, overdue_since, detail, alert_due)
+"""
+_WAITING = """
+INSERT INTO collector_waiting AS w (writer, choreography, rule, after, awaited, service, count)
+SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+ON CONFLICT (choreography, rule, after, awaited, service, writer) DO UPDATE SET count = w.count + EXCLUDED.count
+"""
+_ADDED_DURATIONS = """(
+    SELECT coalesce(jsonb_object_agg(key, n), '{}') FROM (
+        SELECT key, sum(value::bigint) AS n FROM (
+            SELECT * FROM jsonb_each_text(f.durations) UNION ALL SELECT * FROM jsonb_each_text(EXCLUDED.durations)
+        ) AS both_of_them GROUP BY key
+    ) AS summed)"""
+_FLOWS = f"""
+INSERT INTO collector_flow AS f (bucket, writer, choreography, source_type, source_service, target_type,
+    target_service, topic, count, durations)
+SELECT bucket, %s, choreography, source_type, source_service, target_type, target_service, topic, count,
+    durations::jsonb
+FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
+    %s::text[]) AS v(bucket, choreography, source_type, source_service, target_type, target_service, topic, count,
+    durations)
+ON CONFLICT (bucket, writer, choreography, source_type, source_service, target_type, target_service, topic)
+DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
+"""
+_OUTCOMES = f"""
+INSERT INTO collector_outcome AS f (bucket, writer, choreography, outcome, count, durations)
+SELECT bucket, %s, choreography, outcome, count, durations::jsonb
+FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[])
+    AS v(bucket, choreography, outcome, count, durations)
+ON CONFLICT (bucket, writer, choreography, outcome)
+DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
+"""
+
+
+def save(cursor: Cursor[Any], changes: Sequence[Change], writer: str, now: datetime, rules: int) -> None:
+    """Writes everything about these transactions but their events."""
+    _transactions(cursor, changes, rules)
+    _deadlines(cursor, changes)
+    _overdue(cursor, changes)
+    _transitions(cursor, changes, now)
+    _waiting(cursor, waiting_differences(changes), writer)
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _transactions(cursor: Cursor[Any], changes: Sequence[Change], rules: int) -> None:
+    if not changes:
+        return
+    rows = (
+        (
+            change.row.id,
+            state.choreography,
+            state.phase,
+            state.overdue_since,
+            state.started_at,
+            state.last_event_at,
+            state.ended_at,
+            state.ended_by,
+            change.event_count,
+            change.redelivery_count,
+            state.partial,
+            state.oversized,
+            state.historic,
+            _text(state.to_json()),
+        )
+        for change in changes
+        for state in (change.state,)
+    )
+    cursor.execute(_UPDATE, [rules, *_columns(rows)])
+
+
+def _deadlines(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+    due = [(change.row.id, change.state.next_check) for change in changes if change.state.next_check]
+    if due:
+        cursor.execute(_DEADLINES, _columns(due))
+    done = [change.row.id for change in changes if change.state.next_check is None and not change.row.is_new]
+    if done:
+        cursor.execute(_NO_DEADLINES, [done])
+
+
+def _overdue(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+    changed = [change for change in changes if change.causes != change.old_causes]
+    if gone := [change.row.id for change in changed if change.old_causes]:
+        cursor.execute(_NOT_OVERDUE, [gone])
+    found = [(change.row.id, change.state.choreography, *cause) for change in changed for cause in change.causes]
+    if found:
+        cursor.execute(_OVERDUE, _columns(found))
+
+
+def _transitions(cursor: Cursor[Any], changes: Sequence[Change], now: datetime) -> None:
+    rows = [
+        (
+            change.row.day,
+            change.row.id,
+            change.effective_at,
+            kind,
+            change.state.phase,
+            change.state.overdue_since,
+            _text(_detail(change)),
+            change.causes != change.old_causes,
+        )
+        for change in changes
+        for kind in (change.kind,)
+        if kind is not None
+    ]
+    if rows:
+        cursor.execute(_TRANSITIONS, [now, *_columns(rows)])
+
+
+def _detail(change: Change) -> dict[str, Any]:
+    """What a transition says besides its phase: what is overdue, and what was until now."""
+    detail: dict[str, Any] = {}
+    if change.causes:
+        detail["overdue"] = [{"awaited": awaited, "from": service} for awaited, service, *_ in change.causes]
+    if change.row.overdue_since and not change.state.overdue_since:
+        detail["was_overdue_since"] = change.row.overdue_since.isoformat()
+    return detail
+
+
+def _waiting(cursor: Cursor[Any], differences: Mapping[WaitingKey, int], writer: str) -> None:
+    if differences:
+        cursor.execute(_WAITING, [writer, *_columns((*key, count) for key, count in differences.items())])
+
+
+def save_tally(cursor: Cursor[Any], tally: Tally, writer: str) -> None:
+    """Adds what was counted to the live statistics, in key order so that writers of one name cannot deadlock."""
+    if tally.flows:
+        rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.flows.items())]
+        cursor.execute(_FLOWS, [writer, *_columns(rows)])
+    if tally.outcomes:
+        rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.outcomes.items())]
+        cursor.execute(_OUTCOMES, [writer, *_columns(rows)])
+
+
+def _counted(counts: Mapping[int, int]) -> tuple[int, str]:
+    durations = {str(index): count for index, count in counts.items() if index != Tally.UNTIMED}
+    return sum(counts.values()), _text(durations)
+
+

@@ -1,0 +1,224 @@
+"""The statements that write records: events, payloads, and what could not be read or belongs nowhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from psycopg import Cursor
+
+from collector.correlation.events import Skeleton
+from collector.decoding import Event, Undecodable
+from collector.decoding.values import clean
+from collector.records import Record
+
+PAYLOAD_BYTES = 2 * 1024 * 1024
+"""A value up to this size is stored whole; of a larger one, only its beginning."""
+CUT_BYTES = 64 * 1024
+
+_COPY_EVENTS = """
+COPY collector_event (day, transaction, source, event_id, type, service, time, record_time, received_at, topic_id,
+    partition, "offset", causes, subject, dialect, basis, trace, notes, redeliveries) FROM STDIN
+"""
+_COPY_PAYLOADS = 'COPY collector_payload (day, topic_id, partition, "offset", key, headers, value, size) FROM STDIN'
+_COPY_UNCORRELATED = """
+COPY collector_uncorrelated (day, topic_id, partition, "offset", record_time, received_at, source, event_id, type,
+    service, time, dialect, notes) FROM STDIN
+"""
+_COPY_UNDECODABLE = """
+COPY collector_undecodable (day, topic_id, partition, "offset", record_time, received_at, reason, detail, size)
+FROM STDIN
+"""
+_COUNT_REDELIVERIES = """
+UPDATE collector_event e SET redeliveries = e.redeliveries + v.n
+FROM (SELECT day, transaction, source, event_id, count(*) AS n
+      FROM unnest(%s::date[], %s::bigint[], %s::text[], %s::text[]) AS u(day, transaction, source, event_id)
+      GROUP BY 1, 2, 3, 4) AS v
+WHERE e.day = v.day AND e.transaction = v.transaction AND e.source = v.source AND e.event_id = v.event_id
+"""
+_REPLACE = """
+UPDATE collector_event e SET type = v.type, service = v.service, time = v.time, record_time = v.record_time,
+    received_at = v.received_at, topic_id = v.topic_id, partition = v.partition, "offset" = v."offset",
+    causes = v.causes::jsonb, subject = v.subject, dialect = v.dialect, basis = v.basis, trace = v.trace,
+    notes = v.notes::jsonb
+FROM unnest(%s::date[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+    %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+    %s::text[], %s::text[], %s::text[])
+    AS v(day, transaction, source, event_id, type, service, time, record_time, received_at, topic_id, partition,
+         "offset", causes, subject, dialect, basis, trace, notes)
+WHERE e.day = v.day AND e.transaction = v.transaction AND e.source = v.source AND e.event_id = v.event_id
+"""
+
+
+class Incoming(msgspec.Struct, frozen=True, dict=True):
+    """An event on its way into one transaction. `redeliveries`: further copies of it in the same batch."""
+
+    transaction: int
+    day: date
+    record: Record
+    event: Event
+    received_at: datetime
+    redeliveries: int = 0
+
+    @property
+    def skeleton(self) -> Skeleton:
+        event, record = self.event, self.record
+        return Skeleton(
+            event.source,
+            event.id,
+            event.type,
+            event.service,
+            event.time,
+            event.record_time,
+            self.received_at,
+            record.topic.name,
+            record.partition,
+            record.offset,
+            event.causes,
+        )
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """Its columns as `_COPY_EVENTS` names them, but the last."""
+        event, record = self.event, self.record
+        return (
+            self.day,
+            self.transaction,
+            event.source,
+            event.id,
+            event.type,
+            event.service,
+            event.time,
+            event.record_time,
+            self.received_at,
+            record.topic.row,
+            record.partition,
+            record.offset,
+            _json(event.causes),
+            event.subject,
+            event.dialect,
+            event.basis,
+            event.trace,
+            _json(event.notes),
+        )
+
+
+class Redelivery(msgspec.Struct, frozen=True):
+    """A copy of an event that is stored already; `replaces`: it is the smaller one, so that it is the one to keep."""
+
+    item: Incoming
+    replaces: bool
+
+
+def _json(values: Sequence[str]) -> str | None:
+    return msgspec.json.encode(values).decode() if values else None
+
+
+def _copy(cursor: Cursor[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    rows = list(rows)
+    if rows:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def copy_events(cursor: Cursor[Any], items: Iterable[Incoming]) -> None:
+    _copy(cursor, _COPY_EVENTS, ((*item.columns, item.redeliveries) for item in items))
+
+
+def settle_redeliveries(cursor: Cursor[Any], copies: Sequence[Redelivery]) -> None:
+    """Counts these copies, and lets the smallest of an event's copies stand for it."""
+    if not copies:
+        return
+    keys = [copy.item.columns[:4] for copy in copies]
+    cursor.execute(_COUNT_REDELIVERIES, [list(column) for column in zip(*keys, strict=True)])
+    # of several copies that replace, each was smaller than the one before: the last is the one to keep
+    smallest = {copy.item.columns[:4]: copy.item for copy in copies if copy.replaces}
+    if smallest:
+        columns = zip(*(item.columns for item in smallest.values()), strict=True)
+        cursor.execute(_REPLACE, [list(column) for column in columns])
+
+
+def copy_payloads(cursor: Cursor[Any], decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
+    """Stores the records of events as bytes; of undecodable ones only the coordinates are kept."""
+    _copy(
+        cursor,
+        _COPY_PAYLOADS,
+        (
+            (*_coordinates(record, now), record.key, headers_json(record), *_stored_value(record))
+            for record, found in decoded
+            if isinstance(found, Event)
+        ),
+    )
+
+
+def _coordinates(record: Record, now: datetime) -> tuple[date, int, int, int]:
+    return (now.date(), record.topic.row, record.partition, record.offset)
+
+
+def _stored_value(record: Record) -> tuple[bytes | None, int]:
+    value = record.value
+    if value is None:
+        return None, 0
+    return (value if len(value) <= PAYLOAD_BYTES else value[:CUT_BYTES]), len(value)
+
+
+def headers_json(record: Record) -> bytes:
+    """The headers as JSON: a list of [name, value], the value as text, as {"base64": …} or as null."""
+    found: list[tuple[str, Any]] = []
+    for name, value in record.headers:
+        text: Any = None
+        if value is not None:
+            try:
+                text = value.decode()
+            except UnicodeDecodeError:
+                text = {"base64": base64.b64encode(value).decode()}
+        found.append((clean(name), text))
+    return msgspec.json.encode(found)
+
+
+def copy_uncorrelated(
+    cursor: Cursor[Any], decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
+) -> None:
+    _copy(
+        cursor,
+        _COPY_UNCORRELATED,
+        (
+            (
+                *_coordinates(record, now),
+                found.record_time,
+                now,
+                found.source,
+                found.id,
+                found.type,
+                found.service,
+                found.time,
+                found.dialect,
+                _json(found.notes),
+            )
+            for record, found in decoded
+            if isinstance(found, Event) and not found.transaction_ids
+        ),
+    )
+
+
+def copy_undecodable(cursor: Cursor[Any], decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
+    _copy(
+        cursor,
+        _COPY_UNDECODABLE,
+        (
+            (
+                *_coordinates(record, now),
+                found.record_time,
+                now,
+                found.reason,
+                found.detail,
+                len(record.value or b""),
+            )
+            for record, found in decoded
+            if isinstance(found, Undecodable)
+        ),
+    )

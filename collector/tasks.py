@@ -1,0 +1,20 @@
+"""Celery's way in: hints that there may be work, each a call of a plain function."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from collector import publish
+from collector.upkeep import keep_up, sweep_now
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    swept = sweep_now()
+    if swept.changed:
+        publish.send(swept.changed, swept.alerts)
+
+
+@shared_task(ignore_result=True)
+def upkeep() -> None:
+    keep_up()

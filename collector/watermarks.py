@@ -1,0 +1,136 @@
+"""Watermarks: up to which moment everything has certainly been read, topic by topic.
+
+Take T = the database's clock, *then* the end offsets of all partitions that are read, whoever reads them. A topic's
+watermark is the T of its latest snapshot whose ends all lie within stored progress: what was appended before T lies
+before those ends. Record timestamps play no part, so that idle partitions and wrong clocks do no harm. Ends are asked
+for as read_uncommitted: a producer's open transaction holds its own topic only.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import Error, connection
+
+from collector import progress
+from collector.kafka import Cluster, KafkaFailure, Place
+from collector.store import database_now
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 0.25
+KEPT = 240
+"""Snapshots remembered: a minute's worth; when reading is further behind, every second one is dropped."""
+_LEADER = 0x63686F77
+
+_STORED = """
+SELECT t.name, p.partition, p.next_offset, t.id FROM collector_progress p JOIN collector_topic t ON t.id = p.topic_id
+WHERE t.cluster = %s AND t.vanished_at IS NULL
+"""
+_RAISE = """
+UPDATE collector_topic t SET watermark = greatest(t.watermark, v.at)
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS v(id, at) WHERE t.id = v.id
+"""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The ends of all partitions, asked for after the moment `at`."""
+
+    at: datetime
+    ends: Mapping[Place, int]
+
+
+def reached(
+    snapshots: deque[Snapshot], stored: Mapping[Place, int], partitions: Mapping[str, list[int]]
+) -> dict[str, datetime]:
+    """The watermark of each topic that has one: the `at` of its latest snapshot within stored progress.
+
+    A partition without an end in a snapshot could not be asked for, and holds its topic; so does one without progress,
+    unless nothing was ever appended to it.
+    """
+    found = {}
+    for topic, numbers in partitions.items():
+        for snapshot in reversed(snapshots):
+            ends = [(snapshot.ends.get((topic, number)), stored.get((topic, number), 0)) for number in numbers]
+            if all(end is not None and end <= offset for end, offset in ends):
+                found[topic] = snapshot.at
+                break
+    return found
+
+
+class Watermarks:
+    """Takes snapshots in a thread of its own; of several collectors, one does so at a time."""
+
+    def __init__(self, cluster: Cluster, cluster_id: str, wanted: Callable[[str], bool]) -> None:
+        self._cluster, self._cluster_id, self._wanted = cluster, cluster_id, wanted
+        self._snapshots: deque[Snapshot] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watermarks", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(INTERVAL):
+            try:
+                self.step()
+            except (Error, KafkaFailure) as error:
+                self._snapshots.clear()
+                connection.close()
+                logger.warning("watermarks stand still: %s", error)
+        connection.close()
+
+    def step(self) -> dict[str, datetime]:
+        """Takes a snapshot and raises what watermarks it can; nothing where another collector does that."""
+        if not self._leads():
+            self._snapshots.clear()
+            return {}
+        _, partitions = self._cluster.describe(self._wanted)
+        at = database_now()
+        ends = self._cluster.ends((topic, number) for topic, numbers in partitions.items() for number in numbers)
+        self._remember(Snapshot(at, ends))
+        progress.note_ends(self._cluster_id, ends, at)
+        stored, rows = self._stored()
+        found = reached(self._snapshots, stored, partitions)
+        self._raise({rows[topic]: moment for topic, moment in found.items() if topic in rows})
+        self._forget(min(found.values(), default=None) if len(found) == len(partitions) else None)
+        return found
+
+    def _leads(self) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                " AND classid = %s AND objid = 0) OR pg_try_advisory_lock(%s, 0)",
+                [_LEADER, _LEADER],
+            )
+            return bool((cursor.fetchone() or (False,))[0])
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        if len(self._snapshots) >= KEPT:
+            self._snapshots = deque(list(self._snapshots)[::2])
+        self._snapshots.append(snapshot)
+
+    def _forget(self, before: datetime | None) -> None:
+        while before is not None and self._snapshots and self._snapshots[0].at < before:
+            self._snapshots.popleft()
+
+    def _stored(self) -> tuple[dict[Place, int], dict[str, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute(_STORED, [self._cluster_id])
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return {(name, number): offset for name, number, offset, _ in found}, {name: row for name, _, _, row in found}
+
+    def _raise(self, moments: Mapping[int, datetime]) -> None:
+        if moments:
+            with connection.cursor() as cursor:
+                cursor.execute(_RAISE, [list(moments), list(moments.values())])

@@ -1,0 +1,105 @@
+"""Transition → Alert: one alert per cause, raised, counted and resolved from what the collector has stored.
+
+Transitions only say *that* something changed; how many transactions wait for what is always read from the `Overdue`
+rows, so that working through a transition twice, late, or in any order comes to the same alerts.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+from django.utils import timezone
+
+from collector.actions import claim_transitions
+from collector.queries.overdue import OverdueCause, overdue_causes
+from dashboard.alerts.models import Alert, AlertEntry
+
+CHUNK = 2_000
+_LOCK = 0x63686F61
+
+CauseKey = tuple[str, str, str, str]
+"""Kind, choreography, awaited types, service."""
+
+
+class Processed(msgspec.Struct, frozen=True):
+    """What came of it: transitions worked through, and whether any alert changed."""
+
+    transitions: int = 0
+    changed: bool = False
+
+
+def process() -> Processed:
+    """Brings the alerts up to date if transitions ask for it. Many at once are safe; they take turns."""
+    total, changed = 0, False
+    while True:
+        with transaction.atomic():
+            _take_turn()
+            claimed = claim_transitions(CHUNK)
+            if claimed:
+                changed = settle(timezone.now()) or changed
+        total += claimed
+        if claimed < CHUNK:
+            return Processed(total, changed)
+
+
+def settle(now: datetime) -> bool:
+    """Makes the alerts agree with what is overdue now; returns whether any of them changed."""
+    causes = {_key(cause): cause for cause in overdue_causes()}
+    alerts = {
+        (alert.kind, alert.choreography, alert.awaited, alert.service): alert
+        for alert in Alert.objects.exclude(state=Alert.State.RESOLVED).select_for_update()
+    }
+    changed = [_raise(key, causes[key], now) for key in causes.keys() - alerts.keys()]
+    changed += [_update(alert, causes[key], now) for key, alert in alerts.items() if key in causes]
+    changed += [_resolve(alert, now) for key, alert in alerts.items() if key not in causes]
+    return any(changed)
+
+
+def _take_turn() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _key(cause: OverdueCause) -> CauseKey:
+    kind = Alert.Kind.STUCK_COMPENSATING if cause.compensation else Alert.Kind.STUCK
+    return (kind, cause.choreography, cause.awaited, cause.service)
+
+
+def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
+    kind, choreography, awaited, service = key
+    alert = Alert.objects.create(
+        kind=kind,
+        choreography=choreography,
+        awaited=awaited,
+        service=service,
+        count=cause.count,
+        peak=cause.count,
+        since=cause.since,
+        opened_at=now,
+        changed_at=now,
+    )
+    _note(alert, now, "raised", count=cause.count)
+    return True
+
+
+def _update(alert: Alert, cause: OverdueCause, now: datetime) -> bool:
+    if (alert.count, alert.since) == (cause.count, cause.since):
+        return False
+    alert.count, alert.since, alert.changed_at = cause.count, cause.since, now
+    alert.peak = max(alert.peak, cause.count)
+    alert.save(update_fields=["count", "since", "changed_at", "peak"])
+    return True
+
+
+def _resolve(alert: Alert, now: datetime) -> bool:
+    alert.count, alert.state, alert.changed_at, alert.resolved_at = 0, Alert.State.RESOLVED, now, now
+    alert.save(update_fields=["count", "state", "changed_at", "resolved_at"])
+    _note(alert, now, "resolved", after_seconds=round((now - alert.opened_at).total_seconds(), 1), peak=alert.peak)
+    return True
+
+
+def _note(alert: Alert, now: datetime, kind: str, **detail: Any) -> None:
+    AlertEntry.objects.create(alert=alert, at=now, kind=kind, detail=detail)
