@@ -1,0 +1,60 @@
+# Choreoscope's chores, one command each. All of them set up what they need in .venv first; Python 3.11 and make are enough.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench soak kafka lock
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: .venv/installed  ## run everything on this machine: http://127.0.0.1:8000, or another PORT
+	@exec $(BIN)/python manage.py demo
+
+test: .venv/installed-dev  ## run all tests; ARGS="-k graph" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-dev  ## check style, types and migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+format: .venv/installed-dev  ## put the code into its usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed-dev  ## measure
+	@$(BIN)/python -m benchmarks
+
+soak: .venv/installed-dev  ## the long runs: property tests with very many examples
+	@CHOREOSCOPE_EXAMPLES=20000 $(BIN)/python -m pytest tests/property $(ARGS)
+
+kafka: .venv/installed-dev  ## run Apache Kafka in the foreground (needs Java 17 and Maven)
+	@exec $(BIN)/python -m tests.stack.kafka
+
+lock: .venv/installed-dev  ## pin the newest versions of what requirements*.in name
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Choreoscope needs Python 3.11 or newer, and none was found. If you have one, name it: make demo PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Choreoscope needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) can't make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv .venv
+
+# A file for each set of packages says that it is installed; changed requirements are newer than it.
+.venv/installed: requirements.txt | .venv/bin/python
+	@echo "Installing packages into .venv (once; again when requirements.txt changes)"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt | .venv/bin/python
+	@echo "Installing packages into .venv (once; again when requirements-dev.txt changes)"
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@ .venv/installed
