@@ -1,4 +1,4 @@
-"""The configuration file: what to read, how to judge it, and who owns which service. docs/configuration.md describes it."""
+"""The configuration file: what to read, how to judge it, who owns which service. docs/configuration.md describes it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _choreography(name: str, node: Node) -> Choreography:
         frozenset(entries[key].texts(or_one=True)) if key in entries else frozenset() for key in ("completes", "fails")
     )
     if both := completes & fails:
-        entries["fails"].fail(f"{sorted(both)[0]} is named under completes as well; it can only be one of them")
+        entries["fails"].fail(f"{min(both)} is named under completes as well; it can only be one of them")
     rules = entries["rules"].items() if "rules" in entries else []
     return Choreography(
         name=name,
@@ -173,7 +173,7 @@ def _rule(key: str, node: Node) -> Rule:
     if len(set(after)) != len(after):
         entries["after"].fail("a join names each of its triggers once")
     if shared := set(after) & set(expect):
-        entries["expect"].fail(f"{sorted(shared)[0]} cannot answer itself; it stands under after")
+        entries["expect"].fail(f"{min(shared)} cannot answer itself; it stands under after")
     if not after or not expect:
         node.fail("after and expect each name at least one event type")
     return Rule(

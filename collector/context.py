@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from psycopg import Cursor
+from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.correlation.reading import Reading
@@ -33,10 +32,10 @@ class Context(msgspec.Struct, frozen=True):
     types: frozenset[SeenType]
 
 
-def load(cursor: Cursor[Any], rulebook: RuleBook) -> Context:
+def load(cursor: CursorWrapper, rulebook: RuleBook) -> Context:
     """Three queries, whatever there is."""
     cursor.execute("SELECT clock_timestamp()")
-    (now,) = cursor.fetchone() or (None,)
+    now: datetime = cursor.fetchall()[0][0]
     names: dict[int, str] = {}
     watermarks: dict[int, datetime | None] = {}
     complete = True

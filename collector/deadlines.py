@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from psycopg import Cursor
+from django.db.backends.utils import CursorWrapper
 
 from collector import context, heartbeats, judgement, saving
 from collector.correlation.choreography import RuleBook
@@ -88,7 +87,7 @@ def _next(next_check: datetime | None, now: datetime) -> datetime | None:
     return None if next_check is None else max(next_check, now + POSTPONE)
 
 
-def _vanished(cursor: Cursor[Any], rows: Sequence[int]) -> list[int]:
+def _vanished(cursor: CursorWrapper, rows: Sequence[int]) -> list[int]:
     """Those of these transactions that are no longer there."""
     if not rows:
         return []

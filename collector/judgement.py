@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from psycopg import Cursor
+from django.db.backends.utils import CursorWrapper
 
 from collector.context import Context
 from collector.correlation import lifecycle
@@ -23,9 +23,7 @@ _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, start
     event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state"""
 
 _LOCK_BY_NAME = f"SELECT {_COLUMNS} FROM collector_transaction WHERE transaction_id = ANY(%s) ORDER BY id FOR UPDATE"
-_LOCK_BY_ROW = (
-    f"SELECT {_COLUMNS} FROM collector_transaction WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED"
-)
+_LOCK_BY_ROW = f"SELECT {_COLUMNS} FROM collector_transaction WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED"
 _SKELETONS = """
 SELECT transaction, source, event_id, type, service, time, record_time, received_at, topic_id, partition, "offset",
        causes
@@ -138,25 +136,25 @@ def _causes(pending: Iterable[Pending]) -> list[OverdueCause]:
     ]
 
 
-def lock_by_name(cursor: Cursor[Any], names: Sequence[str]) -> list[Row]:
+def lock_by_name(cursor: CursorWrapper, names: Sequence[str]) -> list[Row]:
     cursor.execute(_LOCK_BY_NAME, [list(names)])
     return [_row(values) for values in cursor.fetchall()]
 
 
-def lock_by_row(cursor: Cursor[Any], rows: Sequence[int]) -> list[Row]:
+def lock_by_row(cursor: CursorWrapper, rows: Sequence[int]) -> list[Row]:
     """Those of these transactions that nobody else holds just now."""
     cursor.execute(_LOCK_BY_ROW, [list(rows)])
     return [_row(values) for values in cursor.fetchall()]
 
 
 def _row(values: Sequence[Any]) -> Row:
-    *columns, state = values
+    columns, state = values[:-1], values[-1]
     stored = StoredState.from_json(state if isinstance(state, dict) else msgspec.json.decode(state))
-    return Row(*columns, stored)
+    return Row(*(*columns, stored))
 
 
 def skeletons(
-    cursor: Cursor[Any],
+    cursor: CursorWrapper,
     rows: Sequence[Row],
     topic_names: dict[int, str],
     only: Sequence[tuple[int, str, str]] | None = None,
@@ -165,15 +163,14 @@ def skeletons(
     found: dict[int, list[Skeleton]] = {row.id: [] for row in rows}
     if not rows:
         return found
-    parameters = [sorted({row.day for row in rows}), [row.id for row in rows]]
+    parameters: list[Any] = [sorted({row.day for row in rows}), [row.id for row in rows]]
     if only is None:
         cursor.execute(_SKELETONS, parameters)
     else:
         cursor.execute(_SKELETONS + _ONLY, [*parameters, *([key[i] for key in only] for i in range(3))])
     for transaction, source, event_id, kind, service, time, record_time, received_at, *place, causes in cursor:
         topic, partition, offset = place
-        if isinstance(causes, str):
-            causes = msgspec.json.decode(causes)
+        named = msgspec.json.decode(causes) if isinstance(causes, str) else causes
         found[transaction].append(
             Skeleton(
                 source,
@@ -186,7 +183,7 @@ def skeletons(
                 topic_names.get(topic, ""),
                 partition,
                 offset,
-                tuple(causes or ()),
+                tuple(named or ()),
             )
         )
     return found
@@ -228,4 +225,3 @@ def _waiting(choreography: str, is_open: bool, pending: Iterable[Pending]) -> Co
     for entry in pending:
         counts[choreography, entry.rule, " + ".join(entry.after), entry.awaited, entry.service] += 1
     return counts
-

@@ -10,12 +10,12 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka import TopicCollection as Topics
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from collector.records import Record, TopicRef
 
@@ -50,7 +50,7 @@ Place = tuple[str, int]
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """Where a partition's log starts and ends (the offset after its last record, transactions that are open included)."""
+    """Where a partition's log starts and ends (the offset after its last record, open transactions included)."""
 
     start: int
     end: int
@@ -74,10 +74,10 @@ class Span(msgspec.Struct):
 
 
 class Cluster:
-    """Questions to the brokers. Every method blocks for at most ten seconds and raises KafkaException when unanswered."""
+    """Questions to the brokers. Every method blocks for at most ten seconds and raises KafkaFailure when unanswered."""
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
-        self._admin = AdminClient({**properties, "logger": logger})
+        self._admin = AdminClient(dict(properties), logger=logger)
 
     def describe(self, wanted: Callable[[str], bool]) -> tuple[str, dict[str, list[int]]]:
         """The cluster's id, and the partitions of every wanted topic."""
@@ -90,7 +90,7 @@ class Cluster:
         return str(metadata.cluster_id), topics
 
     def topic_ids(self, cluster_id: str, names: Iterable[str]) -> dict[str, str]:
-        """Kafka's ids of these topics. The embedded broker has none, and does not answer: there the name stands for it."""
+        """Kafka's ids of these topics. The embedded broker has none and does not answer: the name stands for it."""
         names = list(names)
         if cluster_id.startswith(IN_MEMORY) or not names:
             return {name: name for name in names}
@@ -121,8 +121,8 @@ class Cluster:
 class Source:
     """Reads records of all wanted topics as a member of a consumer group, from positions it is given.
 
-    Newly assigned partitions stand still, in `unlocated`, until `start` names their position. Not thread-safe; callbacks
-    run inside `poll`.
+    Newly assigned partitions stand still, in `unlocated`, until `start` names their position. Not thread-safe;
+    callbacks run inside `poll`.
     """
 
     def __init__(
@@ -241,7 +241,7 @@ class Source:
 
     def _failed(self, failure: KafkaError, place: Place) -> None:
         if failure.code() in _RELOCATE:
-            logger.warning("%s[%d]: %s; looking for where to go on", *place, failure.str())
+            logger.warning("%s[%d]: %s; looking for where to go on", place[0], place[1], failure.str())
             self.hold([place])
         elif failure.fatal() or failure.code() not in _HARMLESS:
             raise KafkaException(failure)
@@ -253,7 +253,8 @@ def _record(message: Message, topic: TopicRef) -> Record:
     headers: tuple[tuple[str, bytes | None], ...] = ()
     headers_error = ""
     try:
-        headers = tuple((name, _bytes(value)) for name, value in message.headers() or ())
+        pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+        headers = tuple((name, _bytes(value)) for name, value in pairs)
     except UnicodeDecodeError:
         headers_error = "A header's name is not UTF-8."
     return Record(

@@ -115,9 +115,7 @@ class Transaction(models.Model):
             models.Index(fields=["-started_at", "-id"], name="transaction_list"),
             models.Index(fields=["choreography", "-started_at", "-id"], name="transaction_by_choreography"),
             models.Index(fields=["-started_at", "-id"], condition=Q(ended_at=None), name="transaction_open"),
-            models.Index(
-                fields=["phase", "-ended_at"], condition=Q(ended_at__isnull=False), name="transaction_ended"
-            ),
+            models.Index(fields=["phase", "-ended_at"], condition=Q(ended_at__isnull=False), name="transaction_ended"),
         ]
 
     def __str__(self) -> str:
@@ -301,7 +299,7 @@ class Payload(models.Model):
 
 
 class Transition(models.Model):
-    """An entry in the append-only log of what was known of a transaction, and when. Partitioned by the transaction's day.
+    """An entry in the append-only log of what was known of a transaction, and when. Partitioned by its day.
 
     It is also the outbox that alerts (`alert_due`) and events back on the bus (`bus_due`) are made from.
     """

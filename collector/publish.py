@@ -47,7 +47,7 @@ def send(transaction_ids: Iterable[str], alerts: bool) -> None:
         return
     try:
         async_to_sync(layer.group_send)(GROUP, message(transaction_ids, alerts, time.time()))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # whatever is wrong with Redis or the network, nothing here may stop for it
         logger.warning("browsers were not told of changes: %s", error)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from psycopg import Cursor
+from django.db.backends.utils import CursorWrapper
 
 from collector.judgement import Change, WaitingKey, waiting_differences
 from collector.tally import Tally
@@ -78,7 +78,7 @@ DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
 """
 
 
-def save(cursor: Cursor[Any], changes: Sequence[Change], writer: str, now: datetime, rules: int) -> None:
+def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: datetime, rules: int) -> None:
     """Writes everything about these transactions but their events."""
     _transactions(cursor, changes, rules)
     _deadlines(cursor, changes)
@@ -95,7 +95,7 @@ def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _transactions(cursor: Cursor[Any], changes: Sequence[Change], rules: int) -> None:
+def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) -> None:
     if not changes:
         return
     rows = (
@@ -121,7 +121,7 @@ def _transactions(cursor: Cursor[Any], changes: Sequence[Change], rules: int) ->
     cursor.execute(_UPDATE, [rules, *_columns(rows)])
 
 
-def _deadlines(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+def _deadlines(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
     due = [(change.row.id, change.state.next_check) for change in changes if change.state.next_check]
     if due:
         cursor.execute(_DEADLINES, _columns(due))
@@ -130,7 +130,7 @@ def _deadlines(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
         cursor.execute(_NO_DEADLINES, [done])
 
 
-def _overdue(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
+def _overdue(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
     changed = [change for change in changes if change.causes != change.old_causes]
     if gone := [change.row.id for change in changed if change.old_causes]:
         cursor.execute(_NOT_OVERDUE, [gone])
@@ -139,7 +139,7 @@ def _overdue(cursor: Cursor[Any], changes: Sequence[Change]) -> None:
         cursor.execute(_OVERDUE, _columns(found))
 
 
-def _transitions(cursor: Cursor[Any], changes: Sequence[Change], now: datetime) -> None:
+def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime) -> None:
     rows = [
         (
             change.row.day,
@@ -169,23 +169,21 @@ def _detail(change: Change) -> dict[str, Any]:
     return detail
 
 
-def _waiting(cursor: Cursor[Any], differences: Mapping[WaitingKey, int], writer: str) -> None:
+def _waiting(cursor: CursorWrapper, differences: Mapping[WaitingKey, int], writer: str) -> None:
     if differences:
         cursor.execute(_WAITING, [writer, *_columns((*key, count) for key, count in differences.items())])
 
 
-def save_tally(cursor: Cursor[Any], tally: Tally, writer: str) -> None:
+def save_tally(cursor: CursorWrapper, tally: Tally, writer: str) -> None:
     """Adds what was counted to the live statistics, in key order so that writers of one name cannot deadlock."""
     if tally.flows:
         rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.flows.items())]
         cursor.execute(_FLOWS, [writer, *_columns(rows)])
     if tally.outcomes:
-        rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.outcomes.items())]
-        cursor.execute(_OUTCOMES, [writer, *_columns(rows)])
+        outcomes = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.outcomes.items())]
+        cursor.execute(_OUTCOMES, [writer, *_columns(outcomes)])
 
 
 def _counted(counts: Mapping[int, int]) -> tuple[int, str]:
     durations = {str(index): count for index, count in counts.items() if index != Tally.UNTIMED}
     return sum(counts.values()), _text(durations)
-
-

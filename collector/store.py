@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from psycopg import Cursor
+from django.db.backends.utils import CursorWrapper
 
 from collector import context, judgement, saving
 from collector.context import Context
@@ -88,7 +87,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str) -> Written:
-    """Stores what was read of some partitions, and what `decode` made of it. Raises `Behind`, having written nothing."""
+    """Stores what was read of some partitions and what `decode` made of it. Raises `Behind` with nothing written."""
     with transaction.atomic(), connection.cursor() as cursor:
         stored = _lock_progress(cursor, spans)
         fresh = [pair for pair in decoded if pair[0].offset >= stored[pair[0].topic.row, pair[0].partition]]
@@ -105,7 +104,7 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
         return batch.summary(changes, dropped=len(decoded) - len(fresh))
 
 
-def _lock_progress(cursor: Cursor[Any], spans: Sequence[Span]) -> dict[tuple[int, int], int]:
+def _lock_progress(cursor: CursorWrapper, spans: Sequence[Span]) -> dict[tuple[int, int], int]:
     keys = sorted(span.key for span in spans)
     cursor.execute(_LOCK_PROGRESS, [[row for row, _ in keys], [partition for _, partition in keys]])
     stored = {(row, partition): offset for row, partition, offset in cursor.fetchall()}
@@ -114,14 +113,14 @@ def _lock_progress(cursor: Cursor[Any], spans: Sequence[Span]) -> dict[tuple[int
     return stored
 
 
-def _lock_transactions(cursor: Cursor[Any], names: list[str]) -> list[Row]:
+def _lock_transactions(cursor: CursorWrapper, names: list[str]) -> list[Row]:
     if not names:
         return []
     cursor.execute(_INSERT_MISSING, [names])
     return judgement.lock_by_name(cursor, names)
 
 
-def _advance(cursor: Cursor[Any], spans: Sequence[Span], stored: dict[tuple[int, int], int]) -> None:
+def _advance(cursor: CursorWrapper, spans: Sequence[Span], stored: dict[tuple[int, int], int]) -> None:
     ahead = [span for span in spans if span.next_offset > stored[span.key]]
     if ahead:
         last = [span.records[-1].timestamp if span.records else None for span in ahead]
@@ -146,7 +145,7 @@ class _Batch:
         self.arrived: dict[int, dict[EventKey, Incoming]] = {row: {} for row in self.rows}
         self.again: dict[int, list[Redelivery]] = {row: [] for row in self.rows}
 
-    def stored(self, cursor: Cursor[Any]) -> dict[int, list[Skeleton]]:
+    def stored(self, cursor: CursorWrapper) -> dict[int, list[Skeleton]]:
         """The stored events of the touched transactions; of oversized ones, only those that arrive again."""
         whole = [row for row in self.rows.values() if not row.is_new and not row.oversized]
         found = judgement.skeletons(cursor, whole, self.ctx.topic_names)
@@ -156,7 +155,7 @@ class _Batch:
         return found
 
     def merge(self, stored: dict[int, list[Skeleton]]) -> None:
-        """Adds what arrives to what is stored; of copies of an event the smallest counts, the others are redeliveries."""
+        """Adds what arrives to what is stored. Of an event's copies the smallest counts, others are redeliveries."""
         for row, incoming in self.incoming.items():
             known = {event.key: event for event in stored.get(row, ())}
             arrived, again = self.arrived[row], self.again[row]
@@ -172,14 +171,12 @@ class _Batch:
                     known[event.key] = event
                 if event.key in arrived:
                     kept = item if smaller else arrived[event.key]
-                    arrived[event.key] = msgspec.structs.replace(
-                        kept, redeliveries=arrived[event.key].redeliveries + 1
-                    )
+                    arrived[event.key] = msgspec.structs.replace(kept, redeliveries=arrived[event.key].redeliveries + 1)
                 else:
                     again.append(Redelivery(item, replaces=smaller))
             self.events[row] = list(known.values())
 
-    def write_records(self, cursor: Cursor[Any]) -> None:
+    def write_records(self, cursor: CursorWrapper) -> None:
         copy_events(cursor, [item for row in sorted(self.arrived) for item in self.arrived[row].values()])
         settle_redeliveries(cursor, [item for row in sorted(self.again) for item in self.again[row]])
         copy_payloads(cursor, self.fresh, self.ctx.now)
@@ -187,7 +184,7 @@ class _Batch:
         copy_undecodable(cursor, self.fresh, self.ctx.now)
         self._new_types(cursor)
 
-    def _new_types(self, cursor: Cursor[Any]) -> None:
+    def _new_types(self, cursor: CursorWrapper) -> None:
         seen = {
             (found.type, found.service, record.topic.row)
             for record, found in self.fresh

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from psycopg import Cursor
+from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
@@ -117,7 +117,7 @@ def _json(values: Sequence[str]) -> str | None:
     return msgspec.json.encode(values).decode() if values else None
 
 
-def _copy(cursor: Cursor[Any], statement: str, rows: Iterable[Sequence[Any]]) -> None:
+def _copy(cursor: CursorWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> None:
     rows = list(rows)
     if rows:
         with cursor.copy(statement) as copy:
@@ -125,11 +125,11 @@ def _copy(cursor: Cursor[Any], statement: str, rows: Iterable[Sequence[Any]]) ->
                 copy.write_row(row)
 
 
-def copy_events(cursor: Cursor[Any], items: Iterable[Incoming]) -> None:
+def copy_events(cursor: CursorWrapper, items: Iterable[Incoming]) -> None:
     _copy(cursor, _COPY_EVENTS, ((*item.columns, item.redeliveries) for item in items))
 
 
-def settle_redeliveries(cursor: Cursor[Any], copies: Sequence[Redelivery]) -> None:
+def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> None:
     """Counts these copies, and lets the smallest of an event's copies stand for it."""
     if not copies:
         return
@@ -142,7 +142,7 @@ def settle_redeliveries(cursor: Cursor[Any], copies: Sequence[Redelivery]) -> No
         cursor.execute(_REPLACE, [list(column) for column in columns])
 
 
-def copy_payloads(cursor: Cursor[Any], decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
+def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
     """Stores the records of events as bytes; of undecodable ones only the coordinates are kept."""
     _copy(
         cursor,
@@ -181,7 +181,7 @@ def headers_json(record: Record) -> bytes:
 
 
 def copy_uncorrelated(
-    cursor: Cursor[Any], decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
+    cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
 ) -> None:
     _copy(
         cursor,
@@ -205,7 +205,9 @@ def copy_uncorrelated(
     )
 
 
-def copy_undecodable(cursor: Cursor[Any], decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
+def copy_undecodable(
+    cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
+) -> None:
     _copy(
         cursor,
         _COPY_UNDECODABLE,

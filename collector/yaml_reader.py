@@ -64,10 +64,10 @@ class Node:
         return tuple(item.text() for item in self.items())
 
     def duration(self) -> timedelta:
-        return self._read(durations.parse, _DURATION_SHAPE)
+        return self.read_as(durations.parse, _DURATION_SHAPE)
 
     def count(self) -> int:
-        value = self._read(int, "a whole number")
+        value = self.read_as(int, "a whole number")
         if value < 1:
             self.fail("expected a whole number from 1 up")
         return value
@@ -79,9 +79,9 @@ class Node:
         return found
 
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        return tuple(item._read(re.compile, "a regular expression") for item in self.items())
+        return tuple(item.read_as(re.compile, "a regular expression") for item in self.items())
 
-    def _read(self, parse: Callable[[str], T], shape: str) -> T:
+    def read_as(self, parse: Callable[[str], T], shape: str) -> T:
         text = self.text()
         try:
             return parse(text)

@@ -23,7 +23,7 @@ def bucket(duration: timedelta) -> int:
 
 def seconds(index: int) -> float:
     """What a bucket stands for, in seconds."""
-    return BASE ** (index + 0.5) / 1e6
+    return math.pow(BASE, index + 0.5) / 1e6
 
 
 def quantile(counts: Mapping[int, int], q: float) -> float | None:

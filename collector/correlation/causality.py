@@ -25,8 +25,8 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 class Causality(msgspec.Struct, frozen=True):
-    """Edges in the children's event order; `missing`: (child, id of the cause that no event here has);
-    `cyclic`: edges left out of `edges` because they would close a cycle; `depth`: causal depth by event, 0 for roots."""
+    """Edges in the children's event order; `missing`: (child, id of the cause that no event here has); `cyclic`: edges
+    left out of `edges` because they would close a cycle; `depth`: causal depth by event, 0 for roots."""
 
     edges: tuple[Edge, ...]
     missing: tuple[tuple[EventKey, str], ...]

@@ -97,7 +97,7 @@ def undeclared(name: str) -> Choreography:
 
 
 class RuleBook(msgspec.Struct, frozen=True, dict=True):
-    """All declared choreographies of one version of the configuration. `version` is the stored RuleSet's id; 0: none."""
+    """All declared choreographies of one version of the rules; `version` is the stored RuleSet's id, 0: none."""
 
     choreographies: tuple[Choreography, ...] = ()
     limits: Limits = Limits()

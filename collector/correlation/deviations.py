@@ -71,9 +71,7 @@ def _around_end(
     if end is None:
         return []
     found = []
-    answers_that_may_follow = {
-        o.answer.key for o in paired.obligations if o.rule.survives_end and o.answer is not None
-    }
+    answers_that_may_follow = {o.answer.key for o in paired.obligations if o.rule.survives_end and o.answer is not None}
     for event in ordered:
         if event.order <= end.order or event.key in answers_that_may_follow:
             continue

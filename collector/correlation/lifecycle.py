@@ -43,7 +43,7 @@ def evaluate(
     end = next((event for event in ordered if event.type in choreography.ends), None)
     paired = pair(ordered, choreography, limits.skew)
     pending = _pending(paired, choreography, end, limits, reading)
-    ending = _ending(ordered, choreography, paired, pending, end)
+    ending = _ending(choreography, paired, pending, end)
     if ending.phase in OPEN and abandoned_at is not None:
         ending, pending = Ending("abandoned", abandoned_at, "person"), []
     next_check = _next_check(pending, limits)
@@ -81,9 +81,7 @@ def _pending(
 ) -> list[Pending]:
     """What is awaited now, joins that lack a trigger last. An end voids all but what survives it."""
     unanswered = [
-        o
-        for o in paired.obligations
-        if o.answer is None and not o.missing and (end is None or o.rule.survives_end)
+        o for o in paired.obligations if o.answer is None and not o.missing and (end is None or o.rule.survives_end)
     ]
     found = [_response(o, choreography, limits, reading) for o in unanswered]
     if end is None:
@@ -140,7 +138,6 @@ def _half_met(
 
 
 def _ending(
-    ordered: Sequence[Skeleton],
     choreography: Choreography,
     paired: Paired,
     pending: list[Pending],

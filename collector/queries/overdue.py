@@ -15,7 +15,7 @@ FROM collector_overdue GROUP BY choreography, awaited, service, compensation
 
 @dataclass(frozen=True)
 class OverdueCause:
-    """Transactions of one choreography that wait for the same step from the same service; `since` the first deadline."""
+    """Transactions of a choreography that wait for the same step from the same service, `since` the first deadline."""
 
     choreography: str
     awaited: str

@@ -108,7 +108,9 @@ def figures(now: datetime) -> Figures:
 
 def _events_rate(now: datetime) -> float | None:
     """Events per second that the living collectors say they read; None where none lives."""
-    details = Heartbeat.objects.filter(name__startswith="collector:", at__gt=now - _FRESH).values_list("detail", flat=True)
+    details = Heartbeat.objects.filter(name__startswith="collector:", at__gt=now - _FRESH).values_list(
+        "detail", flat=True
+    )
     rates = [detail.get("events_per_second") for detail in details]
     known = [float(rate) for rate in rates if isinstance(rate, int | float)]
     return sum(known) if known else None

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 GROUP = "choreoscope"
 
 
-def bound_waiting(sender: object, connection: Any, **_: object) -> None:
+def bound_waiting(connection: Any, **_: object) -> None:
     """Gives up rather than wait for a session that is stuck, and is given up by the server when it is itself."""
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'")
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             settled = config.load(settings.CHOREOSCOPE_CONFIG)
             connection.ensure_connection()
             partitions.ensure_ahead(timezone.now().date())
-            cluster = Cluster(settings.KAFKA)
+            cluster = Cluster(dict(settings.KAFKA))
             cluster_id = progress.first_contact(cluster, settled.topics.wanted, settled.topics.start)
             self._forgotten(cluster_id, settled)
         except config.ConfigError as error:
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         settled: config.Config,
         stopping: list[int],
     ) -> None:
-        source = Source(settings.KAFKA, group, [p.pattern for p in settled.topics.include], settled.topics.wanted)
+        source = Source(dict(settings.KAFKA), group, [p.pattern for p in settled.topics.include], settled.topics.wanted)
         publisher = Publisher()
         watermarks = Watermarks(cluster, cluster_id, settled.topics.wanted)
         watermarks.start()
