@@ -1,0 +1,131 @@
+"""`manage.py demo` as a whole: it becomes ready, survives being killed, and ends without a trace."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from dashboard.parts import addresses
+from dashboard.parts.process import is_alive
+from tests.stack.place import ROOT
+from tests.stack.waiting import poll_until
+
+
+class Demo:
+    """The demo in a folder and on a port of its own, as a person at a terminal would start it."""
+
+    def __init__(self, var: Path, port: int) -> None:
+        self.var = var
+        self.port = port
+        self.log = var.with_suffix(".log")
+
+    @contextmanager
+    def started(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+        unset = {"DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS", "DJANGO_SETTINGS_MODULE"}
+        environment = {name: value for name, value in os.environ.items() if name not in unset}
+        environment |= {"CHOREOSCOPE_VAR": str(self.var), "PORT": str(self.port), **variables}
+        command = [sys.executable, ROOT / "manage.py", "demo"]
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        def ready() -> bool:
+            if process.poll() is not None:
+                pytest.fail(f"The demo ended with status {process.returncode}:\n{self.said()[-4000:]}")
+            return "Choreoscope is ready" in self.said()
+
+        poll_until(ready, 90, "the demo to be ready")
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    def count_events(self) -> int:
+        with psycopg.connect(addresses.database_url(addresses.postgres_folder(self.var))) as connection:
+            (count,) = connection.execute("select count(*) from collector_event").fetchone() or (0,)
+        return int(count)
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    with tempfile.TemporaryDirectory(prefix="choreoscope-test-") as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        yield Demo(Path(folder) / "var", port)
+
+
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def none_alive(processes: list[psutil.Process]) -> bool:
+    return not [process for process in processes if is_alive(process)]
+
+
+@pytest.mark.slow
+def test_the_demo_runs_survives_and_ends(demo: Demo) -> None:
+    with demo.started() as process:
+        demo.await_ready(process)
+        assert demo.get("/healthz") == (200, b"ok")
+        assert json.loads(demo.get("/readyz")[1])["ready"]
+        events = poll_until(demo.count_events, 30, "the first event")
+
+        with demo.started() as second:
+            assert second.wait(30) == 1
+            assert f"running already at http://127.0.0.1:{demo.port}" in demo.said()
+
+        left = family(process)
+        assert len(left) > 12
+        process.kill()
+        process.wait()
+        if sys.platform == "linux":
+            poll_until(lambda: none_alive(left), 30, "all processes to end with a supervisor that was killed")
+
+    with demo.started() as process:
+        demo.await_ready(process)
+        assert demo.count_events() >= events
+        left = family(process)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert none_alive(left)
+        assert list((demo.var / "run").iterdir()) == []
+        assert "Traceback" not in demo.said()
+
+
+def test_a_taken_port_is_told(demo: Demo) -> None:
+    with socket.create_server(("127.0.0.1", demo.port)), demo.started() as process:
+        assert process.wait(30) == 1
+    assert demo.said().startswith(f"Port {demo.port} is taken by another program")
+
+
+def test_a_failing_process_stops_all_and_is_named(demo: Demo) -> None:
+    with demo.started(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none") as process:
+        assert process.wait(60) == 1
+    last = demo.said().splitlines()[-1]
+    assert last.startswith("migrate ended with status 1. It said:")
+    assert last.endswith("Everything has been stopped.")
+    assert list((demo.var / "run").iterdir()) == []
