@@ -123,12 +123,26 @@ def flow_map(now: datetime) -> FlowMap:
 
 
 def _edge(row: tuple[Any, ...], now: datetime) -> FlowEdge:
-    *names, count, last_at, _, counts = row
+    choreography, source_type, source_service, target_type, target_service, topic, count, last_at, _, counts = row
     durations = msgspec.json.decode(counts, type=dict[int, int])
     last = min(last_at + _BUCKET, now)
-    return FlowEdge(*names, count, last, quantile(durations, 0.5), quantile(durations, 0.95))
+    return FlowEdge(
+        choreography,
+        source_type,
+        source_service,
+        target_type,
+        target_service,
+        topic,
+        count,
+        last,
+        p50=quantile(durations, 0.5),
+        p95=quantile(durations, 0.95),
+    )
 
 
 def waiting() -> list[WaitingStep]:
     """One query."""
-    return [WaitingStep(*row[:6], Bounded.of(row[6])) for row in rows(_WAITING)]
+    return [
+        WaitingStep(choreography, rule, after, awaited, service, count, Bounded.of(overdue))
+        for choreography, rule, after, awaited, service, count, overdue in rows(_WAITING)
+    ]

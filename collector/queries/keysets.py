@@ -25,8 +25,8 @@ def keyset(found: QuerySet[Row], order: tuple[str, ...], cursor: str, limit: int
     items = list(found.order_by(*(f"-{name}" for name in order))[: limit + 1])
     if len(items) <= limit:
         return items, None
-    moment, *numbers = (getattr(items[limit - 1], name) for name in order)
-    return items[:limit], encode_cursor(moment, *numbers)
+    last = [getattr(items[limit - 1], name) for name in order]
+    return items[:limit], encode_cursor(*last)
 
 
 def _after(order: tuple[str, ...], values: tuple[datetime | int, ...]) -> Q:

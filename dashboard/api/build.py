@@ -1,0 +1,146 @@
+"""From what was read to the API's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from collector import queries
+from collector.correlation.state import Pending
+from collector.models import Event, Progress, Transaction
+from dashboard.alerts.models import Alert
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def summary(transaction: Transaction, pending: Iterable[Pending], now: datetime) -> dict[str, Any]:
+    ended = transaction.ended_at
+    return {
+        "id": transaction.transaction_id,
+        "choreography": transaction.choreography,
+        "status": transaction.status,
+        "phase": transaction.phase,
+        "overdue_since": transaction.overdue_since,
+        "started_at": transaction.started_at,
+        "last_event_at": transaction.last_event_at,
+        "ended_at": ended,
+        "duration_ms": (ended - transaction.started_at) // _MILLISECOND if ended else None,
+        "event_count": transaction.event_count,
+        "redelivery_count": transaction.redelivery_count,
+        "partial": transaction.partial,
+        "waiting_for": [waiting(entry, now) for entry in pending],
+    }
+
+
+def waiting(entry: Pending, now: datetime) -> dict[str, Any]:
+    overdue = (now - entry.deadline) // _MILLISECOND if entry.overdue and entry.deadline else None
+    return {
+        "after": list(entry.after),
+        "expect": list(entry.expect),
+        "from": entry.service or None,
+        "deadline_at": entry.deadline,
+        "overdue_ms": overdue,
+        "basis": entry.basis,
+    }
+
+
+def detail(found: queries.Found, now: datetime) -> dict[str, Any]:
+    transaction = found.transaction
+    return {
+        **summary(transaction, found.state.pending, now),
+        "oversized": transaction.oversized,
+        "historic": transaction.historic,
+        "events": [event(entry) for entry in found.events],
+        "edges": [
+            {
+                "parent": edge.parent[1],
+                "parent_source": edge.parent[0],
+                "child": edge.child[1],
+                "child_source": edge.child[0],
+                "basis": edge.basis,
+                "latency_ms": edge.latency / _MILLISECOND,
+            }
+            for edge in found.causality.edges
+        ],
+        "transitions": [
+            {
+                "at": entry.at,
+                "effective_at": entry.effective_at,
+                "kind": entry.kind,
+                "phase": entry.phase,
+                "overdue_since": entry.overdue_since,
+                "detail": entry.detail,
+            }
+            for entry in found.transitions
+        ],
+        "deviations": [
+            {"kind": entry.kind, "sentence": entry.sentence, "event": entry.event[1] if entry.event else None}
+            for entry in found.state.deviations
+        ],
+    }
+
+
+def event(entry: Event) -> dict[str, Any]:
+    return {
+        "id": entry.event_id,
+        "source": entry.source,
+        "type": entry.type,
+        "service": entry.service,
+        "time": entry.time,
+        "record_time": entry.record_time,
+        "received_at": entry.received_at,
+        "topic": entry.topic.name,
+        "partition": entry.partition,
+        "offset": entry.offset,
+        "causes": entry.causes or [],
+        "subject": entry.subject,
+        "dialect": entry.dialect,
+        "basis": entry.basis,
+        "redeliveries": entry.redeliveries,
+        "notes": entry.notes or [],
+    }
+
+
+def alert(entry: Alert) -> dict[str, Any]:
+    names = (
+        "id", "kind", "choreography", "awaited", "service", "state", "sentence",
+        "count", "peak", "since", "opened_at", "changed_at", "resolved_at",
+    )  # fmt: skip
+    return {name: getattr(entry, name) for name in names}
+
+
+def ingestion(found: queries.Ingestion, behind: float | None) -> dict[str, Any]:
+    return {
+        "partitions": [partition(entry) for entry in found.partitions],
+        "watermarks": [{"topic": topic.name, "watermark": topic.watermark} for topic in found.topics],
+        "gaps": [
+            {
+                "topic": gap.topic.name,
+                "partition": gap.partition,
+                "kind": gap.kind,
+                "from_offset": gap.from_offset,
+                "to_offset": gap.to_offset,
+                "noticed_at": gap.noticed_at,
+            }
+            for gap in found.gaps
+        ],
+        "collectors": [
+            {"name": beat.name.partition(":")[2], "at": beat.at, "detail": beat.detail} for beat in found.collectors
+        ],
+        "behind_seconds": behind,
+        "undecodable": found.undecodable.count,
+        "uncorrelated": found.uncorrelated.count,
+    }
+
+
+def partition(entry: Progress) -> dict[str, Any]:
+    return {
+        "topic": entry.topic.name,
+        "partition": entry.partition,
+        "progress": entry.next_offset,
+        "end": entry.end_offset,
+        "lag": queries.lag(entry),
+        "last_record_at": entry.last_record_at,
+        "unreadable_since": entry.unreadable_since,
+    }

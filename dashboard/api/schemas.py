@@ -1,0 +1,156 @@
+"""The JSON of the API: what programs hold on to. Times are ISO 8601 in UTC, durations milliseconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from ninja import Field, Schema
+
+Item = TypeVar("Item")
+
+
+class Problem(Schema):
+    error: str = Field(description="A sentence that says what is wrong and what helps.")
+
+
+class Listing(Schema, Generic[Item]):
+    items: list[Item]
+    next: str | None = Field(description="Give it as `cursor` to continue; null: that was all.")
+
+
+class WaitingFor(Schema):
+    """A pending response: after the events `after`, one of `expect` is awaited."""
+
+    after: list[str]
+    expect: list[str]
+    from_: str | None = Field(alias="from", description="The service that owes it; null where not known.")
+    deadline_at: datetime | None
+    overdue_ms: int | None = Field(description="How long it is overdue; null while it is not.")
+    basis: str = Field(description="Where the deadline comes from.")
+
+
+class TransactionSummary(Schema):
+    id: str
+    choreography: str
+    status: str = Field(description="The phase, or `stuck`.")
+    phase: str
+    overdue_since: datetime | None
+    started_at: datetime
+    last_event_at: datetime
+    ended_at: datetime | None
+    duration_ms: int | None = Field(description="From start to end; null while it is open.")
+    event_count: int
+    redelivery_count: int
+    partial: bool
+    waiting_for: list[WaitingFor]
+
+
+class EventOut(Schema):
+    id: str
+    source: str
+    type: str
+    service: str
+    time: datetime
+    record_time: datetime
+    received_at: datetime
+    topic: str
+    partition: int
+    offset: int
+    causes: list[str]
+    subject: str
+    dialect: str
+    basis: str = Field(description="Where the transaction id was found.")
+    redeliveries: int
+    notes: list[Any]
+
+
+class EdgeOut(Schema):
+    """`parent` led to `child`: ids of events, which are unique together with their source."""
+
+    parent: str
+    parent_source: str
+    child: str
+    child_source: str
+    basis: str
+    latency_ms: float
+
+
+class TransitionOut(Schema):
+    at: datetime = Field(description="When it became known.")
+    effective_at: datetime = Field(description="When it happened.")
+    kind: str
+    phase: str
+    overdue_since: datetime | None
+    detail: dict[str, Any]
+
+
+class DeviationOut(Schema):
+    kind: str
+    sentence: str
+    event: str | None = Field(description="The event's id, where it is one event's.")
+
+
+class TransactionDetail(TransactionSummary):
+    oversized: bool
+    historic: bool
+    events: list[EventOut]
+    edges: list[EdgeOut]
+    transitions: list[TransitionOut]
+    deviations: list[DeviationOut]
+
+
+class AlertOut(Schema):
+    id: int
+    kind: str
+    choreography: str
+    awaited: str
+    service: str
+    state: str
+    sentence: str
+    count: int
+    peak: int
+    since: datetime
+    opened_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None
+
+
+class PartitionOut(Schema):
+    topic: str
+    partition: int
+    progress: int = Field(description="The next offset to read.")
+    end: int | None
+    lag: int | None
+    last_record_at: datetime | None
+    unreadable_since: datetime | None
+
+
+class WatermarkOut(Schema):
+    topic: str
+    watermark: datetime | None = Field(description="Everything appended before this moment has been read.")
+
+
+class GapOut(Schema):
+    topic: str
+    partition: int
+    kind: str
+    from_offset: int
+    to_offset: int
+    noticed_at: datetime
+
+
+class CollectorOut(Schema):
+    name: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+class IngestionOut(Schema):
+    partitions: list[PartitionOut]
+    watermarks: list[WatermarkOut]
+    gaps: list[GapOut]
+    collectors: list[CollectorOut]
+    behind_seconds: float | None
+    undecodable: int = Field(description="Within the last day; counting stops at 10,000.")
+    uncorrelated: int = Field(description="Within the last day; counting stops at 10,000.")

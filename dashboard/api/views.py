@@ -1,0 +1,111 @@
+"""The JSON API at /api, described at /api/docs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import NinjaAPI, Query, Schema
+from ninja.errors import HttpError, ValidationError
+from pydantic import Field
+
+from collector import queries
+from dashboard.alerts.models import Alert
+from dashboard.api import build
+from dashboard.api.schemas import AlertOut, IngestionOut, Listing, Problem, TransactionDetail, TransactionSummary
+
+api = NinjaAPI(
+    title="Choreoscope",
+    version="1",
+    urls_namespace="api",
+    description="What Choreoscope knows of transactions, alerts and its own reading. Lists are"
+    ' `{"items": […], "next": cursor or null}`, newest first; errors `{"error": "a sentence"}`.',
+)
+_MOST_ALERTS = 200
+
+
+class TransactionParameters(Schema):
+    """All are texts here: `TransactionFilter` reads them, and says in a sentence what is wrong with one."""
+
+    status: str = Field("", description="`stuck`, or a phase of those that are not stuck")
+    phase: str = Field("", description="running, compensating, completed, failed, compensated or abandoned")
+    choreography: str = ""
+    service: str = Field("", description="with an event from this service")
+    event_type: str = Field("", description="with an event of this type")
+    waiting_for: str = Field("", description="the awaited event type; several as shown: `A or B`")
+    q: str = Field("", description="an id, or how ids begin")
+    since: str = Field("", description="started then or later: 2026-11-20T12:00:00Z, or how far back: 15m, 2h, 7d")
+    until: str = Field("", description="started before then")
+    min_duration: str = Field("", description="ended, and took at least so long: 30s, 5m, 2h")
+    cursor: str = Field("", description="`next` of the page before")
+    limit: str = Field("", description="1 to 200; 50 where not given")
+
+
+@api.get(
+    "/transactions",
+    response={200: Listing[TransactionSummary], 400: Problem},
+    by_alias=True,
+    summary="Transactions, newest first",
+    tags=["transactions"],
+)
+def list_transactions(
+    request: HttpRequest,
+    parameters: Query[TransactionParameters],  # noqa: ARG001 - describes what is read with what it does not know
+) -> dict[str, Any]:
+    """`service`, `event_type`, `min_duration` and `waiting_for` look into 5,000 transactions a page: a page may hold
+    fewer than `limit` and still have a `next`."""
+    now = timezone.now()
+    found = queries.page(queries.TransactionFilter.parse(request.GET.dict(), now))
+    return {"items": [build.summary(row.transaction, row.pending, now) for row in found.items], "next": found.next}
+
+
+@api.get(
+    "/transactions/{path:transaction_id}",
+    response={200: TransactionDetail, 404: Problem},
+    by_alias=True,
+    summary="One transaction with its events",
+    tags=["transactions"],
+)
+def one_transaction(_request: HttpRequest, transaction_id: str) -> dict[str, Any]:
+    """Of an oversized transaction the first 2,000 events."""
+    found = queries.find(transaction_id)
+    if found is None:
+        raise HttpError(
+            HTTPStatus.NOT_FOUND,
+            f"There is no transaction {transaction_id[:200]!r}; /api/transactions?q= finds ids by how they begin.",
+        )
+    return build.detail(found, timezone.now())
+
+
+@api.get("/alerts", response={200: Listing[AlertOut], 400: Problem}, summary="Alerts, one per cause", tags=["alerts"])
+def list_alerts(_request: HttpRequest, state: str = "", cursor: str = "") -> dict[str, Any]:
+    """`state`: open, acknowledged, snoozed or resolved; all where not given."""
+    if state and state not in Alert.State.values:
+        raise queries.BadParameter(f"'state' is {state[:50]!r}; it must be one of {', '.join(Alert.State.values)}.")
+    found = Alert.objects.filter(state=state) if state else Alert.objects.all()
+    items, following = queries.keyset(found, ("opened_at", "id"), cursor, _MOST_ALERTS)
+    return {"items": [build.alert(entry) for entry in items], "next": following}
+
+
+@api.get("/ingestion", response=IngestionOut, summary="How far reading has come", tags=["ingestion"])
+def show_ingestion(_request: HttpRequest) -> dict[str, Any]:
+    now = timezone.now()
+    return build.ingestion(queries.ingestion(now), queries.behind_seconds(now))
+
+
+@api.exception_handler(queries.BadParameter)
+def bad_parameter(request: HttpRequest, error: queries.BadParameter) -> HttpResponse:
+    return api.create_response(request, {"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    said = "; ".join(f"'{entry['loc'][-1]}': {entry['msg']}" for entry in error.errors)
+    return api.create_response(request, {"error": f"{said}."}, status=HTTPStatus.BAD_REQUEST)
+
+
+@api.exception_handler(HttpError)
+def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return api.create_response(request, {"error": str(error)}, status=error.status_code)

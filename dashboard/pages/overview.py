@@ -1,0 +1,101 @@
+"""The first page: what flows now, where it stops, and for how many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from collector import config, queries
+from dashboard import graphs
+from dashboard.alerts.models import Alert
+from dashboard.graphs import Drawing
+from dashboard.pages import frame
+from dashboard.pages.bars import bars
+from dashboard.pages.flowing import flows, waits
+from dashboard.pages.rows import Listed, listed_rows
+from dashboard.pages.shared import MOMENT, shared
+
+TABS = (("", "All"), ("running", "Running"), ("stuck", "Stuck"), ("compensated", "Compensated"), ("failed", "Failed"))
+VIEWS = {"services": graphs.services_figure, "events": graphs.events_figure}
+_NEWEST = 12
+_MOST_ALERTS = 6
+_SLOWLY = 2.0
+"""Seconds that sums over minutes may be old."""
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return frame.page(request, "overview.html", "overview", _context(request))
+
+
+def fragment(request: HttpRequest) -> HttpResponse:
+    return frame.fragment(request, "overview/content.html", _context(request))
+
+
+def drawings(request: HttpRequest) -> HttpResponse:
+    """The live map for static/js/overview.js."""
+    chosen = _chosen(request)
+    key = ("overview-map", chosen["view"], chosen["choreography"])
+    content = shared.get(key, MOMENT, lambda: msgspec.json.encode(_map(chosen["view"], chosen["choreography"])))
+    return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def flow_map() -> queries.FlowMap:
+    return shared.get("flows", _SLOWLY, lambda: queries.flow_map(timezone.now()))
+
+
+def _map(view: str, choreography: str) -> Drawing:
+    flowing, rulebook = flow_map(), config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+    steps = shared.get("waiting", MOMENT, queries.waiting)
+    return VIEWS[view](
+        flows(flowing, rulebook, choreography), waits(steps, choreography), window_seconds=flowing.seconds
+    )
+
+
+def _chosen(request: HttpRequest) -> dict[str, str]:
+    """What the address asks for; anything else than what there is counts as not asked for."""
+    status, view = request.GET.get("status", ""), request.GET.get("view", "")
+    return {
+        "status": status if status in dict(TABS) else "",
+        "view": view if view in VIEWS else "services",
+        "choreography": request.GET.get("choreography", "")[:500].replace("\x00", ""),
+    }
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    chosen = _chosen(request)
+    common = shared.get("overview", MOMENT, _common)
+    newest = shared.get(("newest", chosen["status"]), MOMENT, lambda: _newest(chosen["status"]))
+    demo = bool(settings.DEMO_CONTROL_URL)
+    return {**common, **chosen, "newest": newest, "tabs": TABS, "views": tuple(VIEWS), "demo": demo}
+
+
+def _common() -> dict[str, Any]:
+    now = timezone.now()
+    figures = queries.figures(now)
+    alerts = list(Alert.objects.exclude(state=Alert.State.RESOLVED).order_by("-opened_at", "-id")[:_MOST_ALERTS])
+    return {
+        "figures": figures,
+        "stuck_where": _stuck_where(figures, alerts),
+        "bars": shared.get("over-time", _SLOWLY, lambda: bars(queries.over_time(now))),
+        "choreographies": flow_map().choreographies,
+        "flow_seconds": flow_map().seconds,
+        "alerts": alerts,
+    }
+
+
+def _stuck_where(figures: queries.Figures, alerts: list[Alert]) -> str:
+    """Whom the stuck ones wait for, as far as a line can say it."""
+    if not figures.stuck:
+        return "nothing is overdue"
+    services = {alert.service for alert in alerts if alert.service}
+    if not services:
+        return "waiting for an answer"
+    return f"all wait for {services.pop()}" if len(services) == 1 else f"waiting for {len(services)} services"
+
+
+def _newest(status: str) -> list[Listed]:
+    return listed_rows(queries.newest(_NEWEST, status))

@@ -1,0 +1,50 @@
+"""What many viewers look at is made once: a value is computed by the first who asks and shared for a moment.
+
+Kept in the process, not in Redis: it must work while Redis is down, and what it saves is work of this very process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+MOMENT = 0.25
+"""Seconds; as often as browsers are told of changes at most."""
+_MOST = 1_000
+
+
+class Shared:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[Hashable, tuple[float, Any]] = {}
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, seconds: float, make: Callable[[], Value]) -> Value:
+        """The value made for this key within the last `seconds`, else a new one; one caller makes, others wait."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            kept = self._made.get(key)
+            if kept is not None and time.monotonic() - kept[0] < seconds:
+                value: Value = kept[1]
+                return value
+            started = time.monotonic()
+            value = make()
+            with self._lock:
+                if len(self._made) >= _MOST:
+                    self._made.clear()
+                    self._making.clear()
+                # Dated at its beginning: what changed while it was made is not in it for sure.
+                self._made[key] = (started, value)
+            return value
+
+    def clear(self) -> None:
+        with self._lock:
+            self._made.clear()
+            self._making.clear()
+
+
+shared = Shared()

@@ -1,0 +1,119 @@
+"""A transaction's events and transitions as rows that its page shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from collector.correlation.causality import Edge
+from collector.correlation.events import EventKey
+from collector.correlation.state import Pending
+from collector.models import Event, Transition
+from collector.queries import Found
+from dashboard.pages.flowing import failure_types
+from dashboard.pages.wording import duration
+
+_BASES = {"explicit": "named by the event", "declared": "by a declared rule"}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An event that led to another, by `basis`; without an `event`: one that is named but has not been read."""
+
+    event: Event | None
+    id: str
+    basis: str
+    latency: str = ""
+    cyclic: bool = False
+
+
+@dataclass(frozen=True)
+class EventRow:
+    event: Event
+    causes: tuple[Cause, ...]
+    marks: tuple[str, ...]
+    failure: bool
+    late: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry of the log. `behind`: how long after it happened it became known, where that is worth saying."""
+
+    at: datetime
+    kind: str
+    phase: str
+    status: str
+    behind: str
+
+
+def event_rows(found: Found) -> list[EventRow]:
+    """In event order."""
+    causes = _causes(found)
+    marks: defaultdict[EventKey, list[str]] = defaultdict(list)
+    for deviation in found.state.deviations:
+        if deviation.event is not None:
+            marks[tuple(deviation.event)].append(deviation.kind)  # type: ignore[index]
+    for edge in found.causality.edges:
+        if edge.skewed:
+            marks[edge.child].append("clock before its cause's")
+    failures = failure_types(found.choreography)
+    rows = []
+    for event in found.events:
+        key = (event.source, event.event_id)
+        said = [*marks[key], *(str(note) for note in event.notes or ())]
+        if event.redeliveries:
+            said.append(f"redelivered {event.redeliveries}×")
+        late = any(word in ("late", "after end") for word in marks[key])
+        rows.append(EventRow(event, tuple(causes[key]), tuple(dict.fromkeys(said)), event.type in failures, late))
+    return rows
+
+
+def led_to(found: Found, key: EventKey) -> list[Cause]:
+    """The events that this one led to."""
+    by_key = {(event.source, event.event_id): event for event in found.events}
+    return [
+        Cause(
+            by_key[edge.child],
+            edge.child[1],
+            _BASES.get(edge.basis, edge.basis),
+            duration(edge.latency.total_seconds()),
+        )
+        for edge in found.causality.edges
+        if edge.parent == key
+    ]
+
+
+def _causes(found: Found) -> defaultdict[EventKey, list[Cause]]:
+    by_key = {(event.source, event.event_id): event for event in found.events}
+    causes: defaultdict[EventKey, list[Cause]] = defaultdict(list)
+    for edges, cyclic in ((found.causality.edges, False), (found.causality.cyclic, True)):
+        for edge in edges:
+            latency = duration(edge.latency.total_seconds())
+            causes[edge.child].append(Cause(by_key[edge.parent], edge.parent[1], _basis(edge), latency, cyclic))
+    for child, missing in found.causality.missing:
+        causes[child].append(Cause(None, missing, _BASES["explicit"]))
+    return causes
+
+
+def _basis(edge: Edge) -> str:
+    return _BASES.get(edge.basis, edge.basis)
+
+
+def worst_overdue(found: Found) -> Pending | None:
+    """What is overdue for the longest; a single step before the whole transaction."""
+    overdue = [entry for entry in found.state.pending if entry.overdue and entry.deadline]
+    return min(overdue, key=lambda entry: (entry.kind == "timeout", entry.deadline), default=None)
+
+
+def transition_lines(transitions: Sequence[Transition]) -> list[Line]:
+    """Newest first."""
+    lines = []
+    for entry in reversed(transitions):
+        seconds = (entry.at - entry.effective_at).total_seconds()
+        stuck = entry.overdue_since is not None and entry.phase in ("running", "compensating")
+        behind = duration(seconds) if seconds >= 0.1 else ""
+        lines.append(Line(entry.at, entry.kind, entry.phase, "stuck" if stuck else entry.phase, behind))
+    return lines

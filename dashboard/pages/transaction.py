@@ -1,0 +1,159 @@
+"""One transaction: where it stands and why, its graph, its events, and what was known when."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+
+from collector import config, queries
+from collector.correlation.events import EventKey
+from collector.models import OPEN_PHASES
+from collector.publish import digest
+from dashboard import graphs
+from dashboard.pages import frame, payloads, sentences, story, wording
+from dashboard.pages.overview import flow_map
+from dashboard.pages.shared import MOMENT, shared
+from dashboard.pages.statement import Text
+
+EVENTS_ON_A_PAGE = 200
+
+
+def page(request: HttpRequest, transaction_id: str) -> HttpResponse:
+    found = _found(transaction_id)
+    if found is None:
+        missing = {"transaction_id": transaction_id, "prefix": transaction_id[:500]}
+        return frame.page(request, "transaction/missing.html", "transactions", missing, status=404)
+    context = _context(request, found)
+    selected = _selected(request, found)
+    if selected is not None:
+        context |= {"selected": selected, **_event(found, selected)}
+    return frame.page(request, "transaction.html", "transactions", context)
+
+
+def fragment(request: HttpRequest, transaction_id: str) -> HttpResponse:
+    return frame.fragment(request, "transaction/content.html", _context(request, _there(transaction_id)))
+
+
+def drawing(_request: HttpRequest, transaction_id: str) -> HttpResponse:
+    """The causal graph for static/js/transaction.js."""
+    found = _there(transaction_id)
+    version = (found.transaction.id, found.transaction.version)
+    content = shared.get(("drawing", *version), MOMENT, lambda: msgspec.json.encode(_drawing(found)))
+    return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
+    """The inspector's content for the event that ?source= and ?event= name."""
+    found = _there(transaction_id)
+    key = (request.GET.get("source", ""), request.GET.get("event", ""))
+    if found.event(key) is None:
+        raise Http404("There is no such event in this transaction.")
+    return frame.fragment(request, "transaction/event.html", {"found": found, **_event(found, key)})
+
+
+def _found(transaction_id: str) -> queries.Found | None:
+    key = hashlib.sha256(transaction_id.encode(errors="replace")).digest()
+    return shared.get(("transaction", key), MOMENT, lambda: queries.find(transaction_id))
+
+
+def _there(transaction_id: str) -> queries.Found:
+    found = _found(transaction_id)
+    if found is None:
+        raise Http404("There is no such transaction.")
+    return found
+
+
+def _drawing(found: queries.Found) -> graphs.Drawing:
+    return graphs.transaction_figure(
+        found.skeletons,
+        found.causality,
+        found.state.pending,
+        found.choreography,
+        ended=found.transaction.phase not in OPEN_PHASES,
+        now=timezone.now(),
+    )
+
+
+def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
+    now = timezone.now()
+    transaction = found.transaction
+    rows = story.event_rows(found)
+    number = _page_number(request, len(rows))
+    first = (number - 1) * EVENTS_ON_A_PAGE
+    return {
+        "found": found,
+        "transaction": transaction,
+        "digest": digest(transaction.transaction_id),
+        "statement": sentences.state(transaction, found.state.pending, found.skeletons, found.choreography, now),
+        "hints": _hints(found),
+        "contact": _contact(found),
+        "rows": rows[first : first + EVENTS_ON_A_PAGE],
+        "page_number": number,
+        "pages": range(1, -(-len(rows) // EVENTS_ON_A_PAGE) + 1),
+        "transitions": story.transition_lines(found.transitions),
+        "open": transaction.phase in OPEN_PHASES,
+    }
+
+
+def _page_number(request: HttpRequest, count: int) -> int:
+    asked = request.GET.get("page", "1")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
+    return max(1, min(number, -(-count // EVENTS_ON_A_PAGE)))
+
+
+def _hints(found: queries.Found) -> list[Text]:
+    """What is known around a stuck one: how long it usually takes, when the service was last heard, who else waits."""
+    overdue = story.worst_overdue(found)
+    if overdue is None or overdue.kind == "timeout":
+        return []
+    likewise = shared.get(
+        ("likewise", found.transaction.id),
+        1.0,
+        lambda: queries.waiting_likewise(found.transaction, overdue.awaited, overdue.service),
+    )
+    return sentences.hints(overdue, flow_map(), likewise)
+
+
+def _contact(found: queries.Found) -> dict[str, Any] | None:
+    """Whom to call about the service that owes what is overdue."""
+    overdue = story.worst_overdue(found)
+    if overdue is None:
+        return None
+    service = config.current(settings.CHOREOSCOPE_CONFIG).services.get(overdue.service)
+    return {"name": overdue.service, "service": service} if service else None
+
+
+def _selected(request: HttpRequest, found: queries.Found) -> EventKey | None:
+    """The event that the address names, else the one that is waited on, else the last."""
+    asked = (request.GET.get("source", ""), request.GET.get("event", ""))
+    if found.event(asked):
+        return asked
+    overdue = story.worst_overdue(found)
+    waited_on = next((key for key in overdue.triggers if found.event(key)), None) if overdue else None
+    return waited_on or (found.skeletons[-1].key if found.skeletons else None)
+
+
+def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
+    chosen = found.event(key)
+    if chosen is None:
+        return {}
+    kept = queries.payload(chosen)
+    return {
+        "event": chosen,
+        "row": next(row for row in story.event_rows(found) if row.event is chosen),
+        "led_to": story.led_to(found, key),
+        "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
+        "payload": kept,
+        "shown": payloads.value(_bytes(kept.value), kept.size) if kept else None,
+        "headers": payloads.headers(bytes(kept.headers)) if kept else [],
+        "key_text": payloads.value(_bytes(kept.key), len(kept.key or b"")).text if kept else "",
+    }
+
+
+def _bytes(content: bytes | memoryview | None) -> bytes | None:
+    return None if content is None else bytes(content)

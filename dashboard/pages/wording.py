@@ -1,0 +1,89 @@
+"""How numbers and times read. PURE."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+NARROW_SPACE = "\u202f"
+
+
+def duration(seconds: float) -> str:
+    """ "38 ms", "5.2 s", "48 s", "4 min 31 s", "2 h 5 min", "3 d 4 h"."""
+    if seconds < 0:
+        return f"−{duration(-seconds)}"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    return whole(seconds)
+
+
+def whole(seconds: float) -> str:
+    """A duration that counts on while it is read: whole seconds. static/js/clock.js says it in the same words."""
+    total = max(0, int(seconds))
+    for size, unit, below, below_unit in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if total >= size:
+            rest = total % size // below
+            return f"{total // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
+    return f"{total} s"
+
+
+def between(start: datetime, end: datetime) -> str:
+    return duration((end - start).total_seconds())
+
+
+def span(length: timedelta) -> str:
+    """A length that somebody chose: without decimals that it does not have ("5 s", not "5.0 s")."""
+    seconds = length.total_seconds()
+    return whole(seconds) if seconds >= 1 and seconds.is_integer() else duration(seconds)
+
+
+def clock(moment: datetime) -> str:
+    """Time of day in UTC: "12:01:46"."""
+    return f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
+def precise(moment: datetime) -> str:
+    """ "12:01:46.920"."""
+    moment = moment.astimezone(UTC)
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def full(moment: datetime) -> str:
+    """ "2026-11-20 12:01:46.920 UTC"."""
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%d} {precise(moment)} UTC"
+
+
+def number(value: int) -> str:
+    """Thousands apart: "18 204", with a narrow space that does not break."""
+    return f"{value:,}".replace(",", NARROW_SPACE)
+
+
+def rate(per_second: float) -> str:
+    """Per second, with as many figures as matter; per minute where it is slow: "61.8 /s", "3 /min"."""
+    if per_second >= 99.95:
+        return f"{number(round(per_second))} /s"
+    if per_second >= 0.095 or per_second == 0:
+        return f"{per_second:.1f} /s"
+    return f"{per_second * 60:.1f} /min"
+
+
+def size(count: int) -> str:
+    """Bytes: "912 B", "4.1 KB", "1.0 MB"."""
+    if count < 1_000:
+        return f"{count} B"
+    if count < 999_950:
+        return f"{count / 1_000:.1f} KB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def listed(names: list[str] | tuple[str, ...], word: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def counted(count: int, singular: str, plural: str = "") -> str:
+    return f"{number(count)} {singular if count == 1 else plural or singular + 's'}"

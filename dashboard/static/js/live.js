@@ -1,0 +1,91 @@
+// The connection to the server: says when something watched has changed. What is shown is always fetched anew, so a
+// message that is lost costs a moment and nothing else.
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 10000;
+const SILENT_AFTER = 15000; // pings come every ten seconds
+const AT_LEAST_EVERY = 5000; // rates fall and deadlines pass without any message
+
+const watched = document.body.dataset.watch.split(" ").filter(Boolean);
+const badge = document.getElementById("connection");
+let socket, wait = FIRST_WAIT, heard = 0, refreshed = Date.now(), missed = false;
+
+function show(state, words) {
+  if (badge.dataset.state === state) return;
+  badge.dataset.state = state;
+  badge.querySelector(".connection-word").textContent = words;
+}
+
+/** Tells the page that what it shows may be old: htmx fragments listen to "live" on the body, and so do modules. */
+function refresh(changed) {
+  if (document.hidden) {
+    missed = true;
+    return;
+  }
+  refreshed = Date.now();
+  document.body.dispatchEvent(new CustomEvent("live", { detail: { changed } }));
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  socket = new WebSocket(`${scheme}://${location.host}/ws/live/`);
+  socket.onopen = () => {
+    const again = wait !== FIRST_WAIT || heard !== 0;
+    heard = Date.now();
+    wait = FIRST_WAIT;
+    socket.send(JSON.stringify({ watch: watched }));
+    show("live", "Live");
+    if (again) refresh(watched); // catch up on what was missed meanwhile
+  };
+  socket.onmessage = ({ data }) => {
+    heard = Date.now();
+    const { changed } = JSON.parse(data);
+    if (changed) refresh(changed);
+  };
+  socket.onclose = () => {
+    show("lost", "Reconnecting …");
+    setTimeout(connect, wait * (0.5 + Math.random()));
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  };
+}
+
+if (watched.length) {
+  connect();
+  setInterval(() => {
+    if (socket.readyState === WebSocket.OPEN && Date.now() - heard > SILENT_AFTER) socket.close();
+    if (Date.now() - refreshed > AT_LEAST_EVERY) refresh(watched);
+  }, 1000);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && missed) {
+      missed = false;
+      refresh(watched);
+    }
+  });
+} else {
+  badge.hidden = true;
+}
+
+/** Runs `act` after each change, at most one at a time; while it runs, later changes make one more run. */
+export function onChange(act) {
+  let running = false, again = false;
+  const run = async () => {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    do {
+      again = false;
+      try { await act(); } catch (error) { console.warn("Not refreshed:", error); }
+    } while (again);
+    running = false;
+  };
+  document.body.addEventListener("live", run);
+  return run;
+}
+
+export async function fetchJSON(address) {
+  const response = await fetch(address, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  return response.json();
+}

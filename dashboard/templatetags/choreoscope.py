@@ -1,0 +1,127 @@
+"""How moments, numbers and states are written on a page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from dashboard.pages import statement, wording
+
+register = template.Library()
+
+STATUS_ICONS = {
+    "running": "player-play",
+    "compensating": "rotate",
+    "completed": "circle-check",
+    "compensated": "arrow-back-up",
+    "failed": "circle-x",
+    "abandoned": "circle-minus",
+    "stuck": "hourglass",
+}
+
+for function in (wording.duration, wording.number, wording.rate, wording.size, wording.clock, wording.precise):
+    register.filter(function.__name__, function)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Decoration: the words beside it say the same."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        static("vendor/tabler-icons/sprite.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def status(word: str) -> SafeString:
+    """Colour, sign and word."""
+    return format_html(
+        '<span class="status status-{}">{}{}</span>', word, icon(STATUS_ICONS.get(word, "circle-dashed")), word
+    )
+
+
+@register.simple_tag
+def status_icon(word: str) -> SafeString:
+    return icon(STATUS_ICONS.get(word, "circle-dashed"))
+
+
+@register.simple_tag
+def moment(at: datetime, precise: bool = False) -> SafeString:
+    """The time of day, its date on hovering."""
+    shown = wording.precise(at) if precise else wording.clock(at)
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), wording.full(at), shown)
+
+
+@register.simple_tag
+def ago(at: datetime, now: datetime, suffix: str = " ago") -> SafeString:
+    """How long ago, kept counting by static/js/clock.js."""
+    return format_html("{}{}", _counting("since", at, wording.whole((now - at).total_seconds())), suffix)
+
+
+@register.simple_tag
+def took(start: datetime, end: datetime | None, now: datetime) -> SafeString | str:
+    """How long it took; while it lasts, kept counting."""
+    if end is None:
+        return _counting("since", start, wording.whole((now - start).total_seconds()))
+    return wording.between(start, end)
+
+
+@register.simple_tag
+def say(text: statement.Text, now: datetime) -> SafeString:
+    return format_html_join("", "{}", ((_part(part, now),) for part in text))
+
+
+def _part(part: statement.Part, now: datetime) -> str:
+    if isinstance(part, str):
+        return part
+    return _counting("since" if isinstance(part, statement.Since) else "until", part.at, part.words(now))
+
+
+def _counting(direction: str, at: datetime, words: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" data-{}="{:.0f}" title="{}">{}</time>',
+        at.isoformat(),
+        direction,
+        at.timestamp() * 1000,
+        wording.full(at),
+        words,
+    )
+
+
+@register.simple_tag
+def copy(text: str, what: str) -> SafeString:
+    """A button that copies the text."""
+    return format_html(
+        '<button type="button" class="copy" data-copy="{}" title="Copy {}" aria-label="Copy {}">{}</button>',
+        text,
+        what,
+        what,
+        icon("copy"),
+    )
+
+
+@register.filter
+def percent(share: float) -> str:
+    return f"{share * 100:.1f}%"
+
+
+@register.filter
+def transaction_url(transaction_id: str) -> str:
+    return reverse("transaction", args=[transaction_id])
+
+
+@register.simple_tag
+def steps(listed: Any) -> SafeString:
+    """A strip of signs; in words for those who cannot see it, and on hovering."""
+    words = {"done": "", "undone": " (failure path)", "awaited": " (awaited)", "overdue": " (overdue)"}
+    said = ", ".join(mark.label + words[mark.kind] for mark in listed.marks)
+    signs = format_html_join("", '<i class="step step-{}" title="{}"></i>', ((m.kind, m.label) for m in listed.marks))
+    more = format_html('<small class="text-secondary">+{}</small>', listed.more) if listed.more else ""
+    return format_html('<span class="steps" role="img" aria-label="{}">{}{}</span>', said or "no step", signs, more)
