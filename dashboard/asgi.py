@@ -14,9 +14,10 @@ django_application = get_asgi_application()
 
 from dashboard import live  # noqa: E402 - needs Django's settings
 
+route = path("ws/live/", live.application)  # type: ignore[arg-type]
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": AllowedHostsOriginValidator(URLRouter([path("ws/live/", live.application)])  # type: ignore[arg-type]),
+        "websocket": AllowedHostsOriginValidator(URLRouter([route])),
     }
 )

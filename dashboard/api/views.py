@@ -1,5 +1,7 @@
 """The JSON API at /api, described at /api/docs."""
 
+# ruff: noqa: ARG001 - Ninja passes every view its request and reads parameters from the signature
+
 from __future__ import annotations
 
 from http import HTTPStatus
@@ -52,7 +54,7 @@ class TransactionParameters(Schema):
 )
 def list_transactions(
     request: HttpRequest,
-    parameters: Query[TransactionParameters],  # noqa: ARG001 - describes what is read with what it does not know
+    parameters: Query[TransactionParameters],
 ) -> dict[str, Any]:
     """`service`, `event_type`, `min_duration` and `waiting_for` look into 5,000 transactions a page: a page may hold
     fewer than `limit` and still have a `next`."""
@@ -68,7 +70,7 @@ def list_transactions(
     summary="One transaction with its events",
     tags=["transactions"],
 )
-def one_transaction(_request: HttpRequest, transaction_id: str) -> dict[str, Any]:
+def one_transaction(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
     """Of an oversized transaction the first 2,000 events."""
     found = queries.find(transaction_id)
     if found is None:
@@ -80,7 +82,7 @@ def one_transaction(_request: HttpRequest, transaction_id: str) -> dict[str, Any
 
 
 @api.get("/alerts", response={200: Listing[AlertOut], 400: Problem}, summary="Alerts, one per cause", tags=["alerts"])
-def list_alerts(_request: HttpRequest, state: str = "", cursor: str = "") -> dict[str, Any]:
+def list_alerts(request: HttpRequest, state: str = "", cursor: str = "") -> dict[str, Any]:
     """`state`: open, acknowledged, snoozed or resolved; all where not given."""
     if state and state not in Alert.State.values:
         raise queries.BadParameter(f"'state' is {state[:50]!r}; it must be one of {', '.join(Alert.State.values)}.")
@@ -90,7 +92,7 @@ def list_alerts(_request: HttpRequest, state: str = "", cursor: str = "") -> dic
 
 
 @api.get("/ingestion", response=IngestionOut, summary="How far reading has come", tags=["ingestion"])
-def show_ingestion(_request: HttpRequest) -> dict[str, Any]:
+def show_ingestion(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     return build.ingestion(queries.ingestion(now), queries.behind_seconds(now))
 
