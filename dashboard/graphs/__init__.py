@@ -12,7 +12,8 @@ from collector.correlation.causality import Causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
-from dashboard.graphs import figure, lanes, lanes_scene, sentences
+from dashboard.graphs import figure, lanes, lanes_scene, map_scene, sentences, wiring
+from dashboard.graphs import flows as maps
 from dashboard.graphs.graph import Drawing, Flow, Table, Waiting
 from dashboard.graphs.whole import steps
 
@@ -37,13 +38,13 @@ def transaction_figure(
 
 def services_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
     """The live map: services as boxes, an edge per event type and service that reacts to it."""
-    return _empty("No event in this window")
+    return _map(maps.services(flows, waiting), window_seconds)
 
 
 def events_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
     """The live map with event types as boxes."""
-    return _empty("No event in this window")
+    return _map(maps.events(flows, waiting), window_seconds)
 
 
-def _empty(sentence: str) -> Drawing:
-    return Drawing({"data": [], "layout": {}}, Table((sentence,), ()), 320, 120)
+def _map(graph: maps.Map, seconds: float) -> Drawing:
+    return figure.drawing(map_scene.scene(wiring.place(graph), seconds), sentences.map_table(graph, seconds))

@@ -40,14 +40,12 @@ def drawing(scene: Scene, table: Table) -> Drawing:
         table=table,
         width=round(scene.width),
         height=round(scene.bottom - scene.top),
-        stretch=tuple((one.start, one.end, one.limit) for one in scene.stretch),
+        stretch=tuple((_r(one.start), _r(one.end), one.limit) for one in scene.stretch),
         stops=tuple(
             {"id": one.id, "x": _r(one.x), "y": _r(one.y), "sentence": one.sentence, "data": one.data}
             for one in scene.stops
         ),
-        clocks=tuple(
-            {"trace": "text-clock", "point": point, **(one.clock or {})} for point, one in enumerate(running)
-        ),
+        clocks=tuple({"trace": "text-clock", "point": point, **(one.clock or {})} for point, one in enumerate(running)),
     )
 
 
@@ -106,7 +104,7 @@ def _boxes(kind: str, boxes: Sequence[Box]) -> Iterable[Trace]:
             y=ys,
             fill="toself",
             fillcolor=colour(fill),
-            line={"width": 1.5 if ink else 0, "color": colour(ink or fill)},
+            line={"width": 1.5 if ink else 0, "color": colour(ink or fill), "simplify": False},
         )
 
 
@@ -131,12 +129,15 @@ def _outline(box: Box, xs: list[float | None], ys: list[float | None]) -> None:
 
 
 def _lines(lines: Sequence[Line]) -> Iterable[Trace]:
-    """A trace for each look, since a trace's line has one."""
+    """A trace for each look, since a trace's line has one; in the order in which the looks first come."""
 
     def look(line: Line) -> tuple[bool, str, str, float]:
         return (line.fixed, line.ink, line.dash, line.thick)
 
-    for (fixed, ink, dash, thick), alike in groupby(sorted(lines, key=look), look):
+    looks: dict[tuple[bool, str, str, float], list[Line]] = {}
+    for line in lines:
+        looks.setdefault(look(line), []).append(line)
+    for (fixed, ink, dash, thick), alike in looks.items():
         xs: list[float | None] = []
         ys: list[float | None] = []
         for one in alike:

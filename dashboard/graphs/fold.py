@@ -26,7 +26,7 @@ def fold(graph: Steps) -> Steps:
     ways: tuple[Callable[[Step], Hashable], ...] = (
         lambda step: (lane(step), step.role, step.title, depth[step.key]),
         lambda step: (lane(step), step.role, step.title),
-        lambda step: lane(step),
+        lane,
     )
     folded = graph
     for way in ways:
@@ -67,7 +67,8 @@ def _folded(graph: Steps, way: Callable[[Step], Hashable], lane: Callable[[Step]
     groups: dict[Hashable, list[Step]] = {}
     for step in graph.steps:
         groups.setdefault(way(step), []).append(step)
-    steps, place = [], {}
+    steps: list[Step] = []
+    place: dict[str, tuple[int, str]] = {}
     for members in groups.values():
         folded = _one(members, lane(members[0]))
         place.update((member.key, (len(steps), folded.key)) for member in members)

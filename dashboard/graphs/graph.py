@@ -51,7 +51,8 @@ class Drawing(msgspec.Struct, frozen=True):
     stretch: intervals of x that grow where the page is wider, by up to a third number times their length (0: without
     end), so that text and nodes keep their size.
     stops: what the keyboard walks over, in reading order: {"id", "x", "y", "sentence", "data"}.
-    clocks: texts that count on: {"trace": uid, "point": number, "at": ms since 1970, "down": to it rather than from it}.
+    clocks: texts that count on, by point of the trace "text-clock": {"point", "at" (ms since 1970), "down" (to `at`
+    rather than up from it)}.
     """
 
     figure: dict[str, Any]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 import msgspec
 
 from dashboard.graphs import text
 from dashboard.graphs.fold import depths
-from dashboard.graphs.routing import Channel, Station, Tracks
+from dashboard.graphs.routing import Channel, Spot, Station, Tracks
 from dashboard.graphs.scene import Text, overlap
 from dashboard.graphs.steps import Link, Step, Steps
 
@@ -168,14 +169,10 @@ def _routes(
         source, target = placed[link.source], placed[link.target]
         stations: list[Station] = [(source.x + RADIUS + 1, zones[source.column][1], source.y)]
         for column in range(source.column + 1, target.column):
-            y = stations[-1][2]
-            level = tracks[column].take(y + (target.y - y) / (target.column - column + 1))
-            stations.append((*zones[column], level))
+            stations.append((*zones[column], tracks[column].take(stations[-1][2])))
         stations.append((zones[target.column][0], target.x - RADIUS - 6, target.y))
         heights = [station[2] for station in stations]
-        crossed = list(
-            zip(channels[source.column : target.column], zip(heights, heights[1:], strict=False), strict=True)
-        )
+        crossed = list(zip(channels[source.column : target.column], pairwise(heights), strict=True))
         for channel, crossing in crossed:
             channel.curves.append(crossing)
         routes.append(Route(link, stations, crossed))
@@ -198,13 +195,14 @@ def _latencies(routes: list[Route], placed: dict[str, Placed], zones: list[tuple
         if not found and arriving[route.link.target] == 1:
             found = _before(target, zones[target.column][0], wide, high)
         if found:
-            yield Text(*found, label, SMALL, "muted")
+            x, y, anchor = found
+            yield Text(x, y, label, SMALL, "muted", anchor=anchor)
 
 
-def _before(target: Placed, left: float, wide: float, high: float) -> tuple[float, float] | None:
+def _before(target: Placed, left: float, wide: float, high: float) -> Spot | None:
     """A place under the level end of an edge, before its target."""
-    x, y = target.x - RADIUS - ARROW - wide / 2, target.y + 4 + high / 2
-    rect = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+    x, y = target.x - RADIUS - ARROW, target.y + 4 + high / 2
+    rect = (x - wide, y - high / 2, x, y + high / 2)
     below = max(text.width(target.word, SMALL), text.width(target.reserve, SMALL)) / 2 if target.word else 0
     crowded = overlap(rect, (target.x - below, target.y + 10, target.x + below, target.y + BELOW), 2)
-    return None if rect[0] < left or crowded else (x, y)
+    return None if rect[0] < left or crowded else (x, y, "end")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from dashboard.graphs import text
 from dashboard.graphs.lanes import ABOVE, ARROW, BELOW, LANE_ROOM, LINE, MARGIN, SMALL, TITLE, Placed, Plan, Route
-from dashboard.graphs.legend import legend
+from dashboard.graphs.legend import legend, of_steps
 from dashboard.graphs.looks import LINKS, STEPS
 from dashboard.graphs.routing import curve
-from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text
+from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
 from dashboard.graphs.sentences import link_hover, step_hover, step_sentence
 
 STRETCH = 2.0
@@ -15,16 +17,19 @@ STRETCH = 2.0
 
 
 def scene(plan: Plan) -> Scene:
-    wide = (plan.zones[-1][1] if plan.zones else 300.0) + MARGIN
-    lines = [_line(route) for route in plan.routes]
+    if not plan.placed:
+        return nothing("No events yet")
+    wide = ceil(plan.zones[-1][1] + MARGIN)
+    order = list(LINKS)
+    lines = [_line(route) for route in sorted(plan.routes, key=lambda one: order.index(one.link.basis))]
     steps = sorted(plan.placed.values(), key=lambda one: (one.column, one.y))
     texts = [*_lane_names(plan), *plan.latencies]
     for one in steps:
         texts += _step_texts(one)
     tops = [top for top, _ in plan.bands.values()]
-    top = min([*tops, *(min(line.ys) - MARGIN / 2 for line in lines)], default=0.0) - 1
-    bottom = max([end for _, end in plan.bands.values()] + [max(line.ys) + MARGIN / 2 for line in lines], default=40.0)
-    marks, strokes, words, end = legend(plan.graph, MARGIN, wide - MARGIN, bottom + 8)
+    top = min([*tops, *(min(line.ys) - MARGIN / 2 for line in lines)]) - 1
+    bottom = max([end for _, end in plan.bands.values()] + [max(line.ys) + MARGIN / 2 for line in lines])
+    marks, strokes, words, end = legend(of_steps(plan.graph), MARGIN, wide - MARGIN, bottom + 8)
     return Scene(
         width=wide,
         top=top,
@@ -76,9 +81,7 @@ def _mark(one: Placed) -> Mark:
 def _step_texts(one: Placed) -> list[Text]:
     look = STEPS[one.step.role]
     top = one.y - ABOVE + 9 - LINE * (len(one.titles) - 1)
-    texts = [
-        Text(one.x, top + row * LINE, title, TITLE, look.name, bold=True) for row, title in enumerate(one.titles)
-    ]
+    texts = [Text(one.x, top + row * LINE, title, TITLE, look.name, bold=True) for row, title in enumerate(one.titles)]
     if one.word:
         clock = one.step.clock
         running = None

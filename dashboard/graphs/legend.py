@@ -2,46 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from dashboard.graphs import text
-from dashboard.graphs.looks import LINKS, STEPS
+from dashboard.graphs.flows import Wire
+from dashboard.graphs.looks import LINKS, STEPS, Look, Stroke
 from dashboard.graphs.scene import Line, Mark, Text
 from dashboard.graphs.steps import Steps
 
 SIZE = 11.0
 ROW = 20.0
 STROKE = 22.0
+SYMBOL = 14.0
+WIDEST = 860.0
+"""Wide enough for everything in one row of a usual page."""
 
 
-def legend(graph: Steps, left: float, right: float, top: float) -> tuple[list[Mark], list[Line], list[Text], float]:
-    """Symbols, strokes and words from `left` to `right`, in as many rows as needed, and where they end below."""
+class Entry(msgspec.Struct, frozen=True):
+    """A symbol or a stroke, or neither, with what it means."""
+
+    word: str
+    look: Look | None = None
+    stroke: Stroke | None = None
+
+
+def of_steps(graph: Steps) -> list[Entry]:
+    """Nothing where there is nothing to tell apart."""
     roles = {step.role for step in graph.steps}
     bases = {link.basis for link in graph.links}
+    entries = [Entry(look.legend, look=look) for role, look in STEPS.items() if role in roles and len(roles) > 1]
+    if "declared" in bases:
+        entries += [Entry(one.legend, stroke=one) for basis, one in LINKS.items() if basis in bases and one.legend]
+    return entries
+
+
+def of_wires(wires: Sequence[Wire]) -> list[Entry]:
+    entries = [Entry("rate · 95% react within")] if wires else []
+    if any(wire.waiting and not wire.overdue for wire in wires):
+        entries.append(Entry("transactions waiting there", look=Look("circle", "wait", "wait", "", "", "")))
+    if any(wire.overdue for wire in wires):
+        entries.append(Entry("some of them overdue", look=Look("octagon", "overdue", "overdue", "", "", "")))
+    if any(wire.failure for wire in wires):
+        entries.append(Entry("failure path", stroke=Stroke("fail-edge", "solid", 2.0, "")))
+    if any(not wire.count for wire in wires):
+        entries.append(Entry("nothing lately", stroke=Stroke("ghost-edge", "2px,4px", 1.4, "")))
+    return entries
+
+
+def legend(
+    entries: Iterable[Entry], left: float, right: float, top: float
+) -> tuple[list[Mark], list[Line], list[Text], float]:
+    """Symbols, strokes and words from `left` to `right`, in as many rows as needed, and where they end below."""
     marks: list[Mark] = []
     lines: list[Line] = []
     texts: list[Text] = []
-    x, y = left, top + ROW / 2
-    for kind, name in _entries(roles, bases):
-        word = LINKS[name].legend if kind == "link" else STEPS[name].legend  # type: ignore[index]
-        lead = STROKE + 6 if kind == "link" else 20.0
-        wide = lead + text.width(word, SIZE) + 18
+    right = min(right, WIDEST)
+    x, y, end = left, top + ROW / 2, top
+    for entry in entries:
+        lead = STROKE + 6 if entry.stroke else SYMBOL + 5 if entry.look else 0.0
+        wide = lead + text.width(entry.word, SIZE) + 16
         if x > left and x + wide > right:
             x, y = left, y + ROW
-        if kind == "link":
-            stroke = LINKS[name]  # type: ignore[index]
-            lines.append(Line((x, x + STROKE), (y, y), stroke.ink, stroke.thick, stroke.dash, fixed=True))
-        else:
-            look = STEPS[name]  # type: ignore[index]
-            marks.append(Mark(x + 7, y, look.symbol, min(look.size, 12), look.ink, look.fill, fixed=True))
-        texts.append(Text(x + lead, y, word, SIZE, "muted", anchor="start", fixed=True))
+        if entry.stroke:
+            ends = (x, x + STROKE)
+            lines.append(Line(ends, (y, y), entry.stroke.ink, entry.stroke.thick, entry.stroke.dash, fixed=True))
+        elif entry.look:
+            look = entry.look
+            size = min(look.size, SYMBOL - 2)
+            marks.append(Mark(x + SYMBOL / 2, y, look.symbol, size, look.ink, look.fill, fixed=True))
+        texts.append(Text(x + lead, y, entry.word, SIZE, "muted", anchor="start", fixed=True))
         x += wide
-    return marks, lines, texts, y + ROW / 2
-
-
-def _entries(roles: set[str], bases: set[str]) -> Iterable[tuple[str, str]]:
-    """What occurs, in the order of the tables; nothing where there is nothing to tell apart."""
-    if len(roles) > 1:
-        yield from (("step", role) for role in STEPS if role in roles)
-    if "declared" in bases:
-        yield from (("link", basis) for basis in LINKS if basis in bases and LINKS[basis].legend)
+        end = y + ROW / 2
+    return marks, lines, texts, end

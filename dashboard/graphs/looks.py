@@ -42,11 +42,12 @@ class Stroke(msgspec.Struct, frozen=True):
     legend: str
 
 
+# In drawing order: what matters most lies on top.
 LINKS: dict[Basis, Stroke] = {
+    "expected": Stroke("ghost", "2px,4px", 1.3, ""),
+    "pending": Stroke("ghost-edge", "2px,4px", 1.6, ""),
+    "missing": Stroke("ghost-edge", "2px,4px", 1.6, ""),
     "explicit": Stroke("line", "solid", 1.6, "cause named by the event"),
     "declared": Stroke("line", "5px,4px", 1.6, "inferred from a rule"),
-    "pending": Stroke("ghost-edge", "2px,4px", 1.6, ""),
-    "expected": Stroke("ghost", "2px,4px", 1.3, ""),
-    "missing": Stroke("ghost-edge", "2px,4px", 1.6, ""),
     "overdue": Stroke("overdue", "7px,5px", 2.2, ""),
 }

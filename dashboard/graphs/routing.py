@@ -9,13 +9,13 @@ arithmetic rather than sampling.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from dashboard.graphs.scene import Rect, overlap
+from dashboard.graphs.scene import Anchor, Rect, overlap
 
-SAMPLES = 12
+SAMPLES = 20
 CLEAR = 4.0
 """Half of the distance that tracks keep from each other and from nodes."""
 
@@ -26,6 +26,9 @@ def smooth(u: float) -> float:
 
 
 _EASE = [(i / SAMPLES, smooth(i / SAMPLES)) for i in range(SAMPLES + 1)]
+
+Spot = tuple[float, float, Anchor]
+"""Where a text goes: x, the middle of its height, and which end of it is at x."""
 
 Station = tuple[float, float, float]
 """Where an edge crosses a column: enters at x, leaves at x, at height y."""
@@ -80,16 +83,15 @@ class Channel(msgspec.Struct):
     curves: list[tuple[float, float]]
     labels: list[Rect]
 
-    def place(self, crossing: tuple[float, float], wide: float, high: float) -> tuple[float, float] | None:
-        """The centre of a free place for a label right beside the curve `crossing`, nearest to the curve's middle."""
+    def place(self, crossing: tuple[float, float], wide: float, high: float) -> Spot | None:
+        """A free place for a label right beside the curve `crossing`, nearest to the curve's middle."""
         left, right = crossing
         run, rise = self.end - self.start, right - left
         for u in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9):
-            x, y = self.start + u * run, left + rise * smooth(u)
-            for rect in _beside(x, y, rise, wide, high):
+            for spot, rect in _beside(self.start + u * run, left + rise * smooth(u), rise, wide, high):
                 if self._free(rect):
                     self.labels.append(rect)
-                    return ((rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2)
+                    return spot
         return None
 
     def _free(self, rect: Rect) -> bool:
@@ -101,28 +103,23 @@ class Channel(msgspec.Struct):
         top, bottom = rect[1] - 2, rect[3] + 2
         for left, right in self.curves:
             a, b = left + (right - left) * s0, left + (right - left) * s1
-            if (a if a > b else b) > top and (a if a < b else b) < bottom:
+            if (max(b, a)) > top and (min(b, a)) < bottom:
                 return False
         return True
 
 
-def _beside(x: float, y: float, rise: float, wide: float, high: float) -> tuple[Rect, ...]:
-    """Two places that touch a curve at (x, y) with a corner, on the sides from which the curve bends away."""
+def _beside(x: float, y: float, rise: float, wide: float, high: float) -> Iterator[tuple[Spot, Rect]]:
+    """Two places that touch a curve at (x, y) with a corner, on the sides from which the curve bends away.
+
+    The text is anchored at the curve, so that it stays there when the channel is stretched.
+    """
     if abs(rise) < 3:
-        left = x - wide / 2
-        return ((left, y - 3.5 - high, left + wide, y - 3.5), (left, y + 3.5, left + wide, y + 3.5 + high))
-    above, below = y - 2.5, y + 2.5
-    if rise > 0:
-        return ((x + 3, above - high, x + 3 + wide, above), (x - 3 - wide, below, x - 3, below + high))
-    return ((x - 3 - wide, above - high, x - 3, above), (x + 3, below, x + 3 + wide, below + high))
-
-
-def bounds(*groups: Sequence[Rect]) -> Rect:
-    """The smallest rectangle around all of them; there is at least one."""
-    rects = [rect for group in groups for rect in group]
-    return (
-        min(rect[0] for rect in rects),
-        min(rect[1] for rect in rects),
-        max(rect[2] for rect in rects),
-        max(rect[3] for rect in rects),
-    )
+        for middle in (y - 3.5 - high / 2, y + 3.5 + high / 2):
+            yield (x, middle, "middle"), (x - wide / 2, middle - high / 2, x + wide / 2, middle + high / 2)
+        return
+    for middle, after in ((y - 2.5 - high / 2, rise > 0), (y + 2.5 + high / 2, rise < 0)):
+        top, bottom = middle - high / 2, middle + high / 2
+        if after:
+            yield (x + 3, middle, "start"), (x + 3, top, x + 3 + wide, bottom)
+        else:
+            yield (x - 3, middle, "end"), (x - 3 - wide, top, x - 3, bottom)

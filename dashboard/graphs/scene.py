@@ -130,3 +130,15 @@ class Scene(msgspec.Struct, frozen=True):
 def overlap(a: Rect, b: Rect, slack: float = 0.0) -> bool:
     """Whether two rectangles come closer than `slack`."""
     return a[0] < b[2] + slack and b[0] < a[2] + slack and a[1] < b[3] + slack and b[1] < a[3] + slack
+
+
+def nothing(sentence: str) -> Scene:
+    """What is drawn where there is nothing to draw."""
+    wide = 320.0
+    return Scene(
+        width=wide,
+        top=0.0,
+        bottom=96.0,
+        texts=[Text(wide / 2, 48.0, sentence, 13, "muted")],
+        stretch=[Stretch(0, 10, 0), Stretch(wide - 10, wide, 0)],
+    )

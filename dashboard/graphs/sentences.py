@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from dashboard.graphs import text
+from dashboard.graphs.flows import Box, Map, Wire
 from dashboard.graphs.graph import Table
 from dashboard.graphs.looks import STEPS
 from dashboard.graphs.steps import Link, Step, Steps
@@ -68,3 +69,55 @@ def steps_table(graph: Steps, words: dict[str, str]) -> Table:
         for step in graph.steps
     )
     return Table(("Step", "Service", "State", "When", "After"), rows)
+
+
+def sentence(title: str, *facts: str) -> str:
+    return ": ".join([text.clean(title, NAME), ", ".join(facts)]) if facts else text.clean(title, NAME)
+
+
+def box_facts(box: Box) -> list[str]:
+    facts = [text.clean(box.under, 80)] if box.under else []
+    if box.waiting:
+        facts.append(f"{box.waiting} transactions wait for it" + _of_them(box.overdue))
+    return facts
+
+
+def _of_them(overdue: int) -> str:
+    return f", {overdue} of them overdue" if overdue else ""
+
+
+def wire_title(graph: Map, wire: Wire) -> str:
+    names = {box.key: text.clean(box.name, 60) for box in graph.boxes}
+    ends = f"{names[wire.source]} → {names[wire.target]}"
+    return f"{text.clean(wire.name, 60)}: {ends}" if wire.named else ends
+
+
+def wire_facts(wire: Wire, seconds: float) -> list[str]:
+    facts = [f"{wire.count} in {text.duration(seconds)}, {text.rate(wire.count, seconds)}"]
+    if wire.p95 is not None:
+        facts.append(f"95% react within {text.duration(wire.p95)}")
+    if wire.failure:
+        facts.append("failure path")
+    if wire.waiting:
+        awaited = ", ".join(dict.fromkeys(text.clean(name, 80) for name in wire.awaited[:5]))
+        facts.append(f"{wire.waiting} wait for {awaited}" + _of_them(wire.overdue))
+    return facts
+
+
+def map_table(graph: Map, seconds: float) -> Table:
+    """A row per wire."""
+    names = {box.key: text.clean(box.name, NAME) for box in graph.boxes}
+    rows = tuple(
+        (
+            names[wire.source],
+            text.clean(wire.name, NAME),
+            names[wire.target],
+            text.rate(wire.count, seconds),
+            text.duration(wire.p95) if wire.p95 is not None else "—",
+            str(wire.waiting),
+            str(wire.overdue),
+            "failure path" if wire.failure else "",
+        )
+        for wire in graph.wires
+    )
+    return Table(("From", "Event", "To", "Rate", "p95", "Waiting", "Overdue", "Path"), rows)

@@ -50,7 +50,7 @@ class Step(msgspec.Struct, frozen=True):
     count: int = 1
     clock: Clock | None = None
     facts: tuple[str, ...] = ()
-    data: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
+    data: dict[str, Any] = {}
     at: datetime | None = None
 
 
@@ -61,7 +61,7 @@ class Link(msgspec.Struct, frozen=True):
     target: str
     basis: Basis
     label: str = ""
-    data: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
+    data: dict[str, Any] = {}
 
 
 class Steps(msgspec.Struct, frozen=True):

@@ -25,9 +25,7 @@ _BOLD = (
     "667 667 611 333 278 333 584 556 333 556 611 556 611 556 333 611 611 278 278 556 278 889 611 611 611 611 389 556 "
     "333 611 556 778 556 556 500 389 280 389 584"
 )
-_WIDTHS = {
-    bold: (0,) * 32 + tuple(map(int, table.split())) + (0,) for bold, table in ((False, _PLAIN), (True, _BOLD))
-}
+_WIDTHS = {bold: (0,) * 32 + tuple(map(int, table.split())) + (0,) for bold, table in ((False, _PLAIN), (True, _BOLD))}
 _LATIN, _OTHER, _HUGE = 1.05, 1.4, 14.0
 """Widest of Latin-1 and punctuation, of nearly everything else, and of the few signs that spell whole phrases."""
 
@@ -84,8 +82,8 @@ def _printable(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """For Plotly, which reads text as a subset of HTML. For text that `clean` has been over."""
-    return html.escape(text, quote=False)
+    """For Plotly, which reads text as a subset of HTML, and between dollar signs as TeX. For `clean` text."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
 
 
 def short(text: str, room: float, size: float, bold: bool = False) -> str:
@@ -135,7 +133,7 @@ def rate(count: float, seconds: float) -> str:
     per_second = count / seconds if seconds > 0 else 0.0
     for factor, unit in ((1, "s"), (60, "min"), (3600, "h")):
         value = per_second * factor
-        if value >= 0.095 or unit == "h":
+        if value >= 0.095 or unit == "h" or not count:
             return f"{value:.0f}/{unit}" if value >= 99.5 or value == 0 else f"{value:.1f}/{unit}"
     raise AssertionError("unreachable: the last unit always answers")
 

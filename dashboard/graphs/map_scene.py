@@ -1,0 +1,181 @@
+"""The scene of a map: its wiring with shapes, colours, numbers and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, cos, log10, pi, sin
+
+from dashboard.graphs import text
+from dashboard.graphs.flows import Box, Wire
+from dashboard.graphs.legend import legend, of_wires
+from dashboard.graphs.routing import curve
+from dashboard.graphs.scene import Box as Rectangle
+from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
+from dashboard.graphs.sentences import box_facts, hover, sentence, wire_facts, wire_title
+from dashboard.graphs.wiring import (
+    APRON,
+    BADGE,
+    BOX_ROOM,
+    MARGIN,
+    NAME,
+    SMALL,
+    TEXT_LINE,
+    TURN,
+    Item,
+    Run,
+    Wiring,
+    label,
+)
+
+STRETCH = 2.5
+ARROW = 10.0
+LIFT = 20.0
+"""From a wire up to the middle of the text above it: as much as a badge on the wire needs."""
+
+
+def scene(wiring: Wiring, seconds: float) -> Scene:
+    """`seconds`: the window that the counts are of."""
+    if not wiring.items:
+        return nothing("No events in this time")
+    wide = ceil(wiring.zones[-1][1] + MARGIN)
+    boxes = [(box, wiring.items[wiring.boxes[box.key]]) for box in wiring.graph.boxes]
+    runs = sorted(wiring.runs, key=lambda run: (run.wire.overdue > 0, run.wire.failure))
+    rects = [_rect(item, wiring) for _, item in boxes]
+    texts: list[Text] = []
+    marks: list[Mark] = []
+    hits: list[Hit] = []
+    stops: list[Stop] = []
+    for (box, item), rect in zip(boxes, rects, strict=True):
+        middle = (rect[0] + rect[2]) / 2
+        texts += _box_texts(box, middle, item.y)
+        said = (box.name, *box_facts(box))
+        hits += [
+            Hit(x, item.y, min(40, rect[3] - rect[1]), hover(*said), box.data, f"{box.key}-{n}")
+            for n, x in enumerate((rect[0] + 20, middle, rect[2] - 20))
+        ]
+        stops.append(Stop(box.key, middle, item.y, sentence(*said), box.data))
+    for run in runs:
+        texts += _run_texts(run, wiring, seconds)
+        marks.append(_arrow(run))
+        marks += _badge(run, wiring)
+        x, y = _middle(run, wiring)
+        said = (wire_title(wiring.graph, run.wire), *wire_facts(run.wire, seconds))
+        hits.append(Hit(x, y - LIFT, 36, hover(*said), run.wire.data, run.wire.key))
+        stops.append(Stop(run.wire.key, x, y, sentence(*said), run.wire.data))
+    lines = [line for run in runs for line in _lines(run, seconds)]
+    top = min(item.y - item.above for item in wiring.items) - MARGIN
+    bottom = max(item.y + item.below for item in wiring.items) + MARGIN
+    symbols, strokes, words, end = legend(of_wires(wiring.graph.wires), MARGIN, wide - MARGIN, bottom)
+    return Scene(
+        width=wide,
+        top=top,
+        bottom=end + 2,
+        lines=[*lines, *strokes],
+        boxes=[
+            Rectangle(rect, *(("overdue-soft", "overdue") if box.overdue else ("box", "box-edge")), radius=6)
+            for (box, _), rect in zip(boxes, rects, strict=True)
+        ],
+        marks=[*marks, *symbols],
+        texts=[*texts, *words],
+        hits=hits,
+        stops=sorted(stops, key=lambda stop: (stop.x, stop.y)),
+        stretch=[
+            Stretch(0, MARGIN, 0),
+            *(Stretch(channel.start, channel.end, STRETCH) for channel in wiring.channels),
+            Stretch(wide - MARGIN, wide, 0),
+        ],
+    )
+
+
+def _rect(item: Item, wiring: Wiring) -> tuple[float, float, float, float]:
+    left, right = wiring.zones[item.column]
+    return (left + APRON, item.y - item.above, right - APRON, item.y + item.below)
+
+
+def _ink(wire: Wire) -> str:
+    if wire.overdue:
+        return "overdue"
+    if wire.failure:
+        return "fail-edge"
+    return "line" if wire.count else "ghost-edge"
+
+
+def thickness(per_second: float) -> float:
+    """1.2 to 3.6 pixels between one event in 100 s and ten a second; in steps, so that it does not flicker."""
+    power = min(max(log10(per_second), -2.0), 1.0) if per_second > 0 else -2.0
+    return round((1.2 + (power + 2) * 0.8) / 0.4) * 0.4
+
+
+def _lines(run: Run, seconds: float) -> Iterator[Line]:
+    wire = run.wire
+    dash = "solid" if wire.count else "2px,4px"
+    thick = thickness(wire.count / seconds) if wire.count and seconds > 0 else 1.4
+    if run.turns:
+        (start, end) = run.stations
+        xs, ys = curve(start)
+        back_xs, back_ys = curve(end)
+        x, y = xs[-1], (ys[-1] + back_ys[-1]) / 2
+        side = 1 if ys[-1] < y else -1
+        bend = [(-0.5 + n / 14) * pi for n in range(15)]
+        xs += [x + TURN * cos(angle) for angle in bend]
+        ys += [y + side * TURN * sin(angle) for angle in bend]
+        yield Line(xs + back_xs[::-1], ys + back_ys[::-1], _ink(wire), thick, dash)
+    else:
+        yield Line(*curve(run.stations[0]), _ink(wire), thick, dash)
+
+
+def _arrow(run: Run) -> Mark:
+    ink = _ink(run.wire)
+    if run.turns or run.backward:
+        x, _, y = run.stations[-1][0]
+        return Mark(x - 1, y, "triangle-left", ARROW, ink, ink)
+    _, x, y = run.stations[0][-1]
+    return Mark(x + 1, y, "triangle-right", ARROW, ink, ink)
+
+
+def _middle(run: Run, wiring: Wiring) -> tuple[float, float]:
+    """Where a wire has its badge."""
+    item = wiring.items[run.label]
+    left, right = wiring.zones[item.column]
+    return (right - BADGE if run.turns else (left + right) / 2, item.y)
+
+
+def _badge(run: Run, wiring: Wiring) -> list[Mark]:
+    if not run.wire.waiting:
+        return []
+    x, y = _middle(run, wiring)
+    size = 20 if run.wire.waiting < 100 else 25
+    ink = "overdue" if run.wire.overdue else "wait"
+    return [Mark(x, y, "octagon" if run.wire.overdue else "circle", size + 2 * bool(run.wire.overdue), "paper", ink)]
+
+
+def _run_texts(run: Run, wiring: Wiring, seconds: float) -> Iterator[Text]:
+    wire = run.wire
+    x, y = _middle(run, wiring)
+    ink = "overdue-text" if wire.overdue else "fail-text" if wire.failure else "ink"
+    soft = "muted" if ink == "ink" else ink
+    rate = text.rate(wire.count, seconds) + (f" · {text.duration(wire.p95)}" if wire.p95 is not None else "")
+    name = label(wire, run.backward)
+    if run.turns:
+        left = wiring.zones[wiring.items[run.label].column][0] + 4
+        if wire.named:
+            yield Text(left, y - 7.5, name, SMALL, ink, bold=True, anchor="start")
+        yield Text(left, y + (7.5 if wire.named else 0), rate, SMALL, soft, anchor="start")
+    else:
+        yield Text(x, y - LIFT, rate, SMALL, soft)
+        if wire.named:
+            yield Text(x, y - LIFT - TEXT_LINE, name, SMALL, ink, bold=True)
+    if wire.waiting:
+        yield Text(x, y, text.number(wire.waiting), 10, "on-wait", bold=True)
+
+
+def _box_texts(box: Box, x: float, y: float) -> Iterator[Text]:
+    under, ink = text.short(box.under, BOX_ROOM, SMALL) if box.under else "", "muted"
+    if box.overdue:
+        under, ink = f"{text.number(box.overdue)} overdue", "overdue-text"
+    elif box.waiting and not under:
+        under = f"{text.number(box.waiting)} awaited"
+    name = text.short(box.name, BOX_ROOM, NAME, bold=True)
+    yield Text(x, y - (7.5 if under else 0), name, NAME, "overdue-text" if box.overdue else "ink", bold=True)
+    if under:
+        yield Text(x, y + 8.5, under, SMALL, ink)
