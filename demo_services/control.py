@@ -30,7 +30,7 @@ SERVICES = frozenset({"order", "payment", "inventory", "shipping", "notification
 ANNOUNCE_EVERY = 5.0
 ROLL_CALL_EVERY = 0.5
 ROLL_CALL_LASTS = 30.0
-NOISE_EVERY = 1.0
+NOISE_EVERY = 0.5
 
 
 class Trickle:

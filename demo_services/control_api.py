@@ -24,6 +24,7 @@ log = logging.getLogger("demo")
 
 LONGEST_BODY = 10_000
 MOST_ORDERS = 500
+IDLE = 0.1  # seconds between looks at whether to stop
 
 
 class RefusedError(Exception):
@@ -136,7 +137,7 @@ def serve(shop: Shop, port: int) -> Iterator[int]:
     except OSError as error:
         raise SettingsError(f"DEMO_CONTROL_PORT is {port}, and that port cannot be used: {error.strerror}") from error
     chosen = int(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, name="control-api", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(IDLE,), name="control-api", daemon=True)
     thread.start()
     log.info("control listens on http://127.0.0.1:%d", chosen)
     try:

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException, Message
 
 from demo_services.bus import Line, Member, Publisher, Settings, SettingsError, Tail, from_environment
 from demo_services.events import NotAnEventError, Received, read
-from demo_services.faults import CONTROL_TOPIC, STATUS_TOPIC, announced, behaviour
+from demo_services.faults import CONTROL_TOPIC, HEALTHY, STATUS_TOPIC, announced, behaviour
 from demo_services.service import Service
 from demo_services.work import Work
 
@@ -90,7 +90,7 @@ class Loop:
     def _switch(self, switched_on: set[str]) -> None:
         wanted = behaviour(self._service.name, switched_on)
         if wanted != self._service.behaviour:
-            log.info("behaves as follows now: %s", wanted)
+            log.info("faults: %s", ", ".join(sorted(switched_on)) if wanted != HEALTHY else "none")
             self._work.behave(wanted, time.time())
 
     def _come_or_go(self) -> None:
