@@ -21,7 +21,7 @@ from demo_services.order import number, order
 from demo_services.payment import declined, payment
 from demo_services.service import Service
 from demo_services.shipping import shipping
-from demo_services.work import Work
+from demo_services.work import JOIN_HOLD, Work
 
 SERVICES = (order, payment, inventory, shipping, notification)
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "choreoscope.yaml").read_text())
@@ -80,6 +80,9 @@ class Company:
         dues = [work.next_due for work in self._works.values()]
         return min([arrival[0] for arrival in self._arrivals] + [due for due in dues if due is not None], default=1e9)
 
+    def unfinished(self) -> list[str]:
+        return [event_id for work in self._works.values() for event_id in work._open]
+
     def of(self, order_id: str) -> dict[str, Event]:
         found = {event.type: event for event in self.events if event.order_id == order_id}
         assert len(found) == sum(event.order_id == order_id for event in self.events), "an event came twice"
@@ -130,6 +133,12 @@ def test_healthy_orders_end_as_declared_and_far_within_the_deadlines(company: Co
     for index, rule in enumerate(RULES):
         within = float(rule["within"].removesuffix("s"))
         assert 0 < slowest[index] <= within / 3, rule
+
+
+def test_an_order_that_has_ended_is_nobodys_business_any_more(company: Company) -> None:
+    place(company, 100)
+    company.run(until=JOIN_HOLD - 1)
+    assert company.unfinished() == []
 
 
 def test_a_small_share_of_payments_is_declined() -> None:
