@@ -8,6 +8,7 @@ from django.utils import timezone
 from collector import context, judgement, saving
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
+from collector.sql import binary_cursor
 from collector.tally import Tally
 
 WRITER = "person"
@@ -18,7 +19,7 @@ def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBoo
 
     The reason is kept. Should their events end them after all, that end counts. At most 2,000 at a time.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), binary_cursor() as cursor:
         rows = [row for row in judgement.lock_by_name(cursor, sorted(transaction_ids)[:2_000]) if row.is_open]
         ids = [row.id for row in rows]
         now = timezone.now()

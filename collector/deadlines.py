@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector import context, heartbeats, judgement, saving
 from collector.correlation.choreography import RuleBook
 from collector.judgement import Change
+from collector.sql import array, binary_cursor
 from collector.tally import Tally
 
 CHUNK = 2_000
@@ -59,7 +60,7 @@ def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK) -> Swept:
 
 
 def _chunk(rulebook: RuleBook) -> tuple[int, list[Change]]:
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), binary_cursor() as cursor:
         cursor.execute(_DUE, [CHUNK])
         due = [row for (row,) in cursor.fetchall()]
         if not due:
@@ -79,7 +80,7 @@ def _chunk(rulebook: RuleBook) -> tuple[int, list[Change]]:
         # rows that are gone are settled as well; rows that somebody else holds just now stay due
         settled = [row for row in due if row in held] + _vanished(cursor, [row for row in due if row not in held])
         moments = [_next(next_checks.get(row), ctx.now) for row in settled]
-        cursor.execute(_SETTLE, [settled, moments])
+        cursor.execute(_SETTLE, [array(settled), array(moments)])
         return len(due), changes
 
 
@@ -91,6 +92,6 @@ def _vanished(cursor: CursorWrapper, rows: Sequence[int]) -> list[int]:
     """Those of these transactions that are no longer there."""
     if not rows:
         return []
-    cursor.execute("SELECT id FROM collector_transaction WHERE id = ANY(%s)", [list(rows)])
+    cursor.execute("SELECT id FROM collector_transaction WHERE id = ANY(%s::bigint[])", [array(rows)])
     present = {row for (row,) in cursor.fetchall()}
     return [row for row in rows if row not in present]

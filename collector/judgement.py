@@ -18,19 +18,26 @@ from collector.context import Context
 from collector.correlation import lifecycle
 from collector.correlation.events import Skeleton, in_order
 from collector.correlation.state import Pending, State, StoredState
+from collector.sql import array, arrays
 
 _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
-    event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state"""
+    event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state::text"""
 
-_LOCK_BY_NAME = f"SELECT {_COLUMNS} FROM collector_transaction WHERE transaction_id = ANY(%s) ORDER BY id FOR UPDATE"
-_LOCK_BY_ROW = f"SELECT {_COLUMNS} FROM collector_transaction WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED"
+_LOCK_BY_NAME = (
+    f"SELECT {_COLUMNS} FROM collector_transaction WHERE transaction_id = ANY(%s::text[]) ORDER BY id FOR UPDATE"
+)
+_LOCK_BY_ROW = (
+    f"SELECT {_COLUMNS} FROM collector_transaction WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+)
 _SKELETONS = """
 SELECT transaction, source, event_id, type, service, time, record_time, received_at, topic_id, partition, "offset",
-       causes
-FROM collector_event WHERE day = ANY(%s) AND transaction = ANY(%s)
+       causes::text
+FROM collector_event WHERE day = ANY(%s::date[]) AND transaction = ANY(%s::bigint[])
 """
 
 _ONLY = " AND (transaction, source, event_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]))"
+
+_texts = msgspec.json.Decoder(tuple[str, ...])
 
 WaitingKey = tuple[str, str, str, str, str]
 """Choreography, rule, after, awaited, service."""
@@ -137,20 +144,18 @@ def _causes(pending: Iterable[Pending]) -> list[OverdueCause]:
 
 
 def lock_by_name(cursor: CursorWrapper, names: Sequence[str]) -> list[Row]:
-    cursor.execute(_LOCK_BY_NAME, [list(names)])
+    cursor.execute(_LOCK_BY_NAME, [array(names)])
     return [_row(values) for values in cursor.fetchall()]
 
 
 def lock_by_row(cursor: CursorWrapper, rows: Sequence[int]) -> list[Row]:
     """Those of these transactions that nobody else holds just now."""
-    cursor.execute(_LOCK_BY_ROW, [list(rows)])
+    cursor.execute(_LOCK_BY_ROW, [array(rows)])
     return [_row(values) for values in cursor.fetchall()]
 
 
 def _row(values: Sequence[Any]) -> Row:
-    columns, state = values[:-1], values[-1]
-    stored = StoredState.from_json(state if isinstance(state, dict) else msgspec.json.decode(state))
-    return Row(*(*columns, stored))
+    return Row(*(*values[:-1], StoredState.from_json(values[-1])))
 
 
 def skeletons(
@@ -163,14 +168,13 @@ def skeletons(
     found: dict[int, list[Skeleton]] = {row.id: [] for row in rows}
     if not rows:
         return found
-    parameters: list[Any] = [sorted({row.day for row in rows}), [row.id for row in rows]]
+    parameters: list[Any] = [array(sorted({row.day for row in rows})), array(row.id for row in rows)]
     if only is None:
         cursor.execute(_SKELETONS, parameters)
     else:
-        cursor.execute(_SKELETONS + _ONLY, [*parameters, *([key[i] for key in only] for i in range(3))])
+        cursor.execute(_SKELETONS + _ONLY, [*parameters, *arrays(only)])
     for transaction, source, event_id, kind, service, time, record_time, received_at, *place, causes in cursor:
         topic, partition, offset = place
-        named = msgspec.json.decode(causes) if isinstance(causes, str) else causes
         found[transaction].append(
             Skeleton(
                 source,
@@ -183,10 +187,14 @@ def skeletons(
                 topic_names.get(topic, ""),
                 partition,
                 offset,
-                tuple(named or ()),
+                _causes_of(causes),
             )
         )
     return found
+
+
+def _causes_of(stored: str | None) -> tuple[str, ...]:
+    return _texts.decode(stored) if stored else ()
 
 
 def judge(row: Row, events: Sequence[Skeleton], context: Context, redeliveries: int = 0) -> Change:

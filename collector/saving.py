@@ -5,7 +5,7 @@ Called with the transactions' rows locked; every table is written by one stateme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from collector.judgement import Change, WaitingKey, waiting_differences
+from collector.sql import array, arrays
 from collector.tally import Tally
 
 _UPDATE = """
@@ -33,8 +34,8 @@ INSERT INTO collector_deadline AS d (transaction, due_at)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) ON CONFLICT (transaction) DO UPDATE
 SET due_at = EXCLUDED.due_at WHERE d.due_at > EXCLUDED.due_at
 """
-_NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s)"
-_NOT_OVERDUE = "DELETE FROM collector_overdue WHERE transaction = ANY(%s)"
+_NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s::bigint[])"
+_NOT_OVERDUE = "DELETE FROM collector_overdue WHERE transaction = ANY(%s::bigint[])"
 _OVERDUE = """
 INSERT INTO collector_overdue (transaction, choreography, awaited, service, compensation, since)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[])
@@ -87,10 +88,6 @@ def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: dat
     _waiting(cursor, waiting_differences(changes), writer)
 
 
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -118,25 +115,25 @@ def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) 
         for change in changes
         for state in (change.state,)
     )
-    cursor.execute(_UPDATE, [rules, *_columns(rows)])
+    cursor.execute(_UPDATE, [rules, *arrays(rows)])
 
 
 def _deadlines(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
     due = [(change.row.id, change.state.next_check) for change in changes if change.state.next_check]
     if due:
-        cursor.execute(_DEADLINES, _columns(due))
+        cursor.execute(_DEADLINES, arrays(due))
     done = [change.row.id for change in changes if change.state.next_check is None and not change.row.is_new]
     if done:
-        cursor.execute(_NO_DEADLINES, [done])
+        cursor.execute(_NO_DEADLINES, [array(done)])
 
 
 def _overdue(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
     changed = [change for change in changes if change.causes != change.old_causes]
     if gone := [change.row.id for change in changed if change.old_causes]:
-        cursor.execute(_NOT_OVERDUE, [gone])
+        cursor.execute(_NOT_OVERDUE, [array(gone)])
     found = [(change.row.id, change.state.choreography, *cause) for change in changed for cause in change.causes]
     if found:
-        cursor.execute(_OVERDUE, _columns(found))
+        cursor.execute(_OVERDUE, arrays(found))
 
 
 def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime) -> None:
@@ -156,7 +153,7 @@ def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime
         if kind is not None
     ]
     if rows:
-        cursor.execute(_TRANSITIONS, [now, *_columns(rows)])
+        cursor.execute(_TRANSITIONS, [now, *arrays(rows)])
 
 
 def _detail(change: Change) -> dict[str, Any]:
@@ -171,17 +168,17 @@ def _detail(change: Change) -> dict[str, Any]:
 
 def _waiting(cursor: CursorWrapper, differences: Mapping[WaitingKey, int], writer: str) -> None:
     if differences:
-        cursor.execute(_WAITING, [writer, *_columns((*key, count) for key, count in differences.items())])
+        cursor.execute(_WAITING, [writer, *arrays((*key, count) for key, count in differences.items())])
 
 
 def save_tally(cursor: CursorWrapper, tally: Tally, writer: str) -> None:
     """Adds what was counted to the live statistics, in key order so that writers of one name cannot deadlock."""
     if tally.flows:
         rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.flows.items())]
-        cursor.execute(_FLOWS, [writer, *_columns(rows)])
+        cursor.execute(_FLOWS, [writer, *arrays(rows)])
     if tally.outcomes:
         outcomes = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.outcomes.items())]
-        cursor.execute(_OUTCOMES, [writer, *_columns(outcomes)])
+        cursor.execute(_OUTCOMES, [writer, *arrays(outcomes)])
 
 
 def _counted(counts: Mapping[int, int]) -> tuple[int, str]:

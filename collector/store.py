@@ -21,6 +21,7 @@ from collector.decoding import Event, Undecodable
 from collector.judgement import Change, Row
 from collector.kafka import Span
 from collector.records import Record
+from collector.sql import array, arrays, binary_cursor
 from collector.storing import (
     Incoming,
     Redelivery,
@@ -88,7 +89,7 @@ class Written(msgspec.Struct, frozen=True):
 
 def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str) -> Written:
     """Stores what was read of some partitions and what `decode` made of it. Raises `Behind` with nothing written."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), binary_cursor() as cursor:
         stored = _lock_progress(cursor, spans)
         fresh = [pair for pair in decoded if pair[0].offset >= stored[pair[0].topic.row, pair[0].partition]]
         names = sorted({name for _, found in fresh if isinstance(found, Event) for name in found.transaction_ids})
@@ -106,7 +107,7 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
 
 def _lock_progress(cursor: CursorWrapper, spans: Sequence[Span]) -> dict[tuple[int, int], int]:
     keys = sorted(span.key for span in spans)
-    cursor.execute(_LOCK_PROGRESS, [[row for row, _ in keys], [partition for _, partition in keys]])
+    cursor.execute(_LOCK_PROGRESS, arrays(keys))
     stored = {(row, partition): offset for row, partition, offset in cursor.fetchall()}
     if behind := [span.key for span in spans if stored.get(span.key, -1) < span.start]:
         raise Behind(behind)
@@ -116,7 +117,7 @@ def _lock_progress(cursor: CursorWrapper, spans: Sequence[Span]) -> dict[tuple[i
 def _lock_transactions(cursor: CursorWrapper, names: list[str]) -> list[Row]:
     if not names:
         return []
-    cursor.execute(_INSERT_MISSING, [names])
+    cursor.execute(_INSERT_MISSING, [array(names)])
     return judgement.lock_by_name(cursor, names)
 
 
@@ -124,8 +125,8 @@ def _advance(cursor: CursorWrapper, spans: Sequence[Span], stored: dict[tuple[in
     ahead = [span for span in spans if span.next_offset > stored[span.key]]
     if ahead:
         last = [span.records[-1].timestamp if span.records else None for span in ahead]
-        columns = zip(*((*span.key, span.next_offset) for span in ahead), strict=True)
-        cursor.execute(_ADVANCE, [*(list(column) for column in columns), last])
+        moved = [(*span.key, span.next_offset, moment) for span, moment in zip(ahead, last, strict=True)]
+        cursor.execute(_ADVANCE, arrays(moved))
 
 
 class _Batch:
@@ -191,7 +192,7 @@ class _Batch:
             if isinstance(found, Event) and found.transaction_ids
         }
         if new := sorted(seen - self.ctx.types):
-            cursor.execute(_NEW_TYPES, [list(column) for column in zip(*new, strict=True)])
+            cursor.execute(_NEW_TYPES, arrays(new))
 
     def judge(self) -> list[Change]:
         """The touched transactions, judged anew; those with too many events are only counted."""

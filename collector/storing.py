@@ -14,24 +14,55 @@ from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
 from collector.decoding.values import clean
 from collector.records import Record
+from collector.sql import arrays, copy
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
 """A value up to this size is stored whole; of a larger one, only its beginning."""
 CUT_BYTES = 64 * 1024
 
-_COPY_EVENTS = """
-COPY collector_event (day, transaction, source, event_id, type, service, time, record_time, received_at, topic_id,
-    partition, "offset", causes, subject, dialect, basis, trace, notes, redeliveries) FROM STDIN
-"""
-_COPY_PAYLOADS = 'COPY collector_payload (day, topic_id, partition, "offset", key, headers, value, size) FROM STDIN'
-_COPY_UNCORRELATED = """
-COPY collector_uncorrelated (day, topic_id, partition, "offset", record_time, received_at, source, event_id, type,
-    service, time, dialect, notes) FROM STDIN
-"""
-_COPY_UNDECODABLE = """
-COPY collector_undecodable (day, topic_id, partition, "offset", record_time, received_at, reason, detail, size)
-FROM STDIN
-"""
+_COORDINATES = (("day", "date"), ("topic_id", "int8"), ("partition", "int4"), ("offset", "int8"))
+_EVENT_COLUMNS = (
+    ("day", "date"),
+    ("transaction", "int8"),
+    ("source", "text"),
+    ("event_id", "text"),
+    ("type", "text"),
+    ("service", "text"),
+    ("time", "timestamptz"),
+    ("record_time", "timestamptz"),
+    ("received_at", "timestamptz"),
+    ("topic_id", "int8"),
+    ("partition", "int4"),
+    ("offset", "int8"),
+    ("causes", "jsonb"),
+    ("subject", "text"),
+    ("dialect", "text"),
+    ("basis", "text"),
+    ("trace", "text"),
+    ("notes", "jsonb"),
+    ("redeliveries", "int4"),
+)
+_PAYLOAD_COLUMNS = (*_COORDINATES, ("key", "bytea"), ("headers", "bytea"), ("value", "bytea"), ("size", "int4"))
+_UNCORRELATED_COLUMNS = (
+    *_COORDINATES,
+    ("record_time", "timestamptz"),
+    ("received_at", "timestamptz"),
+    ("source", "text"),
+    ("event_id", "text"),
+    ("type", "text"),
+    ("service", "text"),
+    ("time", "timestamptz"),
+    ("dialect", "text"),
+    ("notes", "jsonb"),
+)
+_UNDECODABLE_COLUMNS = (
+    *_COORDINATES,
+    ("record_time", "timestamptz"),
+    ("received_at", "timestamptz"),
+    ("reason", "text"),
+    ("detail", "text"),
+    ("size", "int4"),
+)
 _COUNT_REDELIVERIES = """
 UPDATE collector_event e SET redeliveries = e.redeliveries + v.n
 FROM (SELECT day, transaction, source, event_id, count(*) AS n
@@ -82,7 +113,7 @@ class Incoming(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def columns(self) -> tuple[Any, ...]:
-        """Its columns as `_COPY_EVENTS` names them, but the last."""
+        """Its columns as `_EVENT_COLUMNS` names them, but the last."""
         event, record = self.event, self.record
         return (
             self.day,
@@ -97,12 +128,12 @@ class Incoming(msgspec.Struct, frozen=True, dict=True):
             record.topic.row,
             record.partition,
             record.offset,
-            _json(event.causes),
+            _some(event.causes),
             event.subject,
             event.dialect,
             event.basis,
             event.trace,
-            _json(event.notes),
+            _some(event.notes),
         )
 
 
@@ -113,20 +144,12 @@ class Redelivery(msgspec.Struct, frozen=True):
     replaces: bool
 
 
-def _json(values: Sequence[str]) -> str | None:
-    return msgspec.json.encode(values).decode() if values else None
-
-
-def _copy(cursor: CursorWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-    rows = list(rows)
-    if rows:
-        with cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+def _some(values: Sequence[str]) -> list[str] | None:
+    return list(values) or None
 
 
 def copy_events(cursor: CursorWrapper, items: Iterable[Incoming]) -> None:
-    _copy(cursor, _COPY_EVENTS, ((*item.columns, item.redeliveries) for item in items))
+    copy(cursor, "collector_event", _EVENT_COLUMNS, [(*item.columns, item.redeliveries) for item in items])
 
 
 def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> None:
@@ -134,24 +157,24 @@ def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> 
     if not copies:
         return
     keys = [copy.item.columns[:4] for copy in copies]
-    cursor.execute(_COUNT_REDELIVERIES, [list(column) for column in zip(*keys, strict=True)])
+    cursor.execute(_COUNT_REDELIVERIES, arrays(keys))
     # of several copies that replace, each was smaller than the one before: the last is the one to keep
     smallest = {copy.item.columns[:4]: copy.item for copy in copies if copy.replaces}
     if smallest:
-        columns = zip(*(item.columns for item in smallest.values()), strict=True)
-        cursor.execute(_REPLACE, [list(column) for column in columns])
+        cursor.execute(_REPLACE, arrays(item.columns for item in smallest.values()))
 
 
 def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
     """Stores the records of events as bytes; of undecodable ones only the coordinates are kept."""
-    _copy(
+    copy(
         cursor,
-        _COPY_PAYLOADS,
-        (
+        "collector_payload",
+        _PAYLOAD_COLUMNS,
+        [
             (*_coordinates(record, now), record.key, headers_json(record), *_stored_value(record))
             for record, found in decoded
             if isinstance(found, Event)
-        ),
+        ],
     )
 
 
@@ -183,10 +206,11 @@ def headers_json(record: Record) -> bytes:
 def copy_uncorrelated(
     cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
 ) -> None:
-    _copy(
+    copy(
         cursor,
-        _COPY_UNCORRELATED,
-        (
+        "collector_uncorrelated",
+        _UNCORRELATED_COLUMNS,
+        [
             (
                 *_coordinates(record, now),
                 found.record_time,
@@ -197,21 +221,22 @@ def copy_uncorrelated(
                 found.service,
                 found.time,
                 found.dialect,
-                _json(found.notes),
+                _some(found.notes),
             )
             for record, found in decoded
             if isinstance(found, Event) and not found.transaction_ids
-        ),
+        ],
     )
 
 
 def copy_undecodable(
     cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
 ) -> None:
-    _copy(
+    copy(
         cursor,
-        _COPY_UNDECODABLE,
-        (
+        "collector_undecodable",
+        _UNDECODABLE_COLUMNS,
+        [
             (
                 *_coordinates(record, now),
                 found.record_time,
@@ -222,5 +247,5 @@ def copy_undecodable(
             )
             for record, found in decoded
             if isinstance(found, Undecodable)
-        ),
+        ],
     )

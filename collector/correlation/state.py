@@ -87,4 +87,8 @@ class StoredState(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_json(cls, stored: Any) -> StoredState:
-        return msgspec.convert(stored, cls)
+        """From JSON text, or from what that decodes to."""
+        return _stored.decode(stored) if isinstance(stored, str) else msgspec.convert(stored, cls)
+
+
+_stored = msgspec.json.Decoder(StoredState)
