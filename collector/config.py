@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from collector.correlation.choreography import Choreography, Limits, Rule, RuleB
 from collector.yaml_reader import ConfigError, Node, read
 
 __all__ = ["Config", "ConfigError", "Service", "Topics", "current", "load"]
+
+logger = logging.getLogger(__name__)
 
 
 class Topics(msgspec.Struct, frozen=True):
@@ -63,12 +66,23 @@ _cache: dict[Path, tuple[float, Config]] = {}
 
 
 def current(path: Path) -> Config:
-    """The configuration as it is now, read again when the file has changed; a process keeps the last one."""
+    """The configuration as it is now: read again when the file has changed.
+
+    A mistake in it raises ConfigError at first; later it is logged once, and the last good one stays in force.
+    """
     changed = path.stat().st_mtime if path.exists() else 0.0
     cached = _cache.get(path)
-    if cached is None or cached[0] != changed:
-        cached = _cache[path] = (changed, load(path))
-    return cached[1]
+    if cached is not None and cached[0] == changed:
+        return cached[1]
+    try:
+        found = load(path)
+    except ConfigError as error:
+        if cached is None:
+            raise
+        logger.error("%s; the configuration read before stays in force", error)
+        found = cached[1]
+    _cache[path] = (changed, found)
+    return found
 
 
 def parse(file: str, content: str) -> Config:

@@ -90,7 +90,8 @@ class Pipeline:
             # the whole batch was given up, so all of it has to be read again
             self._source.hold((span.topic.name, span.partition) for span in spans)
             return None
-        self._publisher.tell(written.changed, written.alerts)
+        if written.changed:
+            self._publisher.tell(written.changed, written.alerts)
         self._source.commit(spans)
         self._events += written.events
         return written

@@ -59,7 +59,7 @@ def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], 
     if not rows:
         return
     names = ", ".join(f'"{name}"' for name, _ in columns)
-    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as target:
+    with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as target:
         target.set_types([kind for _, kind in columns])
         for row in rows:
             target.write_row(row)
