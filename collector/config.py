@@ -79,7 +79,7 @@ def current(path: Path) -> Config:
     except ConfigError as error:
         if cached is None:
             raise
-        logger.error("%s; the configuration read before stays in force", error)
+        logger.warning("%s; the configuration read before stays in force", error)
         found = cached[1]
     _cache[path] = (changed, found)
     return found

@@ -11,7 +11,6 @@ import msgspec
 from collector.correlation.choreography import RuleBook
 from collector.models import RuleSet
 
-
 _latest: Final[list[tuple[RuleBook, RuleBook]]] = []
 
 
