@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -20,6 +21,7 @@ from demo_services.work import Partition
 log = logging.getLogger("demo")
 
 Settings = dict[str, Any]
+Client = TypeVar("Client", Producer, Consumer)
 PARTITIONS = 4
 METADATA_TIMEOUT = 0.8
 QUEUED = 5_000
@@ -53,22 +55,31 @@ def settings(environment: Mapping[str, str]) -> Settings:
     }
 
 
+def _client(kind: type[Client], properties: Settings) -> Client:
+    """Raises SettingsError where librdkafka knows better than the environment."""
+    try:
+        return kind(properties)
+    except KafkaException as error:
+        raise SettingsError(f"a {_PREFIX}… variable is wrong: {error.args[0].str()}") from error
+
+
 class Line:
     """Whether the broker can be reached, said once when it changes."""
 
     def __init__(self) -> None:
-        self._trouble = ""
+        self._lost_at: float | None = None
 
     def error(self, error: KafkaError) -> None:
         """Also librdkafka's `error_cb`."""
-        if not self._trouble:
+        if self._lost_at is None:
             log.warning("Kafka is out of reach: %s", error.str())
-        self._trouble = error.name()
+        self._lost_at = time.monotonic()
 
     def fine(self) -> None:
-        if self._trouble:
+        # What was on its way when the broker went says nothing about now.
+        if self._lost_at is not None and time.monotonic() - self._lost_at > 1:
             log.info("Kafka is back")
-        self._trouble = ""
+            self._lost_at = None
 
 
 class Publisher:
@@ -78,13 +89,14 @@ class Publisher:
         self._settings = configuration
         self._line = line
         self._unsent: deque[Callable[[], None]] = deque()
-        self._producer = Producer(
+        self._producer = _client(
+            Producer,
             {
                 **configuration,
                 "error_cb": line.error,
                 "partitioner": "murmur2_random",  # as Java's clients do
                 "queue.buffering.max.messages": 2 * QUEUED,
-            }
+            },
         )
 
     @property
@@ -160,7 +172,8 @@ class Member:
         """`take` tells what may be committed; it is asked for the last time when partitions are taken away."""
         self._line = line
         self._take = take
-        self._consumer = Consumer(
+        self._consumer = _client(
+            Consumer,
             {
                 **configuration,
                 "error_cb": line.error,
@@ -174,7 +187,7 @@ class Member:
                 "fetch.wait.max.ms": 100,  # the embedded broker answers only when this is over
                 "queued.min.messages": 1_000,
                 "queued.max.messages.kbytes": 1_024,
-            }
+            },
         )
         self.joined = False
         self.assigned = False
@@ -209,7 +222,6 @@ class Member:
                 return
             error = message.error()
             if error is None:
-                self._line.fine()
                 yield message
             elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 self.lost_topic = True
@@ -237,7 +249,8 @@ class Tail:
     """Reads the latest words on a topic, and each one that follows, without a group."""
 
     def __init__(self, configuration: Settings, topic: str, line: Line) -> None:
-        self._consumer = Consumer(
+        self._consumer = _client(
+            Consumer,
             {
                 **configuration,
                 "error_cb": line.error,
@@ -247,7 +260,7 @@ class Tail:
                 "fetch.wait.max.ms": 500,
                 "queued.min.messages": 100,
                 "queued.max.messages.kbytes": 256,
-            }
+            },
         )
         known = self._consumer.list_topics(topic, timeout=METADATA_TIMEOUT).topics[topic].partitions
         self._consumer.assign([TopicPartition(topic, partition, _TAIL) for partition in known])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo_services.bus import SettingsError, settings
+from demo_services.bus import Line, Publisher, SettingsError, settings
 from demo_services.control import RollCall, Trickle, number
 from demo_services.control_api import serve
 from demo_services.events import Event
@@ -153,6 +153,12 @@ def test_a_wrong_environment_is_named() -> None:
     with pytest.raises(SettingsError, match="DEMO_RATE is 'fast'"):
         number({"DEMO_RATE": "fast"}, "DEMO_RATE", 1.0, 50)
     assert number({}, "DEMO_RATE", 1.0, 50) == 1.0
+
+
+def test_a_property_that_kafkas_client_does_not_know_is_named() -> None:
+    wrong = settings({"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "KAFKA_CONFIG_NO_SUCH": "x"})
+    with pytest.raises(SettingsError, match=r"no\.such"):
+        Publisher(wrong, Line())
 
 
 def test_kafka_properties_come_from_the_environment() -> None:
