@@ -1,4 +1,4 @@
-"""Short ways to make what tests speak of: moments, records, skeletons of events, rules, and how far reading has come."""
+"""Short ways to make what tests speak of: moments, records, events, rules, and how far reading has come."""
 
 from __future__ import annotations
 
@@ -39,31 +39,31 @@ def record(
 
 
 def cloud_event(
-    type: str = "OrderPlaced",
+    kind: str = "OrderPlaced",
     transaction: str | None = "order-1",
-    id: str = "event-1",
+    name: str = "event-1",
     source: str = "/services/order",
     time: datetime | str | None = NOON,
     causes: Iterable[str] = (),
 ) -> tuple[Header, ...]:
-    """The headers of a CloudEvent in binary mode; what is None or empty is left out."""
+    """The headers of a CloudEvent in binary mode: its type, transaction id, id …; what is None or empty is left out."""
     moment = time.isoformat() if isinstance(time, datetime) else time
-    named = {
+    attributes = {
         "ce_specversion": "1.0",
-        "ce_id": id,
+        "ce_id": name,
         "ce_source": source,
-        "ce_type": type,
+        "ce_type": kind,
         "ce_time": moment,
         "ce_correlationid": transaction,
         "ce_causationid": ",".join(causes),
     }
-    return tuple((name, value.encode()) for name, value in named.items() if value)
+    return tuple((header, value.encode()) for header, value in attributes.items() if value)
 
 
 def happened(
-    type: str,
+    kind: str,
     when: float,
-    id: str = "",
+    name: str = "",
     *,
     causes: tuple[str, ...] = (),
     stamped: float | None = None,
@@ -73,12 +73,12 @@ def happened(
     partition: int = 0,
     offset: int = 0,
 ) -> Skeleton:
-    """An event so many seconds past noon by its own clock; `stamped`: by the record's, `arrived`: when it was stored."""
+    """An event so many seconds past noon by its own clock, `stamped` by the record's, and stored when it `arrived`."""
     stamp = when if stamped is None else stamped
     return Skeleton(
         source=source,
-        id=id or f"{type}@{when:g}",
-        type=type,
+        id=name or f"{kind}@{when:g}",
+        type=kind,
         service=source.rsplit("/", 1)[-1],
         time=at(when),
         record_time=at(stamp),
@@ -88,6 +88,11 @@ def happened(
         offset=offset or round(when * 1000),
         causes=causes,
     )
+
+
+def story(told: str) -> list[Skeleton]:
+    """ "Placed@0 Paid@3": these events, so many seconds past noon; an event's id is what is written of it."""
+    return [happened(kind, float(when), f"{kind}@{when}") for kind, when in (part.split("@") for part in told.split())]
 
 
 def rule(

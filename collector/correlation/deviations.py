@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from collector.correlation.choreography import Choreography, Limits
 from collector.correlation.events import Skeleton
@@ -21,7 +22,7 @@ def find(
         return ()
     found = [
         *_unexpected(ordered, choreography),
-        *_unpaired(ordered, choreography, paired),
+        *_unpaired(ordered, choreography, paired, limits),
         *_late(paired, limits),
         *_around_end(ordered, choreography, paired, end),
     ]
@@ -36,15 +37,21 @@ def _unexpected(ordered: Sequence[Skeleton], choreography: Choreography) -> list
     ]
 
 
-def _unpaired(ordered: Sequence[Skeleton], choreography: Choreography, paired: Paired) -> list[Deviation]:
+def _unpaired(
+    ordered: Sequence[Skeleton], choreography: Choreography, paired: Paired, limits: Limits
+) -> list[Deviation]:
     """Answers that nothing asked for: before their trigger or without one, or once more after the answer had come."""
-    triggered = {o.rule.key for o in paired.obligations if not o.missing}
+    triggered: dict[str, datetime] = {}
+    for obligation in paired.obligations:
+        if not obligation.missing:
+            first = triggered.setdefault(obligation.rule.key, obligation.base.time)
+            triggered[obligation.rule.key] = min(first, obligation.base.time)
     found = []
     for position, event in enumerate(ordered):
         rules = choreography.expected_by.get(event.type)
         if not rules or position in paired.answers or event.type in choreography.starts:
             continue
-        if any(rule.key in triggered for rule in rules):
+        if any(rule.key in triggered and triggered[rule.key] <= event.time + limits.skew for rule in rules):
             found.append(Deviation("repeated", f"{event.type} came again, though nothing waited for it.", event.key))
         else:
             after = " or ".join(dict.fromkeys(" and ".join(rule.after) for rule in rules))

@@ -185,8 +185,8 @@ def test_characters_that_no_database_takes_are_replaced() -> None:
 
 def test_an_id_of_ten_kilobytes_becomes_a_prefix_with_a_digest() -> None:
     long = "order-" + "ä" * 5_000
-    found = event(record(*cloud_event(transaction=long + "1", id=long)))
-    other = event(record(*cloud_event(transaction=long + "2", id=long)))
+    found = event(record(*cloud_event(transaction=long + "1", name=long)))
+    other = event(record(*cloud_event(transaction=long + "2", name=long)))
     (name,), (another,) = found.transaction_ids, other.transaction_ids
     assert len(name.encode()) <= ID_BYTES
     assert name.startswith("order-ä")
