@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.graph_page import page
+from tests.graph_page import show
 from tests.graph_samples import samples
 
 
@@ -22,11 +22,7 @@ def main(folder: Path, names: list[str]) -> None:
         for theme, width in (("light", 1280), ("dark", 1600), ("light", 960)):
             tab = browser.new_page(viewport={"width": width, "height": 900})
             tab.on("console", lambda message: print(message.text))
-            tab.on("pageerror", lambda error: print(error))
-            source = folder / f"{theme}-{width}.html"
-            source.write_text(page(drawings, theme=theme))
-            tab.goto(source.as_uri())
-            tab.wait_for_function("[...document.querySelectorAll('.graph')].every((one) => one.dataset.drawn)")
+            show(tab, drawings, theme=theme)
             for name in drawings:
                 picture = folder / f"{name.replace(' ', '-')}-{theme}-{width}.png"
                 tab.locator(f'[data-name="{name}"]').screenshot(path=picture)

@@ -45,7 +45,7 @@ def drawing(scene: Scene, table: Table) -> Drawing:
             {"id": one.id, "x": _r(one.x), "y": _r(one.y), "sentence": one.sentence, "data": one.data}
             for one in scene.stops
         ),
-        clocks=tuple({"trace": "text-clock", "point": point, **(one.clock or {})} for point, one in enumerate(running)),
+        clocks=tuple({"point": point, **(one.clock or {})} for point, one in enumerate(running)),
     )
 
 
@@ -65,8 +65,6 @@ def _layout(scene: Scene) -> dict[str, Any]:
         "showlegend": False,
         "hovermode": "closest",
         "hoverdistance": 6,
-        "dragmode": False,
-        "uirevision": "keep",
         "font": {"family": FAMILY, "size": 12, "color": colour("ink")},
         "hoverlabel": {
             "bgcolor": colour("paper"),
@@ -84,6 +82,11 @@ def _r(value: float) -> float:
     return round(value, 1)
 
 
+def _uid(*parts: str) -> str:
+    """Plotly makes a class name of it, and a selector of that."""
+    return "-".join("".join(char if char.isalnum() else "-" for char in part) for part in parts if part)
+
+
 def _trace(uid: str, mode: str, **more: Any) -> Trace:
     return {"type": "scatter", "uid": uid, "mode": mode, "hoverinfo": "skip", "cliponaxis": True, **more}
 
@@ -98,7 +101,7 @@ def _boxes(kind: str, boxes: Sequence[Box]) -> Iterable[Trace]:
             if (one.fill, one.ink) == (fill, ink):
                 _outline(one, xs, ys)
         yield _trace(
-            f"{kind}-{fill}-{ink}",
+            _uid(kind, fill, ink),
             "lines",
             x=xs,
             y=ys,
@@ -144,7 +147,7 @@ def _lines(lines: Sequence[Line]) -> Iterable[Trace]:
             xs += [*map(_r, one.xs), None]
             ys += [*map(_r, one.ys), None]
         yield _trace(
-            f"line-{ink}-{dash}-{thick:g}{'-fixed' if fixed else ''}",
+            _uid("line", ink, dash, f"{thick:g}", "fixed" if fixed else ""),
             "lines",
             x=xs[:-1],
             y=ys[:-1],

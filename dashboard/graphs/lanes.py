@@ -20,7 +20,7 @@ TITLE, SMALL = 12.0, 11.0
 NAME_ROOM, LANE_ROOM = 168.0, 132.0
 """Longer names of steps and of lanes are shortened."""
 RADIUS, ARROW = 8.0, 9.0
-ABOVE, BELOW, LINE = 26.0, 26.0, 15.0
+ABOVE, BELOW, LINE = 27.0, 27.0, 15.0
 """Room that a step takes above and below its centre; and for a second line of its name."""
 AISLE = 14.0
 """Between two rows: where edges pass."""
@@ -201,7 +201,7 @@ def _latencies(routes: list[Route], placed: dict[str, Placed], zones: list[tuple
 
 def _before(target: Placed, left: float, wide: float, high: float) -> Spot | None:
     """A place under the level end of an edge, before its target."""
-    x, y = target.x - RADIUS - ARROW, target.y + 4 + high / 2
+    x, y = target.x - RADIUS - ARROW, target.y + ARROW / 2 + 2 + high / 2
     rect = (x - wide, y - high / 2, x, y + high / 2)
     below = max(text.width(target.word, SMALL), text.width(target.reserve, SMALL)) / 2 if target.word else 0
     crowded = overlap(rect, (target.x - below, target.y + 10, target.x + below, target.y + BELOW), 2)

@@ -87,7 +87,7 @@ def _step_texts(one: Placed) -> list[Text]:
         running = None
         if clock:
             running = {"at": clock.at.timestamp() * 1000, "down": clock.down}
-        texts.append(Text(one.x, one.y + 18, one.word, SMALL, look.word, reserve=one.reserve, clock=running))
+        texts.append(Text(one.x, one.y + 19, one.word, SMALL, look.word, reserve=one.reserve, clock=running))
     return texts
 
 

@@ -26,7 +26,7 @@ STEPS: dict[Role, Look] = {
     "failed end": Look("square", "fail-edge", "fail", "ink", "fail-text", "failed end", 15),
     "undo": Look("triangle-left", "undo-edge", "undo", "ink", "undo-text", "compensation", 17),
     "late": Look("hourglass", "late-edge", "late", "ink", "late-text", "late", 15),
-    "overdue": Look("diamond", "overdue", "overdue-soft", "overdue-text", "overdue-text", "overdue", 18),
+    "overdue": Look("diamond", "overdue", "overdue-soft", "overdue-text", "overdue-text", "overdue", 15),
     "pending": Look("circle", "ghost-edge", "paper", "muted", "muted", "awaited", 15),
     "expected": Look("circle", "ghost", "paper", "faint", "faint", "expected later", 13),
     "missing": Look("circle-x", "ghost-edge", "paper", "muted", "muted", "not arrived", 15),

@@ -29,7 +29,7 @@ from dashboard.graphs.wiring import (
 
 STRETCH = 2.5
 ARROW = 10.0
-LIFT = 20.0
+LIFT = 21.0
 """From a wire up to the middle of the text above it: as much as a badge on the wire needs."""
 
 

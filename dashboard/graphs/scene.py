@@ -16,6 +16,9 @@ Anchor = Literal["start", "middle", "end"]
 Rect = tuple[float, float, float, float]
 """x0, y0, x1, y1."""
 
+REACH = {"diamond": 1.3, "triangle-up": 1.16, "triangle-left": 1.16, "triangle-right": 1.16}
+"""How far symbols of Plotly's reach beyond half of their size."""
+
 LINE_HEIGHT = 1.2
 """Of the font's size: ascent and descent of the fonts in use, and a hair."""
 
@@ -58,7 +61,7 @@ class Mark(msgspec.Struct, frozen=True):
 
     @property
     def rect(self) -> Rect:
-        half = self.size / 2
+        half = self.size / 2 * REACH.get(self.symbol, 1.0)
         return (self.x - half, self.y - half, self.x + half, self.y + half)
 
 

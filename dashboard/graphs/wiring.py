@@ -23,7 +23,7 @@ BOX_ROOM, WIRE_ROOM = 150.0, 132.0
 PORT = 18.0
 """Between two wires at the side of a box."""
 BOX_HALF = 23.0
-LABEL_ABOVE, LABEL_BELOW, TEXT_LINE = 27.0, 14.0, 14.0
+LABEL_ABOVE, LABEL_BELOW, TEXT_LINE = 28.0, 14.0, 14.0
 """Room above a wire for one line of text, below it for half a badge, and for each further line of text."""
 TURN = 19.0
 """Half the height of a wire that turns around."""

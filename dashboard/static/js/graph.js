@@ -1,7 +1,8 @@
 // Draws what dashboard/graphs made. `draw(element, drawing)` may be called again with a newer drawing at any time: zoom,
 // selection and scroll stay. Clicks and Enter emit "graph:select" with the customdata of what was chosen.
 //
-// Needs the global `Plotly` (static/vendor/plotly) and css/graph.css.
+// Needs css/graph.css and the global `Plotly` (static/vendor/plotly). Works under a content security policy without
+// 'unsafe-inline' where the page links vendor/plotly/plotly.css as that file says.
 
 const SMALLEST = 0.85; // narrower than this, the graph scrolls instead of shrinking
 const REFERENCE = ["PaymentAuthorized 0123456789", 171.2]; // a text and its width in 12px Arial
@@ -58,6 +59,8 @@ class Graph {
       this.listening = true;
       this.plot.on("plotly_click", ({ points }) => this.select(points[0].customdata, points[0].id));
       this.plot.on("plotly_relayout", () => this.mark());
+      this.plot.on("plotly_hover", () => this.element.classList.add("cs-graph-answers"));
+      this.plot.on("plotly_unhover", () => this.element.classList.remove("cs-graph-answers"));
     }
     this.element.dataset.drawn = this.wanted;
     this.mark();
@@ -135,6 +138,8 @@ function fit(drawing, room, style) {
   layout.height = Math.round(drawing.height * scale);
   layout.xaxis.range = [0, end];
   layout.xaxis.maxallowed = end;
+  layout.uirevision = room;
+  layout.dragmode = matchMedia("(pointer: fine)").matches ? "zoom" : false;
   return { data, layout, across };
 }
 
