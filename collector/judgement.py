@@ -23,7 +23,7 @@ from collector.sql import array, arrays
 _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
     event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state::text"""
 
-_LOCK_BY_NAME = (
+LOCK_BY_NAME = (
     f"SELECT {_COLUMNS} FROM collector_transaction WHERE transaction_id = ANY(%s::text[]) ORDER BY id FOR UPDATE"
 )
 _LOCK_BY_ROW = (
@@ -144,7 +144,7 @@ def _causes(pending: Iterable[Pending]) -> list[OverdueCause]:
 
 
 def lock_by_name(cursor: CursorWrapper, names: Sequence[str]) -> list[Row]:
-    cursor.execute(_LOCK_BY_NAME, [array(names)])
+    cursor.execute(LOCK_BY_NAME, [array(names)])
     return [_row(values) for values in cursor.fetchall()]
 
 

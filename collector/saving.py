@@ -16,7 +16,7 @@ from collector.judgement import Change, WaitingKey, waiting_differences
 from collector.sql import array, arrays
 from collector.tally import Tally
 
-_UPDATE = """
+UPDATE_TRANSACTIONS = """
 UPDATE collector_transaction t SET
     choreography = v.choreography, phase = v.phase, overdue_since = v.overdue_since, started_at = v.started_at,
     last_event_at = v.last_event_at, ended_at = v.ended_at, ended_by = v.ended_by, event_count = v.event_count,
@@ -115,7 +115,7 @@ def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) 
         for change in changes
         for state in (change.state,)
     )
-    cursor.execute(_UPDATE, [rules, *arrays(rows)])
+    cursor.execute(UPDATE_TRANSACTIONS, [rules, *arrays(rows)])
 
 
 def _deadlines(cursor: CursorWrapper, changes: Sequence[Change]) -> None:

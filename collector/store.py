@@ -35,19 +35,19 @@ from collector.tally import Tally
 
 Decoded = tuple[Record, Event | Undecodable]
 
-_LOCK_PROGRESS = """
+LOCK_PROGRESS = """
 SELECT p.topic_id, p.partition, p.next_offset FROM collector_progress p
 JOIN unnest(%s::bigint[], %s::int[]) AS v(topic_id, partition) USING (topic_id, partition)
 ORDER BY p.topic_id, p.partition FOR UPDATE OF p
 """
-_ADVANCE = """
+ADVANCE_PROGRESS = """
 UPDATE collector_progress p SET next_offset = v.next_offset, updated_at = clock_timestamp(),
     last_record_at = coalesce(v.last_record_at, p.last_record_at)
 FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[])
     AS v(topic_id, partition, next_offset, last_record_at)
 WHERE p.topic_id = v.topic_id AND p.partition = v.partition
 """
-_INSERT_MISSING = """
+INSERT_MISSING = """
 INSERT INTO collector_transaction (transaction_id, day, first_seen_at, choreography, phase, started_at, last_event_at,
     ended_by, event_count, redelivery_count, failed_delivery_count, partial, oversized, historic, rules, version,
     abandoned_by, abandoned_reason, state)
@@ -107,7 +107,7 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
 
 def _lock_progress(cursor: CursorWrapper, spans: Sequence[Span]) -> dict[tuple[int, int], int]:
     keys = sorted(span.key for span in spans)
-    cursor.execute(_LOCK_PROGRESS, arrays(keys))
+    cursor.execute(LOCK_PROGRESS, arrays(keys))
     stored = {(row, partition): offset for row, partition, offset in cursor.fetchall()}
     if behind := [span.key for span in spans if stored.get(span.key, -1) < span.start]:
         raise Behind(behind)
@@ -117,7 +117,7 @@ def _lock_progress(cursor: CursorWrapper, spans: Sequence[Span]) -> dict[tuple[i
 def _lock_transactions(cursor: CursorWrapper, names: list[str]) -> list[Row]:
     if not names:
         return []
-    cursor.execute(_INSERT_MISSING, [array(names)])
+    cursor.execute(INSERT_MISSING, [array(names)])
     return judgement.lock_by_name(cursor, names)
 
 
@@ -126,7 +126,7 @@ def _advance(cursor: CursorWrapper, spans: Sequence[Span], stored: dict[tuple[in
     if ahead:
         last = [span.records[-1].timestamp if span.records else None for span in ahead]
         moved = [(*span.key, span.next_offset, moment) for span, moment in zip(ahead, last, strict=True)]
-        cursor.execute(_ADVANCE, arrays(moved))
+        cursor.execute(ADVANCE_PROGRESS, arrays(moved))
 
 
 class _Batch:

@@ -21,7 +21,7 @@ PAYLOAD_BYTES = 2 * 1024 * 1024
 CUT_BYTES = 64 * 1024
 
 _COORDINATES = (("day", "date"), ("topic_id", "int8"), ("partition", "int4"), ("offset", "int8"))
-_EVENT_COLUMNS = (
+EVENT_COLUMNS = (
     ("day", "date"),
     ("transaction", "int8"),
     ("source", "text"),
@@ -42,7 +42,7 @@ _EVENT_COLUMNS = (
     ("notes", "jsonb"),
     ("redeliveries", "int4"),
 )
-_PAYLOAD_COLUMNS = (*_COORDINATES, ("key", "bytea"), ("headers", "bytea"), ("value", "bytea"), ("size", "int4"))
+PAYLOAD_COLUMNS = (*_COORDINATES, ("key", "bytea"), ("headers", "bytea"), ("value", "bytea"), ("size", "int4"))
 _UNCORRELATED_COLUMNS = (
     *_COORDINATES,
     ("record_time", "timestamptz"),
@@ -113,7 +113,7 @@ class Incoming(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def columns(self) -> tuple[Any, ...]:
-        """Its columns as `_EVENT_COLUMNS` names them, but the last."""
+        """Its columns as `EVENT_COLUMNS` names them, but the last."""
         event, record = self.event, self.record
         return (
             self.day,
@@ -149,7 +149,7 @@ def _some(values: Sequence[str]) -> list[str] | None:
 
 
 def copy_events(cursor: CursorWrapper, items: Iterable[Incoming]) -> None:
-    copy(cursor, "collector_event", _EVENT_COLUMNS, [(*item.columns, item.redeliveries) for item in items])
+    copy(cursor, "collector_event", EVENT_COLUMNS, [(*item.columns, item.redeliveries) for item in items])
 
 
 def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> None:
@@ -169,7 +169,7 @@ def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event |
     copy(
         cursor,
         "collector_payload",
-        _PAYLOAD_COLUMNS,
+        PAYLOAD_COLUMNS,
         [
             (*_coordinates(record, now), record.key, headers_json(record), *_stored_value(record))
             for record, found in decoded

@@ -100,7 +100,7 @@ _WAITING = f"""
 SELECT choreography, rule, after, awaited, service, waiting,
        (SELECT count(*) FROM (SELECT 1 FROM collector_overdue o
                               WHERE o.choreography = w.choreography AND o.awaited = w.awaited AND o.service = w.service
-                              LIMIT {MOST + 1}) AS some)
+                              LIMIT {MOST + 1}) AS bounded)
 FROM (SELECT choreography, rule, after, awaited, service, sum(count)::bigint AS waiting
       FROM collector_waiting WHERE rule <> '' GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) > 0
       ORDER BY 6 DESC LIMIT {_MOST_EDGES}) AS w

@@ -19,9 +19,9 @@ COUNTED = timedelta(days=1)
 
 _COUNTS = f"""
 SELECT (SELECT count(*) FROM (SELECT 1 FROM collector_undecodable
-                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS some),
+                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS bounded),
        (SELECT count(*) FROM (SELECT 1 FROM collector_uncorrelated
-                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS some)
+                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS bounded)
 """
 
 Row = TypeVar("Row", Undecodable, Uncorrelated)

@@ -56,9 +56,9 @@ class Slot:
 
 _COUNTS = f"""
 SELECT (SELECT coalesce(sum(count), 0)::bigint FROM collector_waiting WHERE rule = ''),
-       (SELECT count(*) FROM (SELECT DISTINCT transaction FROM collector_overdue LIMIT {MOST + 1}) AS some),
+       (SELECT count(*) FROM (SELECT DISTINCT transaction FROM collector_overdue LIMIT {MOST + 1}) AS bounded),
        (SELECT count(*) FROM (SELECT 1 FROM collector_undecodable
-                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS some)
+                              WHERE day >= %(day)s AND received_at > %(since)s LIMIT {MOST + 1}) AS bounded)
 """
 
 _RATES = """

@@ -99,7 +99,7 @@ _LIKEWISE = f"""
 SELECT count(*) FROM (
     SELECT 1 FROM collector_overdue
     WHERE choreography = %(choreography)s AND awaited = %(awaited)s AND service = %(service)s
-      AND transaction <> %(transaction)s LIMIT {MOST + 1}) AS some
+      AND transaction <> %(transaction)s LIMIT {MOST + 1}) AS bounded
 """
 
 
