@@ -11,6 +11,14 @@ from dashboard.pages import alerts, demo, health, ingestion, overview, transacti
 # Ids come from strangers and may hold anything but NUL: line breaks too, which `path` converters refuse.
 ANY_ID = r"(?P<transaction_id>[\s\S]+)$"
 
+DEMO = [
+    path("demo", demo.page, name="demo"),
+    path("demo/orders", demo.orders, name="demo-orders"),
+    path("demo/rate", demo.rate, name="demo-rate"),
+    path("demo/faults", demo.fault, name="demo-faults"),
+]
+"""Only where there are demo services to control."""
+
 urlpatterns = [
     path("", overview.page, name="overview"),
     path("live/overview", overview.fragment, name="overview-fragment"),
@@ -31,12 +39,7 @@ urlpatterns = [
 ]
 
 if settings.DEMO_CONTROL_URL:
-    urlpatterns += [
-        path("demo", demo.page, name="demo"),
-        path("demo/orders", demo.orders, name="demo-orders"),
-        path("demo/rate", demo.rate, name="demo-rate"),
-        path("demo/faults", demo.fault, name="demo-faults"),
-    ]
+    urlpatterns += DEMO
 
 handler404 = "dashboard.pages.errors.not_found"
 handler500 = "dashboard.pages.errors.broken"

@@ -21,6 +21,12 @@ class PartitionRow:
     progress: Progress
     lag: int | None
 
+    @property
+    def end(self) -> int | None:
+        """The end at the last look, or what has been read beyond it since."""
+        end = self.progress.end_offset
+        return None if end is None else max(end, self.progress.next_offset)
+
 
 @dataclass(frozen=True)
 class TopicRow:

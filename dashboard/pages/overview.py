@@ -28,7 +28,10 @@ _SLOWLY = 2.0
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    return frame.page(request, "overview.html", "overview", _context(request))
+    """The graph's height is known before it is drawn, so that nothing moves when it is."""
+    chosen = _chosen(request)
+    height = _map(chosen["view"], chosen["choreography"]).height
+    return frame.page(request, "overview.html", "overview", {**_context(request), "map_height": height})
 
 
 def fragment(request: HttpRequest) -> HttpResponse:
@@ -38,7 +41,7 @@ def fragment(request: HttpRequest) -> HttpResponse:
 def drawings(request: HttpRequest) -> HttpResponse:
     """The live map for static/js/overview.js."""
     chosen = _chosen(request)
-    key = ("overview-map", chosen["view"], chosen["choreography"])
+    key = ("overview-json", chosen["view"], chosen["choreography"])
     content = shared.get(key, MOMENT, lambda: msgspec.json.encode(_map(chosen["view"], chosen["choreography"])))
     return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -48,6 +51,10 @@ def flow_map() -> queries.FlowMap:
 
 
 def _map(view: str, choreography: str) -> Drawing:
+    return shared.get(("overview-map", view, choreography), MOMENT, lambda: _drawn(view, choreography))
+
+
+def _drawn(view: str, choreography: str) -> Drawing:
     flowing, rulebook = flow_map(), config.current(settings.CHOREOSCOPE_CONFIG).rulebook
     steps = shared.get("waiting", MOMENT, queries.waiting)
     return VIEWS[view](

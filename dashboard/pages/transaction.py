@@ -28,7 +28,7 @@ def page(request: HttpRequest, transaction_id: str) -> HttpResponse:
     if found is None:
         missing = {"transaction_id": transaction_id, "prefix": transaction_id[:500]}
         return frame.page(request, "transaction/missing.html", "transactions", missing, status=404)
-    context = _context(request, found)
+    context = {**_context(request, found), "graph_height": _drawing(found).height}
     selected = _selected(request, found)
     if selected is not None:
         context |= {"selected": selected, **_event(found, selected)}
@@ -42,9 +42,9 @@ def fragment(request: HttpRequest, transaction_id: str) -> HttpResponse:
 def drawing(_request: HttpRequest, transaction_id: str) -> HttpResponse:
     """The causal graph for static/js/transaction.js."""
     found = _there(transaction_id)
-    version = (found.transaction.id, found.transaction.version)
-    content = shared.get(("drawing", *version), MOMENT, lambda: msgspec.json.encode(_drawing(found)))
-    return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
+    return HttpResponse(
+        msgspec.json.encode(_drawing(found)), content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
@@ -69,6 +69,11 @@ def _there(transaction_id: str) -> queries.Found:
 
 
 def _drawing(found: queries.Found) -> graphs.Drawing:
+    version = (found.transaction.id, found.transaction.version)
+    return shared.get(("drawing", *version), MOMENT, lambda: _drawn(found))
+
+
+def _drawn(found: queries.Found) -> graphs.Drawing:
     return graphs.transaction_figure(
         found.skeletons,
         found.causality,
@@ -93,6 +98,7 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "hints": _hints(found),
         "contact": _contact(found),
         "rows": rows[first : first + EVENTS_ON_A_PAGE],
+        "any_marks": any(row.marks for row in rows),
         "page_number": number,
         "pages": range(1, -(-len(rows) // EVENTS_ON_A_PAGE) + 1),
         "transitions": story.transition_lines(found.transitions),

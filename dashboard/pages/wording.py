@@ -28,6 +28,11 @@ def whole(seconds: float) -> str:
     return f"{total} s"
 
 
+def lag(seconds: float) -> str:
+    """How far behind: a tenth of a second is as fine as anybody cares for: "0.2 s", "14 s"."""
+    return f"{max(0.0, seconds):.1f} s" if seconds < 9.95 else whole(seconds)
+
+
 def between(start: datetime, end: datetime) -> str:
     return duration((end - start).total_seconds())
 

@@ -25,7 +25,15 @@ STATUS_ICONS = {
     "stuck": "hourglass",
 }
 
-for function in (wording.duration, wording.number, wording.rate, wording.size, wording.clock, wording.precise):
+for function in (
+    wording.duration,
+    wording.number,
+    wording.rate,
+    wording.size,
+    wording.clock,
+    wording.precise,
+    wording.lag,
+):
     register.filter(function.__name__, function)
 
 
@@ -42,9 +50,7 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def status(word: str) -> SafeString:
     """Colour, sign and word."""
-    return format_html(
-        '<span class="status status-{}">{}{}</span>', word, icon(STATUS_ICONS.get(word, "circle-dashed")), word
-    )
+    return format_html('<span class="state state-{}">{}{}</span>', word, status_icon(word), word.capitalize())
 
 
 @register.simple_tag
@@ -86,10 +92,10 @@ def _part(part: statement.Part, now: datetime) -> str:
 
 def _counting(direction: str, at: datetime, words: str) -> SafeString:
     return format_html(
-        '<time datetime="{}" data-{}="{:.0f}" title="{}">{}</time>',
+        '<time datetime="{}" data-{}="{}" title="{}">{}</time>',
         at.isoformat(),
         direction,
-        at.timestamp() * 1000,
+        round(at.timestamp() * 1000),
         wording.full(at),
         words,
     )
@@ -122,6 +128,6 @@ def steps(listed: Any) -> SafeString:
     """A strip of signs; in words for those who cannot see it, and on hovering."""
     words = {"done": "", "undone": " (failure path)", "awaited": " (awaited)", "overdue": " (overdue)"}
     said = ", ".join(mark.label + words[mark.kind] for mark in listed.marks)
-    signs = format_html_join("", '<i class="step step-{}" title="{}"></i>', ((m.kind, m.label) for m in listed.marks))
+    signs = format_html_join("", '<i class="pip pip-{}" title="{}"></i>', ((m.kind, m.label) for m in listed.marks))
     more = format_html('<small class="text-secondary">+{}</small>', listed.more) if listed.more else ""
-    return format_html('<span class="steps" role="img" aria-label="{}">{}{}</span>', said or "no step", signs, more)
+    return format_html('<span class="strip" role="img" aria-label="{}">{}{}</span>', said or "no step", signs, more)
