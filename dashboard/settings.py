@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.utils.functional import SimpleLazyObject
+from django.utils.log import CallbackFilter
 
 from dashboard import env
 from dashboard.parts import addresses
@@ -150,7 +151,16 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
+    # That a service is not ready is an answer to whoever asked, each second perhaps, and no error of ours.
+    "filters": {"errors": {"()": CallbackFilter, "callback": lambda record: getattr(record, "status_code", 0) != 503}},
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "line",
+            "filters": ["errors"],
+        }
+    },
     "root": {"handlers": ["stdout"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},

@@ -103,12 +103,14 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM, *, patience: float = 10) -> int:
-    """Ask a process to end; after `patience` seconds end it, and all of its session, by force.
-
-    Returns its exit status.
-    """
+    """Ask a process to end; after `patience` seconds end it, and all of its session, by force. Returns its status."""
     with suppress(ProcessLookupError):
         process.send_signal(number)
+    return await_end(process, patience)
+
+
+def await_end(process: subprocess.Popen[str], patience: float) -> int:
+    """Wait for a process that was asked to end. Asked twice, some end in haste."""
     try:
         return process.wait(patience)
     except subprocess.TimeoutExpired:

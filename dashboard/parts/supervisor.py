@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from dashboard.parts.output import Output
-from dashboard.parts.process import Launcher, PartFailed, end_strangers, ending, spawn, stop
+from dashboard.parts.process import Launcher, PartFailed, await_end, end_strangers, ending, spawn
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 10
@@ -140,7 +140,7 @@ class Supervisor(Launcher):
                 process.terminate()
             deadline = time.monotonic() + PATIENCE_SECONDS
             for process in started:
-                stop(process, patience=max(0.1, deadline - time.monotonic()))
+                await_end(process, max(0.1, deadline - time.monotonic()))
 
     def _write_record(self) -> None:
         """Keep who runs, so that the next start finds whom we left behind, should we be ended by force."""
