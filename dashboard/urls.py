@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.urls import path, re_path
+from django.urls import path
 
+from dashboard import addresses  # noqa: F401 - registers <id:…>
 from dashboard.api.views import api
 from dashboard.pages import alerts, demo, health, ingestion, overview, transaction, transactions
-
-# Ids come from strangers and may hold anything but NUL: line breaks too, which `path` converters refuse.
-ANY_ID = r"(?P<transaction_id>[\s\S]+)$"
 
 DEMO = [
     path("demo", demo.page, name="demo"),
@@ -25,10 +23,10 @@ urlpatterns = [
     path("live/overview.json", overview.drawings, name="overview-drawings"),
     path("transactions", transactions.page, name="transactions"),
     path("live/transactions", transactions.fragment, name="transactions-fragment"),
-    re_path(rf"^transactions/{ANY_ID}", transaction.page, name="transaction"),
-    re_path(rf"^live/transaction/{ANY_ID}", transaction.fragment, name="transaction-fragment"),
-    re_path(rf"^live/drawing/{ANY_ID}", transaction.drawing, name="transaction-drawing"),
-    re_path(rf"^live/event/{ANY_ID}", transaction.event, name="transaction-event"),
+    path("transactions/<id:transaction_id>", transaction.page, name="transaction"),
+    path("live/transaction/<id:transaction_id>", transaction.fragment, name="transaction-fragment"),
+    path("live/drawing/<id:transaction_id>", transaction.drawing, name="transaction-drawing"),
+    path("live/event/<id:transaction_id>", transaction.event, name="transaction-event"),
     path("alerts", alerts.page, name="alerts"),
     path("live/alerts", alerts.fragment, name="alerts-fragment"),
     path("ingestion", ingestion.page, name="ingestion"),

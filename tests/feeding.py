@@ -51,23 +51,21 @@ class Feed:
     def ago(self, seconds: float) -> datetime:
         return self.now - timedelta(seconds=seconds)
 
-    def event(self, transaction: str, type: str, service: str, ago: float, causes: Iterable[str] = ()) -> None:
+    def event(self, transaction: str, name: str, service: str, ago: float, causes: Iterable[str] = ()) -> None:
         """An event so many seconds ago; `causes` are types of events of the same transaction."""
-        caused = [f"{transaction}/{name}" for name in causes]
+        caused = [f"{transaction}/{cause}" for cause in causes]
         moment = self.ago(ago)
-        headers = cloud_event(type, transaction, f"{transaction}/{type}", f"/services/{service}", moment, caused)
+        headers = cloud_event(name, transaction, f"{transaction}/{name}", f"/services/{service}", moment, caused)
         self.raw(*headers, value=b'{"order": {"number": "4711"}}', at=moment)
 
     def raw(self, *headers: Header, value: bytes | None, at: datetime | None = None) -> None:
         at = at or self.now
-        self._records.append(
-            record(*headers, value=value, topic=self.topic, offset=next(self._offsets), timestamp=at)
-        )
+        self._records.append(record(*headers, value=value, topic=self.topic, offset=next(self._offsets), timestamp=at))
 
     def order(self, transaction: str, steps: int = len(HAPPY), ago: float = 60, apart: float = 0.5) -> None:
         """The first `steps` of an order that began so many seconds ago."""
-        for index, (type_, service, causes) in enumerate(HAPPY[:steps]):
-            self.event(transaction, type_, service, ago - index * apart, causes)
+        for index, (name, service, causes) in enumerate(HAPPY[:steps]):
+            self.event(transaction, name, service, ago - index * apart, causes)
 
     def declined(self, transaction: str, ago: float = 60) -> None:
         """An order whose payment is declined and whose stock is given back."""
@@ -78,7 +76,7 @@ class Feed:
         self.event(transaction, "OrderCancelled", "order", ago - 2, ["StockReleased"])
 
     def read(self) -> None:
-        """Stores what was sent; everything up to now has then been read, and what is due is judged and alarmed about."""
+        """Stores what was sent. Everything up to now has then been read; what is due is judged and alarmed about."""
         following = self._stored + len(self._records)
         span = Span(self.topic, 0, self._stored, following, self._records)
         decoded = [(entry, decode(entry)) for entry in self._records]

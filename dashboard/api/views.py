@@ -1,7 +1,5 @@
 """The JSON API at /api, described at /api/docs."""
 
-# ruff: noqa: ARG001 - Ninja passes every view its request and reads parameters from the signature
-
 from __future__ import annotations
 
 from http import HTTPStatus
@@ -14,6 +12,7 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import Field
 
 from collector import queries
+from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import build
 from dashboard.api.schemas import AlertOut, IngestionOut, Listing, Problem, TransactionDetail, TransactionSummary
@@ -64,7 +63,7 @@ def list_transactions(
 
 
 @api.get(
-    "/transactions/{path:transaction_id}",
+    "/transactions/{id:transaction_id}",
     response={200: TransactionDetail, 404: Problem},
     by_alias=True,
     summary="One transaction with its events",

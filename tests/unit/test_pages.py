@@ -201,7 +201,9 @@ def test_pages_run_no_inline_script_and_load_nothing_from_outside(client: Client
         page = text(response)
         assert "script-src 'self'" in response["Content-Security-Policy"]
         assert "'unsafe-eval'" not in response["Content-Security-Policy"]
-        assert not [tag for tag in page.split("<script")[1:] if not tag.lstrip().startswith(("src=", 'type="module" src='))]
+        assert not [
+            tag for tag in page.split("<script")[1:] if not tag.lstrip().startswith(("src=", 'type="module" src='))
+        ]
         assert " onclick=" not in page
         assert "//cdn" not in page
         assert page.count("<h1") == 1
@@ -253,7 +255,10 @@ class Control(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = json.loads(self.rfile.read(length)) if length else None
         self.asked.append((self.command, self.path, body))
-        status, answer = 200, {"rate": 1.0, "placed": 7, "faults": {"payment silent": {"on": False, "description": "d"}}}
+        status, answer = (
+            200,
+            {"rate": 1.0, "placed": 7, "faults": {"payment silent": {"on": False, "description": "d"}}},
+        )
         if self.path == "/orders" and body == {"count": 0}:
             status, answer = 400, {"error": "count must be 1 to 500."}
         elif self.path == "/orders":
@@ -264,9 +269,9 @@ class Control(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = _answer
+    do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the library finds them by these names
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_args: Any) -> None:
         pass
 
 
@@ -288,7 +293,8 @@ class TestDemo:
     def test_is_only_there_in_the_demo(self, client: Client) -> None:
         assert client.get("/demo").status_code == 404
 
-    def test_shows_switches(self, client: Client, control: list[Any]) -> None:
+    @pytest.mark.usefixtures("control")
+    def test_shows_switches(self, client: Client) -> None:
         page = text(client.get(reverse("demo")))
         assert 'role="switch" aria-checked="false"' in page
         assert "7 placed so far" in page
@@ -301,7 +307,8 @@ class TestDemo:
         answer = client.post("/demo/orders", {"count": "1"}, headers={"HX-Request": "true"})
         assert '<a href="/transactions/ord-1">ord-1</a>' in text(answer)
 
-    def test_says_what_was_refused(self, client: Client, control: list[Any]) -> None:
+    @pytest.mark.usefixtures("control")
+    def test_says_what_was_refused(self, client: Client) -> None:
         assert "count must be 1 to 500." in text(client.post("/demo/orders", {"count": "0"}))
 
     def test_needs_the_token(self, control: list[Any]) -> None:
@@ -309,6 +316,7 @@ class TestDemo:
         assert strict.post("/demo/orders", {"count": "1"}).status_code == 403
         assert control == []
 
-    def test_says_when_nobody_answers(self, client: Client, control: list[Any]) -> None:
+    @pytest.mark.usefixtures("control")
+    def test_says_when_nobody_answers(self, client: Client) -> None:
         with mock.patch.object(demo.urllib.request, "urlopen", side_effect=ConnectionRefusedError):
             assert "The demo services do not answer" in text(client.get("/demo"))

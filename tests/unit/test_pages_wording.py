@@ -31,7 +31,13 @@ def test_other_words() -> None:
     assert wording.span(timedelta(seconds=5)) == "5 s"
     assert wording.span(timedelta(milliseconds=1500)) == "1.5 s"
     assert wording.number(18_204) == "18\u202f204"
-    assert [wording.rate(r) for r in (0, 0.05, 3.14, 61.8, 1234.5)] == ["0.0 /s", "3.0 /min", "3.1 /s", "61.8 /s", "1\u202f234 /s"]
+    assert [wording.rate(r) for r in (0, 0.05, 3.14, 61.8, 1234.5)] == [
+        "0.0 /s",
+        "3.0 /min",
+        "3.1 /s",
+        "61.8 /s",
+        "1\u202f234 /s",
+    ]
     assert [wording.size(n) for n in (912, 4_120, 1_000_000)] == ["912 B", "4.1 KB", "1.0 MB"]
     assert [wording.listed(list(names)) for names in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
     assert [wording.lag(s) for s in (-1, 0.24, 14.4)] == ["0.0 s", "0.2 s", "14 s"]

@@ -54,7 +54,9 @@ class TestLists:
         assert [step.type for step in rows[1].steps] == [name for name, _, _ in HAPPY]
 
     @pytest.mark.parametrize("count", [2, 25])
-    def test_cost_does_not_grow(self, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    def test_cost_does_not_grow(
+        self, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
         for number in range(count):
             feed.order(f"order-{number}", steps=1 + number % 7, ago=100 + number)
         feed.read()

@@ -1,0 +1,192 @@
+"""The JSON API: the fields that programs hold on to, and errors that say what helps."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.utils.dateparse import parse_datetime
+from pytest_django import DjangoAssertNumQueries
+
+from dashboard.alerts.models import Alert
+from tests.builders import cloud_event
+from tests.feeding import Feed
+
+pytestmark = pytest.mark.django_db
+
+SUMMARY = {
+    "id", "choreography", "status", "phase", "overdue_since", "started_at", "last_event_at", "ended_at", "duration_ms",
+    "event_count", "redelivery_count", "partial", "waiting_for",
+}  # fmt: skip
+DETAIL = SUMMARY | {"oversized", "historic", "events", "edges", "transitions", "deviations"}
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+def ids(answer: Any) -> list[str]:
+    return [item["id"] for item in answer["items"]]
+
+
+class TestTransactions:
+    @pytest.mark.parametrize("count", [1, 12])
+    def test_list(
+        self, client: Client, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(count):
+            feed.order(f"order-{number}", steps=1 + number % 7, ago=100 + number)
+        feed.read()
+        with django_assert_num_queries(2):
+            answer = client.get("/api/transactions").json()
+        assert set(answer) == {"items", "next"}
+        assert answer["next"] is None
+        assert len(answer["items"]) == count
+        assert all(set(item) == SUMMARY for item in answer["items"])
+
+    def test_pages(self, client: Client, feed: Feed) -> None:
+        for number in range(7):
+            feed.order(f"order-{number}", steps=1, ago=60 + number)
+        feed.read()
+        first = client.get("/api/transactions", {"limit": 3}).json()
+        second = client.get("/api/transactions", {"limit": 3, "cursor": first["next"]}).json()
+        third = client.get("/api/transactions", {"limit": 3, "cursor": second["next"]}).json()
+        assert ids(first) + ids(second) + ids(third) == [f"order-{number}" for number in range(7)]
+        assert third["next"] is None
+
+    def test_status(self, client: Client, feed: Feed) -> None:
+        feed.order("done", ago=20)
+        feed.order("stuck", steps=2, ago=60)
+        feed.read()
+        assert ids(client.get("/api/transactions?status=completed").json()) == ["done"]
+        stuck = client.get("/api/transactions?status=stuck").json()["items"][0]
+        assert (stuck["status"], stuck["phase"], stuck["duration_ms"]) == ("stuck", "running", None)
+        waiting = stuck["waiting_for"][0]
+        assert set(waiting) == {"after", "expect", "from", "deadline_at", "overdue_ms", "basis"}
+        assert (waiting["after"], waiting["expect"], waiting["from"]) == (
+            ["OrderPlaced"],
+            ["StockReserved"],
+            "inventory",
+        )
+        assert waiting["overdue_ms"] >= 54_000
+        assert waiting["basis"] == "declared"
+
+    @pytest.mark.parametrize(
+        ("query", "said"),
+        [
+            ("status=odd", "'status' is 'odd'; it must be one of stuck, running"),
+            ("limit=1000", "'limit' is '1000'; it must be a whole number from 1 to 200"),
+            ("since=soon", "'since' is 'soon'; it must be a time such as"),
+            ("cursor=x", "'cursor' was not given out by this list"),
+            ("key=4711", "There is no parameter 'key'; there are choreography, cursor"),
+        ],
+    )
+    def test_errors_name_the_parameter_and_the_remedy(self, client: Client, query: str, said: str) -> None:
+        response = client.get(f"/api/transactions?{query}")
+        assert response.status_code == 400
+        assert set(response.json()) == {"error"}
+        assert said in response.json()["error"]
+
+
+class TestOneTransaction:
+    def test_whole(self, client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        feed.order("order", ago=20)
+        feed.read()
+        with django_assert_num_queries(3):
+            answer = client.get("/api/transactions/order").json()
+        assert set(answer) == DETAIL
+        assert (answer["status"], answer["duration_ms"], answer["event_count"]) == ("completed", 3000, 7)
+        assert answer["waiting_for"] == []
+        assert [event["type"] for event in answer["events"]][:2] == ["OrderPlaced", "PaymentAuthorized"]
+        assert answer["events"][0] | {"received_at": ""} == {
+            "id": "order/OrderPlaced",
+            "source": "/services/order",
+            "type": "OrderPlaced",
+            "service": "order",
+            "time": answer["started_at"],
+            "record_time": answer["started_at"],
+            "received_at": "",
+            "topic": "orders",
+            "partition": 0,
+            "offset": 0,
+            "causes": [],
+            "subject": "",
+            "dialect": "CloudEvents binary",
+            "basis": "header ce_correlationid",
+            "redeliveries": 0,
+            "notes": [],
+        }
+        assert {
+            "parent": "order/OrderPlaced",
+            "parent_source": "/services/order",
+            "child": "order/StockReserved",
+            "child_source": "/services/inventory",
+            "basis": "explicit",
+            "latency_ms": 1000.0,
+        } in answer["edges"]
+        assert answer["transitions"][-1]["phase"] == "completed"
+        started = parse_datetime(answer["started_at"])
+        assert started is not None
+        assert abs((started - feed.ago(20)).total_seconds()) < 0.001
+
+    def test_deviations(self, client: Client, feed: Feed) -> None:
+        feed.event("order", "OrderPlaced", "order", 60)
+        feed.event("order", "Surprise", "order", 59)
+        feed.read()
+        deviation = client.get("/api/transactions/order").json()["deviations"][0]
+        assert deviation == {
+            "kind": "unexpected",
+            "sentence": "Surprise is no event of order-fulfilment.",
+            "event": "order/Surprise",
+        }
+
+    @pytest.mark.parametrize("hostile", ["a/b/c", "ä ö?&#", "<b>", "line\nbreak"])
+    def test_any_id(self, client: Client, feed: Feed, hostile: str) -> None:
+        feed.raw(*cloud_event("OrderPlaced", hostile, "1", time=feed.now), value=b"{}")
+        feed.read()
+        assert client.get(f"/api/transactions/{quote(hostile, safe='')}").json()["id"] == hostile
+
+    def test_none(self, client: Client) -> None:
+        response = client.get("/api/transactions/nobody")
+        assert response.status_code == 404
+        assert response.json()["error"].startswith("There is no transaction 'nobody'")
+
+
+def test_alerts(client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for number in range(3):
+        feed.order(f"stuck-{number}", steps=2, ago=60)
+    feed.read()
+    with django_assert_num_queries(1):
+        answer = client.get("/api/alerts").json()
+    alert = answer["items"][0]
+    assert alert["sentence"] == "3 transactions wait for StockReserved from inventory"
+    assert (alert["state"], alert["count"], alert["service"]) == ("open", 3, "inventory")
+    assert client.get("/api/alerts?state=resolved").json() == {"items": [], "next": None}
+    assert "'state' is 'odd'" in client.get("/api/alerts?state=odd").json()["error"]
+    assert Alert.objects.count() == 1
+
+
+def test_ingestion(client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    feed.order("order", ago=20)
+    feed.raw(value=b"{no")
+    feed.read()
+    with django_assert_num_queries(6):
+        answer = client.get("/api/ingestion").json()
+    partition = answer["partitions"][0]
+    assert (partition["topic"], partition["progress"], partition["end"], partition["lag"]) == ("orders", 8, 8, 0)
+    assert answer["watermarks"][0]["topic"] == "orders"
+    assert answer["undecodable"] == 1
+    assert answer["collectors"][0]["name"] == "test"
+
+
+def test_documentation_loads_nothing_from_outside(client: Client) -> None:
+    page = client.get("/api/docs").content.decode()
+    assert "/static/ninja/swagger-ui" in page
+    assert "https://" not in page
+    paths = client.get("/api/openapi.json").json()["paths"]
+    assert {"/api/transactions", "/api/transactions/{transaction_id}", "/api/alerts", "/api/ingestion"} <= set(paths)
+    parameters = {entry["name"] for entry in paths["/api/transactions"]["get"]["parameters"]}
+    assert {"status", "phase", "q", "since", "until", "waiting_for", "cursor", "limit"} <= parameters
