@@ -10,6 +10,10 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psycopg
+from redis import Redis, RedisError
+
+from dashboard import env
 from dashboard.parts import addresses, broker, postgres, redis
 from dashboard.parts.output import Output
 from dashboard.parts.process import ROOT, Locked, PartFailed, locked
@@ -44,6 +48,7 @@ def run(var: Path, port: int, output: Output) -> int:
 
 def _run(supervisor: Supervisor, var: Path, port: int) -> None:
     _check_port(port)
+    _check_given()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PORT": str(port)}
     with ExitStack() as stack:
         stack.callback(supervisor.forget)
@@ -126,6 +131,39 @@ def _check_port(port: int) -> None:
         raise PartFailed(
             f"Port {port} is taken by another program: stop it, or choose another port, as in PORT={port + 1}."
         ) from error
+
+
+def _check_given() -> None:
+    """Say at once, and in a sentence, if a part that the environment names does not answer."""
+    try:
+        if database := os.environ.get("DATABASE_URL"):
+            psycopg.connect(database, connect_timeout=10).close()
+        if redis_url := os.environ.get("REDIS_URL"):
+            with Redis.from_url(redis_url, socket_connect_timeout=10, socket_timeout=10) as client:
+                client.ping()
+    except psycopg.Error as error:
+        raise PartFailed(f"The database that DATABASE_URL names can't be used: {_one_line(error)}.") from error
+    except RedisError as error:
+        raise PartFailed(f"The Redis that REDIS_URL names can't be used: {_one_line(error)}.") from error
+    if servers := env.bootstrap_servers("KAFKA_BOOTSTRAP_SERVERS"):
+        _check_kafka(servers)
+
+
+def _check_kafka(servers: str) -> None:
+    problem: OSError | None = None
+    for server in servers.split(","):
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            problem = error
+        else:
+            return
+    raise PartFailed(f"None of KAFKA_BOOTSTRAP_SERVERS ({servers}) can be reached: {problem}.")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _free_port() -> int:

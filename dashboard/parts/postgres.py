@@ -129,15 +129,14 @@ def _initialise(
     """Make an empty cluster; under another name until it is complete, so that no half of one is ever taken for it."""
     draft = data.with_name("data.new")
     shutil.rmtree(draft, ignore_errors=True)
-    collation: list[str] = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8"]
+    collation = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8"]
     # Whoever can reach the socket is let in; only the server's own user, and root, can.
     access = ["--auth=trust", "-U", DATABASE_USER]
     haste = [] if durable else ["--no-sync"]
-    command = [binaries / "initdb", "-D", draft, *access, *collation, *haste]
+    command: list[str | Path] = [binaries / "initdb", "-D", draft, *access, *collation, *haste]
     process = launcher.start("initdb", command, owner=owner, quiet=True)
     try:
-        if process.wait() != 0:
-            raise PartFailed(f"PostgreSQL's data can't be set up in {data}.{launcher.last_words('initdb')}")
+        launcher.finish("initdb", process, seconds=60)
     finally:
         stop(process)
     draft.rename(data)

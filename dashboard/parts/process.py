@@ -58,7 +58,21 @@ class Launcher:
             self.check(name, process)
             if time.monotonic() > deadline:
                 raise PartFailed(f"{name} was not ready within {seconds:.0f} s.{self.last_words(name)}")
-            time.sleep(POLL_SECONDS)
+            self.pause()
+
+    def finish(self, name: str, process: subprocess.Popen[str], *, seconds: float) -> None:
+        """Wait for a process that does its work and ends. Raises PartFailed where it ends badly or not in time."""
+        deadline = time.monotonic() + seconds
+        while (status := process.poll()) is None:
+            if time.monotonic() > deadline:
+                raise PartFailed(f"{name} did not come to an end within {seconds:.0f} s.{self.last_words(name)}")
+            self.pause()
+        if status:
+            raise PartFailed(f"{name} {ending(status)}.{self.last_words(name)}")
+
+    def pause(self) -> None:
+        """The wait between two looks at a process."""
+        time.sleep(POLL_SECONDS)
 
     def check(self, name: str, process: subprocess.Popen[str]) -> None:
         """Raise PartFailed if the process has ended."""

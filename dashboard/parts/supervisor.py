@@ -68,23 +68,14 @@ class Supervisor(Launcher):
     def last_words(self, name: str) -> str:
         return f" It said: {last}" if (last := self._last.get(name)) else ""
 
-    def check(self, name: str, process: subprocess.Popen[str]) -> None:
+    def finish(self, name: str, process: subprocess.Popen[str], *, seconds: float) -> None:
+        super().finish(name, process, seconds=seconds)
+        del self._processes[name]  # from here on its end is no news
+
+    def pause(self) -> None:
         if self._stopping:
             raise Stopped
-        super().check(name, process)
-
-    def finish(self, name: str, process: subprocess.Popen[str], *, seconds: float) -> None:
-        """Wait for a process that does its work and ends. Raises PartFailed where it ends badly or not in time."""
-        deadline = time.monotonic() + seconds
-        while (status := process.poll()) is None:
-            if self._stopping:
-                raise Stopped
-            if time.monotonic() > deadline:
-                raise PartFailed(f"{name} did not come to an end within {seconds:.0f} s.{self.last_words(name)}")
-            time.sleep(0.02)
-        if status:
-            raise PartFailed(f"{name} {ending(status)}.{self.last_words(name)}")
-        del self._processes[name]
+        super().pause()
 
     def await_all(self, ready: Callable[[], bool], seconds: float, complaint: Callable[[], str]) -> None:
         """Poll until all is ready. Raises PartFailed as soon as any process ends, or when the time is up."""

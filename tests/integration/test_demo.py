@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -122,10 +123,29 @@ def test_a_taken_port_is_told(demo: Demo) -> None:
     assert demo.said().startswith(f"Port {demo.port} is taken by another program")
 
 
-def test_a_failing_process_stops_all_and_is_named(demo: Demo) -> None:
-    with demo.started(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none") as process:
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "The database that DATABASE_URL names can't be used"),
+        ("REDIS_URL", "redis://127.0.0.1:1", "The Redis that REDIS_URL names can't be used"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "None of KAFKA_BOOTSTRAP_SERVERS (127.0.0.1:1) can be reached"),
+    ],
+)
+def test_a_part_that_does_not_answer_is_told(demo: Demo, variable: str, value: str, sentence: str) -> None:
+    with demo.started(**{variable: value}) as process:
+        assert process.wait(60) == 1
+    (line,) = demo.said().splitlines()
+    assert line.startswith(sentence)
+    assert "refused" in line
+
+
+def test_a_failing_process_stops_all_and_is_named(demo: Demo, tmp_path: Path) -> None:
+    """A configuration that can't be read: the collector says so and ends."""
+    wrong = tmp_path / "choreoscope.yaml"
+    wrong.write_text("topics: 7")
+    with demo.started(CHOREOSCOPE_CONFIG=str(wrong)) as process:
         assert process.wait(60) == 1
     last = demo.said().splitlines()[-1]
-    assert last.startswith("migrate ended with status 1. It said:")
+    assert re.match(r"\w+ ended with status 1\. It said: .*topics", last)
     assert last.endswith("Everything has been stopped.")
     assert list((demo.var / "run").iterdir()) == []

@@ -109,8 +109,7 @@ def _fetch(folder: Path) -> None:
 def _format(launcher: Launcher, command: list[str]) -> None:
     process = launcher.start("format", command)
     try:
-        if process.wait(60):
-            raise PartFailed(f"Kafka's storage can't be set up.{launcher.last_words('format')}")
+        launcher.finish("format", process, seconds=60)
     finally:
         stop(process)
 
