@@ -165,14 +165,18 @@ def looped(rounds: int = 6) -> Drawing:
     return transaction(events, choreography=undeclared("Asked"))
 
 
-def dense(count: int = 100) -> Drawing:
+def dense_events(count: int = 100) -> list[Skeleton]:
     """`count` events of ten services, each caused by one or two that are not long before it."""
     names = ("Priced", "Checked", "Reserved", "Confirmed", "Booked", "ParcelLabelPrinted", "Sent")
     events: list[Skeleton] = []
     for i in range(count):
         causes = {events[j].id for j in (i - 1 - i * 7 % 13, i - 1 - i * 5 % 9) if 0 <= j < i}
         events.append(event(names[i * i % 7], i * 0.31, *sorted(causes), service=f"service-{i * 3 % 10}", number=i + 1))
-    return transaction(events, choreography=undeclared("Priced"))
+    return events
+
+
+def dense(count: int = 100) -> Drawing:
+    return transaction(dense_events(count), choreography=undeclared("Priced"))
 
 
 def repeated(count: int = 1000) -> Drawing:

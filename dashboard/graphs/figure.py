@@ -144,8 +144,10 @@ def _lines(lines: Sequence[Line]) -> Iterable[Trace]:
         xs: list[float | None] = []
         ys: list[float | None] = []
         for one in alike:
-            xs += [*map(_r, one.xs), None]
-            ys += [*map(_r, one.ys), None]
+            xs += [round(x, 1) for x in one.xs]
+            ys += [round(y, 1) for y in one.ys]
+            xs.append(None)
+            ys.append(None)
         yield _trace(
             _uid("line", ink, dash, f"{thick:g}", "fixed" if fixed else ""),
             "lines",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from dashboard.graphs.graph import Flow, Waiting
-from dashboard.graphs.steps import digest
+from dashboard.graphs.steps import UNKNOWN, digest
 
 MAX_WIRES = 80
 """With more, all wires from one box to another are drawn as one."""
@@ -155,7 +155,7 @@ def _box(end: _End, kind: str, starts: bool, waits: Sequence[Waiting]) -> Box:
         {"kind": "service", "service": name} if kind == "service" else {"kind": "type", "type": name, "service": under}
     )
     waiting, overdue = sum(wait.count for wait in waits), sum(wait.overdue for wait in waits)
-    return Box(digest(*end), name, under, starts, waiting, overdue, data)
+    return Box(digest(*end), name or UNKNOWN, under, starts, waiting, overdue, data)
 
 
 def _wire(between: _Between, types: tuple[str, ...], tally: _Tally, named: bool) -> Wire:

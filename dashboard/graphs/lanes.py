@@ -190,7 +190,7 @@ def _latencies(routes: list[Route], placed: dict[str, Placed], zones: list[tuple
         if not label:
             continue
         wide = text.width(label, SMALL)
-        found = next(filter(None, (channel.place(at, wide, high) for channel, at in reversed(route.crossings))), None)
+        found = next(filter(None, (channel.place(at, wide, high) for channel, at in route.crossings[:-3:-1])), None)
         target = placed[route.link.target]
         if not found and arriving[route.link.target] == 1:
             found = _before(target, zones[target.column][0], wide, high)

@@ -15,7 +15,6 @@ import msgspec
 
 from dashboard.graphs.scene import Anchor, Rect, overlap
 
-SAMPLES = 20
 CLEAR = 4.0
 """Half of the distance that tracks keep from each other and from nodes."""
 
@@ -25,7 +24,9 @@ def smooth(u: float) -> float:
     return u * u * (3 - 2 * u)
 
 
-_EASE = [(i / SAMPLES, smooth(i / SAMPLES)) for i in range(SAMPLES + 1)]
+# Denser where the curve bends.
+_HALF = (0.03, 0.07, 0.12, 0.18, 0.26, 0.36)
+_EASE = [(u, smooth(u)) for u in (*_HALF, 0.5, *(1 - u for u in reversed(_HALF)), 1.0)]
 
 Spot = tuple[float, float, Anchor]
 """Where a text goes: x, the middle of its height, and which end of it is at x."""
@@ -45,8 +46,8 @@ def curve(stations: Sequence[Station]) -> tuple[list[float], list[float]]:
             ys.append(y)
         else:
             left, run, rise = xs[-1], into - xs[-1], y - before
-            xs += [left + run * u for u, _ in _EASE[1:]]
-            ys += [before + rise * v for _, v in _EASE[1:]]
+            xs += [left + run * u for u, _ in _EASE]
+            ys += [before + rise * v for _, v in _EASE]
         xs.append(out)
         ys.append(y)
     return xs, ys
@@ -87,7 +88,7 @@ class Channel(msgspec.Struct):
         """A free place for a label right beside the curve `crossing`, nearest to the curve's middle."""
         left, right = crossing
         run, rise = self.end - self.start, right - left
-        for u in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82, 0.1, 0.9):
+        for u in (0.5, 0.38, 0.62, 0.27, 0.73, 0.15, 0.85):
             for spot, rect in _beside(self.start + u * run, left + rise * smooth(u), rise, wide, high):
                 if self._free(rect):
                     self.labels.append(rect)
@@ -95,15 +96,18 @@ class Channel(msgspec.Struct):
         return None
 
     def _free(self, rect: Rect) -> bool:
-        if rect[0] < self.start or rect[2] > self.end or any(overlap(rect, label, 2) for label in self.labels):
+        if rect[0] < self.start or rect[2] > self.end:
             return False
+        for label in self.labels:
+            if overlap(rect, label, 2):
+                return False
         run = self.end - self.start
-        u0, u1 = max((rect[0] - 2 - self.start) / run, 0.0), min((rect[2] + 2 - self.start) / run, 1.0)
-        s0, s1 = smooth(u0), smooth(u1)
+        s0, s1 = smooth((rect[0] - 2 - self.start) / run), smooth((rect[2] + 2 - self.start) / run)
         top, bottom = rect[1] - 2, rect[3] + 2
         for left, right in self.curves:
-            a, b = left + (right - left) * s0, left + (right - left) * s1
-            if (max(b, a)) > top and (min(b, a)) < bottom:
+            rise = right - left
+            a, b = left + rise * s0, left + rise * s1
+            if (a > top or b > top) and (a < bottom or b < bottom):
                 return False
         return True
 

@@ -18,6 +18,8 @@ WRAP = 80
 def lines_of(name: str, bound: int = NAME) -> list[str]:
     """A name, bounded, in pieces that a small window can show; escaped."""
     whole = text.clean(name, bound)
+    if len(whole) <= WRAP:
+        return [text.escape(whole)]
     return [text.escape(whole[start : start + WRAP]) for start in range(0, len(whole), WRAP)]
 
 

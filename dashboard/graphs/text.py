@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from datetime import datetime, timedelta
 
@@ -26,6 +27,7 @@ _BOLD = (
     "333 611 556 778 556 556 500 389 280 389 584"
 )
 _WIDTHS = {bold: (0,) * 32 + tuple(map(int, table.split())) + (0,) for bold, table in ((False, _PLAIN), (True, _BOLD))}
+_UNUSUAL = re.compile("[^ -~\u00a1-\u00ac\u00ae-\u02ff…·→←−×]")
 _LATIN, _OTHER, _HUGE = 1.05, 1.4, 14.0
 """Widest of Latin-1 and punctuation, of nearly everything else, and of the few signs that spell whole phrases."""
 
@@ -55,7 +57,7 @@ def clean(text: str, bound: int = NAME_BOUND) -> str:
     Never empty, at most `bound` characters and an ellipsis. Not escaped.
     """
     cut = text[: bound + 1]
-    if not (cut.isascii() and cut.isprintable()):
+    if _UNUSUAL.search(cut):
         cut = _printable(cut)
     cut = " ".join(cut.split())
     if len(cut) > bound or len(text) > bound + 1:

@@ -1,0 +1,95 @@
+"""Text made safe, short and measured."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.graphs import Drawing, text
+from tests import graph_samples as samples
+
+
+@given(st.text(max_size=500))
+def test_clean_text_is_one_printable_line_and_never_empty(raw: str) -> None:
+    cleaned = text.clean(raw)
+    assert cleaned
+    assert all(char == " " or char.isprintable() for char in cleaned)
+    assert text.clean(cleaned) == cleaned
+
+
+@given(st.text(max_size=500), st.integers(20, 200), st.booleans())
+def test_short_text_fits_its_room(raw: str, room: int, bold: bool) -> None:
+    assert text.width(text.short(raw, room, 12, bold), 12, bold) <= room
+
+
+def test_the_middle_is_what_goes() -> None:
+    cut = text.short("com.example.orders.OrderPlaced.v1", 120, 12)
+    assert cut.startswith("com.")
+    assert cut.endswith("ed.v1")
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u200b", "\u200d", "\ufeff", "\x00", "\x1b", "\u2066", "\n"])
+def test_invisible_and_override_characters_are_gone(sign: str) -> None:
+    assert sign not in text.clean(f"a{sign}b")
+
+
+def test_towers_of_marks_are_cut_down() -> None:
+    assert len(text.clean("a" + "\u0301" * 50)) == 3
+
+
+def test_escaped_text_holds_neither_markup_nor_tex() -> None:
+    assert text.escape("<a href='x'>$x^2$ & more") == "&lt;a href='x'&gt;&#36;x^2&#36; &amp; more"
+
+
+def strings(drawing: Drawing) -> list[str]:
+    """Everything in the figure that Plotly reads as its subset of HTML."""
+    return [
+        string for trace in drawing.figure["data"] for key in ("text", "hovertext") for string in trace.get(key, [])
+    ]
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [samples.hostile(), samples.services(samples.hostile_flows()), samples.repeated()],
+    ids=["transaction", "map", "folded"],
+)
+def test_no_figure_holds_markup_of_others(drawing: Drawing) -> None:
+    for string in strings(drawing):
+        assert not re.search("<(?!br>)", string), string
+        assert "$" not in string
+        assert len(html.unescape(string)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 ms"),
+        (0.038, "38 ms"),
+        (0.0999, "0.1 s"),
+        (1.44, "1.4 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 00 s"),
+        (168, "2 min 48 s"),
+        (3780, "1 h 03 min"),
+        (273_600, "3 d 4 h"),
+        (-0.2, "−0.2 s"),
+    ],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert text.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(3720, "12.4/s"), (60_000, "200/s"), (3, "0.6/min"), (0, "0/s"), (30, "0.1/s")]
+)
+def test_rates_over_five_minutes(count: int, said: str) -> None:
+    assert text.rate(count, 300) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(7, "7"), (999, "999"), (1234, "1.2k"), (12_345, "12k"), (10**7, "10M")])
+def test_numbers_for_badges(count: int, said: str) -> None:
+    assert text.number(count) == said
