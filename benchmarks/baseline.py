@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 
 from benchmarks import stream
@@ -79,7 +80,9 @@ def _rows(chunk: list[stream.RecordFields], topics: dict[str, int], offsets: Cou
         row, found = topics[topic], {name: text.decode() for name, text in headers}
         offset = offsets[row, partition]
         offsets[row, partition] += 1
-        causes = found["ce_causationid"].split(",") if "ce_causationid" in found else None
+        causes = (
+            b"\x01" + msgspec.json.encode(found["ce_causationid"].split(",")) if "ce_causationid" in found else None
+        )
         kind, source = found["ce_type"], found["ce_source"]
         service = source.rsplit("/", 1)[1]
         events.append([day, 0, source, found["ce_id"], kind, service, now, now, now, row, partition, offset, causes])

@@ -55,7 +55,9 @@ def main() -> None:
 
 
 def produce(bootstrap: str, events: int) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 500_000})
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "linger.ms": 50, "batch.size": 16384, "queue.buffering.max.messages": 500_000}
+    )
     begun = time.perf_counter()
     for topic, partition, key, value, headers in stream.records(events):
         while True:

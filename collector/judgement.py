@@ -6,7 +6,6 @@ read only after the locks, in statements of their own.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -96,12 +95,12 @@ class Change(msgspec.Struct):
 
     @property
     def causes(self) -> list[OverdueCause]:
-        return sorted(_causes(self.state.pending)) if self.alarming else []
+        return sorted(_causes(self.state.pending)) if self.state.overdue_since and self.alarming else []
 
     @property
     def old_causes(self) -> list[OverdueCause]:
         row = self.row
-        return sorted(_causes(row.stored.pending)) if not (row.historic or row.partial) else []
+        return sorted(_causes(row.stored.pending)) if row.overdue_since and not (row.historic or row.partial) else []
 
     @property
     def changed(self) -> bool:
@@ -217,19 +216,21 @@ def suspend(row: Row, events: Sequence[Skeleton], context: Context, total: int, 
 
 def waiting_differences(changes: Iterable[Change]) -> dict[WaitingKey, int]:
     """By how much the counts of pending responses and of open transactions change."""
-    difference: Counter[WaitingKey] = Counter()
+    difference: dict[WaitingKey, int] = {}
     for change in changes:
         row, state = change.row, change.state
         if not row.is_new:
-            difference.subtract(_waiting(row.choreography, row.is_open, row.stored.pending))
-        difference.update(_waiting(state.choreography, change.is_open, state.pending))
+            _count(difference, row.choreography, row.is_open, row.stored.pending, -1)
+        _count(difference, state.choreography, change.is_open, state.pending, 1)
     return {key: count for key, count in sorted(difference.items()) if count}
 
 
-def _waiting(choreography: str, is_open: bool, pending: Iterable[Pending]) -> Counter[WaitingKey]:
-    counts: Counter[WaitingKey] = Counter()
+def _count(
+    difference: dict[WaitingKey, int], choreography: str, is_open: bool, pending: Iterable[Pending], by: int
+) -> None:
     if is_open:
-        counts[choreography, "", "", "", ""] += 1
+        key = (choreography, "", "", "", "")
+        difference[key] = difference.get(key, 0) + by
     for entry in pending:
-        counts[choreography, entry.rule, " + ".join(entry.after), entry.awaited, entry.service] += 1
-    return counts
+        key = (choreography, entry.rule, " + ".join(entry.after), entry.awaited, entry.service)
+        difference[key] = difference.get(key, 0) + by

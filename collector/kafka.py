@@ -137,6 +137,8 @@ class Source:
                 "topic.metadata.refresh.interval.ms": 2000,
                 "metadata.max.age.ms": 10000,
                 "fetch.wait.max.ms": 100,
+                # small pieces of many partitions, not large ones of a few: a transaction's events come in one batch
+                "max.partition.fetch.bytes": 131072,
                 "queued.max.messages.kbytes": 32768,
                 "max.poll.interval.ms": 300000,
                 **properties,

@@ -19,7 +19,7 @@ from collector.store import Behind, Written
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2_000
+BATCH = 10_000
 WAIT = 0.1
 HEARTBEAT = 1.0
 RETRY = 0.5

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from django.db import connection
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg import Cursor
@@ -28,7 +27,7 @@ def binary_cursor() -> Iterator[CursorWrapper]:
 
 
 def array(values: Iterable[Any]) -> str:
-    """PostgreSQL's literal of a one-dimensional array of texts, numbers, booleans, times or nulls; lists become JSON.
+    """PostgreSQL's literal of a one-dimensional array of texts, numbers, booleans, times or nulls.
 
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     """
@@ -38,8 +37,6 @@ def array(values: Iterable[Any]) -> str:
 def _element(value: Any) -> str:
     if value is None:
         return "NULL"
-    if isinstance(value, list):
-        value = msgspec.json.encode(value).decode()
     if isinstance(value, str):
         if "\\" in value or '"' in value:
             value = value.replace("\\", "\\\\").replace('"', '\\"')

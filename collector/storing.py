@@ -12,7 +12,6 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
-from collector.decoding.values import clean
 from collector.records import Record
 from collector.sql import arrays, copy
 
@@ -34,13 +33,16 @@ EVENT_COLUMNS = (
     ("topic_id", "int8"),
     ("partition", "int4"),
     ("offset", "int8"),
-    ("causes", "jsonb"),
+    ("causes", "bytea"),  # jsonb in its binary form
     ("subject", "text"),
     ("dialect", "text"),
     ("basis", "text"),
     ("trace", "text"),
-    ("notes", "jsonb"),
+    ("notes", "bytea"),
     ("redeliveries", "int4"),
+)
+_CAUSES, _NOTES = (
+    next(i for i, (name, _) in enumerate(EVENT_COLUMNS) if name == wanted) for wanted in ("causes", "notes")
 )
 PAYLOAD_COLUMNS = (*_COORDINATES, ("key", "bytea"), ("headers", "bytea"), ("value", "bytea"), ("size", "int4"))
 _UNCORRELATED_COLUMNS = (
@@ -53,7 +55,7 @@ _UNCORRELATED_COLUMNS = (
     ("service", "text"),
     ("time", "timestamptz"),
     ("dialect", "text"),
-    ("notes", "jsonb"),
+    ("notes", "bytea"),
 )
 _UNDECODABLE_COLUMNS = (
     *_COORDINATES,
@@ -128,12 +130,12 @@ class Incoming(msgspec.Struct, frozen=True, dict=True):
             record.topic.row,
             record.partition,
             record.offset,
-            _some(event.causes),
+            _jsonb(event.causes),
             event.subject,
             event.dialect,
             event.basis,
             event.trace,
-            _some(event.notes),
+            _jsonb(event.notes),
         )
 
 
@@ -144,8 +146,13 @@ class Redelivery(msgspec.Struct, frozen=True):
     replaces: bool
 
 
-def _some(values: Sequence[str]) -> list[str] | None:
-    return list(values) or None
+def _jsonb(values: Sequence[str]) -> bytes | None:
+    """The binary form of jsonb: a version number, then the text. Null for nothing."""
+    return b"\x01" + msgspec.json.encode(values) if values else None
+
+
+def _text(jsonb: bytes | None) -> str | None:
+    return jsonb[1:].decode() if jsonb else None
 
 
 def copy_events(cursor: CursorWrapper, items: Iterable[Incoming]) -> None:
@@ -161,7 +168,10 @@ def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> 
     # of several copies that replace, each was smaller than the one before: the last is the one to keep
     smallest = {copy.item.columns[:4]: copy.item for copy in copies if copy.replaces}
     if smallest:
-        cursor.execute(_REPLACE, arrays(item.columns for item in smallest.values()))
+        rows = [list(item.columns) for item in smallest.values()]
+        for row in rows:
+            row[_CAUSES], row[_NOTES] = _text(row[_CAUSES]), _text(row[_NOTES])
+        cursor.execute(_REPLACE, arrays(rows))
 
 
 def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
@@ -191,16 +201,19 @@ def _stored_value(record: Record) -> tuple[bytes | None, int]:
 
 def headers_json(record: Record) -> bytes:
     """The headers as JSON: a list of [name, value], the value as text, as {"base64": …} or as null."""
-    found: list[tuple[str, Any]] = []
-    for name, value in record.headers:
-        text: Any = None
-        if value is not None:
-            try:
-                text = value.decode()
-            except UnicodeDecodeError:
-                text = {"base64": base64.b64encode(value).decode()}
-        found.append((clean(name), text))
-    return msgspec.json.encode(found)
+    try:
+        return msgspec.json.encode(
+            [(name, value if value is None else value.decode()) for name, value in record.headers]
+        )
+    except UnicodeDecodeError:
+        return msgspec.json.encode([(name, _readable(value)) for name, value in record.headers])
+
+
+def _readable(value: bytes | None) -> str | dict[str, str] | None:
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value or b"").decode()}
 
 
 def copy_uncorrelated(
@@ -221,7 +234,7 @@ def copy_uncorrelated(
                 found.service,
                 found.time,
                 found.dialect,
-                _some(found.notes),
+                _jsonb(found.notes),
             )
             for record, found in decoded
             if isinstance(found, Event) and not found.transaction_ids

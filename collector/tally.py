@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from collector.correlation import buckets
-from collector.correlation.causality import causality
+from collector.correlation.causality import edges
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
 from collector.judgement import Change
@@ -48,7 +48,7 @@ class Tally:
             self._flow((choreography, "", "", event.type, event.service, event.topic), self.UNTIMED)
         if len(events) == len(arrived) == 1:
             return
-        for edge in causality(events, rulebook.named(choreography)).edges:
+        for edge in edges(events, rulebook.named(choreography)):
             if edge.parent in arrived or edge.child in arrived:
                 parent, child = by_key[edge.parent], by_key[edge.child]
                 self._flow(

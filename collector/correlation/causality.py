@@ -37,19 +37,31 @@ class Causality(msgspec.Struct, frozen=True):
 def causality(events: Sequence[Skeleton], choreography: Choreography) -> Causality:
     """The causal graph of a transaction's events, best basis first: explicit ids, then declared rules."""
     ordered = in_order(list(events))
+    candidates, missing = _candidates(ordered, choreography)
+    edges, cyclic = _without_cycles(ordered, candidates)
+    return Causality(tuple(edges), tuple(missing), tuple(cyclic), _depths(ordered, edges))
+
+
+def edges(events: Sequence[Skeleton], choreography: Choreography) -> list[Edge]:
+    """Only the edges of that graph."""
+    ordered = in_order(list(events))
+    return _without_cycles(ordered, _candidates(ordered, choreography)[0])[0]
+
+
+def _candidates(ordered: list[Skeleton], choreography: Choreography) -> tuple[list[Edge], list[tuple[EventKey, str]]]:
+    """Edges that may yet close cycles, and the causes that no event here has."""
     by_id: dict[str, Skeleton] = {}
     for event in ordered:
         by_id.setdefault(event.id, event)
     candidates: list[Edge] = []
     missing: list[tuple[EventKey, str]] = []
     for event in ordered:
-        found, absent = _explicit(event, by_id)
+        found, absent = _explicit(event, by_id) if event.causes else ([], [])
         missing += [(event.key, cause) for cause in absent]
         if not found and not absent:
             found = _declared(event, ordered, choreography)
         candidates += found
-    edges, cyclic = _without_cycles(candidates)
-    return Causality(tuple(edges), tuple(missing), tuple(cyclic), _depths(ordered, edges))
+    return candidates, missing
 
 
 def _edge(parent: Skeleton, child: Skeleton, basis: str) -> Edge:
@@ -83,8 +95,11 @@ def _declared(event: Skeleton, ordered: list[Skeleton], choreography: Choreograp
     return [_edge(parent, event, "declared") for parent in parents.values()]
 
 
-def _without_cycles(candidates: list[Edge]) -> tuple[list[Edge], list[Edge]]:
+def _without_cycles(ordered: list[Skeleton], candidates: list[Edge]) -> tuple[list[Edge], list[Edge]]:
     """Splits off the edges that would close a cycle, self-cycles among them."""
+    position = {event.key: at for at, event in enumerate(ordered)}
+    if all(position[edge.parent] < position[edge.child] for edge in candidates):
+        return candidates, []  # the usual case: where every edge leads onward, none leads back
     children: dict[EventKey, list[EventKey]] = {}
     edges, cyclic = [], []
     for edge in candidates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -81,6 +81,16 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def ends(self) -> frozenset[str]:
         return self.completes | self.fails
+
+    def rules_after(self, types: Container[str]) -> list[Rule]:
+        """The rules of which at least one trigger is among these types."""
+        found = []
+        for rule in self.rules:
+            for name in rule.after:
+                if name in types:
+                    found.append(rule)
+                    break
+        return found
 
     @cached_property
     def expected_by(self) -> dict[str, list[Rule]]:

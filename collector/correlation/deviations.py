@@ -41,16 +41,22 @@ def _unpaired(
     ordered: Sequence[Skeleton], choreography: Choreography, paired: Paired, limits: Limits
 ) -> list[Deviation]:
     """Answers that nothing asked for: before their trigger or without one, or once more after the answer had come."""
+    expected_by, answers, starts = choreography.expected_by, paired.answers, choreography.starts
+    unasked = [
+        event
+        for position, event in enumerate(ordered)
+        if position not in answers and event.type in expected_by and event.type not in starts
+    ]
+    if not unasked:
+        return []
     triggered: dict[str, datetime] = {}
     for obligation in paired.obligations:
         if not obligation.missing:
             first = triggered.setdefault(obligation.rule.key, obligation.base.time)
             triggered[obligation.rule.key] = min(first, obligation.base.time)
     found = []
-    for position, event in enumerate(ordered):
-        rules = choreography.expected_by.get(event.type)
-        if not rules or position in paired.answers or event.type in choreography.starts:
-            continue
+    for event in unasked:
+        rules = expected_by[event.type]
         if any(rule.key in triggered and triggered[rule.key] <= event.time + limits.skew for rule in rules):
             found.append(Deviation("repeated", f"{event.type} came again, though nothing waited for it.", event.key))
         else:
@@ -62,7 +68,7 @@ def _unpaired(
 def _late(paired: Paired, limits: Limits) -> list[Deviation]:
     found = []
     for obligation in paired.obligations:
-        if obligation.answer is None:
+        if obligation.answer is None or obligation.rule.within is None:
             continue
         deadline, _ = obligation.deadline(limits.skew)
         if deadline is not None and obligation.answer.time > deadline + limits.grace:

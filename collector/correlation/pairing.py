@@ -23,17 +23,18 @@ class Obligation(msgspec.Struct):
 
     rule: Rule
     triggers: tuple[Skeleton, ...]
+    base: Skeleton
     missing: tuple[str, ...] = ()
     answer: Skeleton | None = None
-
-    @property
-    def base(self) -> Skeleton:
-        return max(self.triggers, key=lambda event: event.order)
 
     def deadline(self, skew: timedelta) -> tuple[datetime | None, bool]:
         """When the answer is due (None: nothing sets a time), and whether the trigger's clock was not believed."""
         start, skewed = believed_time(self.base, skew)
         return (start + self.rule.within if self.rule.within is not None else None), skewed
+
+
+def _latest(triggers: tuple[Skeleton, ...]) -> Skeleton:
+    return triggers[0] if len(triggers) == 1 else max(triggers, key=lambda event: event.order)
 
 
 def believed_time(event: Skeleton, skew: timedelta) -> tuple[datetime, bool]:
@@ -57,41 +58,70 @@ def pair(ordered: Sequence[Skeleton], choreography: Choreography, skew: timedelt
     for position, event in enumerate(ordered):
         by_type.setdefault(event.type, []).append(position)
     paired = Paired([], set())
-    for rule in choreography.rules:
-        if not any(name in by_type for name in rule.after):
-            continue
+    for rule in choreography.rules_after(by_type):
         obligations = _obligations(rule, ordered, by_type)
-        answers = sorted(position for name in rule.expect for position in by_type.get(name, ()))
-        paired.answers |= _answer([o for o in obligations if not o.missing], ordered, answers, skew)
+        answers = [position for name in rule.expect for position in by_type.get(name, ())]
+        if answers:
+            answers.sort()
+            _answer([o for o in obligations if not o.missing], ordered, answers, skew, paired.answers)
         paired.obligations += obligations
     return paired
 
 
 def _obligations(rule: Rule, ordered: Sequence[Skeleton], by_type: dict[str, list[int]]) -> list[Obligation]:
-    columns = [[ordered[i] for i in by_type.get(name, ())] for name in rule.after]
     if rule.compensates is not None:
-        undone = [ordered[i] for i in by_type.get(rule.compensates, ())]
-        if not all(columns):
-            return []
-        # what happened has to be undone once for each time it happened, from the first moment all triggers are there
-        return [Obligation(rule, (*(column[0] for column in columns), event)) for event in undone]
+        return _undoing(rule, ordered, by_type)
+    if len(rule.after) == 1:
+        events = [ordered[i] for i in by_type[rule.after[0]]]
+        return [Obligation(rule, (event,), event) for event in events]
+    columns = [[ordered[i] for i in by_type.get(name, ())] for name in rule.after]
     found = []
     for i in range(max(len(column) for column in columns)):
         triggers = tuple(column[i] for column in columns if i < len(column))
         missing = tuple(name for name, column in zip(rule.after, columns, strict=True) if i >= len(column))
-        found.append(Obligation(rule, triggers, missing))
+        found.append(Obligation(rule, triggers, _latest(triggers), missing))
     return found
 
 
+def _undoing(rule: Rule, ordered: Sequence[Skeleton], by_type: dict[str, list[int]]) -> list[Obligation]:
+    """What happened has to be undone, once for each time it happened, from the moment that all triggers are there."""
+    if not all(name in by_type for name in rule.after):
+        return []
+    triggers = tuple(ordered[by_type[name][0]] for name in rule.after)
+    undone = [(*triggers, ordered[i]) for i in by_type.get(rule.compensates or "", ())]
+    return [Obligation(rule, all_of_them, _latest(all_of_them)) for all_of_them in undone]
+
+
 def _answer(
-    obligations: list[Obligation], ordered: Sequence[Skeleton], answers: list[int], skew: timedelta
-) -> set[int]:
-    """Gives the obligations their answers; returns the positions of the events used."""
+    obligations: list[Obligation],
+    ordered: Sequence[Skeleton],
+    answers: list[int],
+    skew: timedelta,
+    used_by_any: set[int],
+) -> None:
+    """Gives the obligations their answers, and adds the positions of the events used."""
+    used = _answer_by_cause(obligations, ordered, answers)
+    if len(used) < len(answers):
+        waiting = [o for o in obligations if o.answer is None]
+        if len(waiting) > 1:
+            waiting.sort(key=lambda o: o.base.order)
+        at = 0
+        for position in answers:
+            if at == len(waiting):
+                break
+            if position not in used and waiting[at].base.time <= ordered[position].time + skew:
+                waiting[at].answer = ordered[position]
+                used.add(position)
+                at += 1
+    used_by_any |= used
+
+
+def _answer_by_cause(obligations: list[Obligation], ordered: Sequence[Skeleton], answers: list[int]) -> set[int]:
+    used: set[int] = set()
     by_trigger: dict[str, list[Obligation]] = {}
     for obligation in obligations:
         for trigger in obligation.triggers:
             by_trigger.setdefault(trigger.id, []).append(obligation)
-    used: set[int] = set()
     for position in answers:
         event = ordered[position]
         for cause in event.causes:
@@ -99,13 +129,4 @@ def _answer(
                 if obligation.answer is None:
                     obligation.answer = event
                     used.add(position)
-    waiting = sorted((o for o in obligations if o.answer is None), key=lambda o: o.base.order)
-    at = 0
-    for position in answers:
-        if position in used or at == len(waiting):
-            continue
-        if waiting[at].base.time <= ordered[position].time + skew:
-            waiting[at].answer = ordered[position]
-            used.add(position)
-            at += 1
     return used

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from collector.decoding import values
-from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, GENERIC, Dialect, Place
+from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, GENERIC, Dialect
 from collector.decoding.event import UNTYPED, Event, Undecodable
 from collector.records import Record
 
@@ -46,40 +46,39 @@ def decode(record: Record) -> Event | Undecodable:
     )
 
 
-Attribute = tuple[str, str, bool]
-"""The name it was found under, its text, and whether its bytes were UTF-8."""
-
-Lookup = Callable[[tuple[str, ...]], Attribute | None]
+Lookup = Callable[[tuple[str, ...], list[str]], tuple[str, str] | None]
+"""Finds an attribute under one of its names: the name, and its text. Appends to the notes what had to be mended."""
 
 
 def _headers(record: Record) -> tuple[dict[str, bytes | None], bool]:
     """Headers by lower-case name, the last of several wins; and whether one came twice or some were left out."""
-    considered = record.headers[:MAX_HEADERS]
-    by_name = {name.lower(): value for name, value in considered}
+    by_name = {name.lower(): value for name, value in record.headers[:MAX_HEADERS]}
     return by_name, len(by_name) != len(record.headers)
 
 
 def _from_headers(headers: Mapping[str, bytes | None]) -> Lookup:
-    def look_up(names: tuple[str, ...]) -> Attribute | None:
+    def look_up(names: tuple[str, ...], notes: list[str]) -> tuple[str, str] | None:
         for name in names:
             value = headers.get(name)
             if value is not None:
                 found, utf8 = values.text(value)
                 if not values.is_none(found):
-                    return name, found, utf8
+                    if not utf8:
+                        notes.append(f"{name} is not UTF-8")
+                    return name, found
         return None
 
     return look_up
 
 
 def _from_body(body: Mapping[str, Any]) -> Lookup:
-    def look_up(names: tuple[str, ...]) -> Attribute | None:
+    def look_up(names: tuple[str, ...], _: list[str]) -> tuple[str, str] | None:
         for name in names:
             value = body.get(name)
             if isinstance(value, str | int | float) and not isinstance(value, bool):
                 found = values.clean(str(value))
                 if not values.is_none(found):
-                    return name, found, True
+                    return name, found
         return None
 
     return look_up
@@ -107,34 +106,21 @@ def _structured(record: Record, *, required: bool) -> Event | Undecodable:
 
 def _event(record: Record, dialect: Dialect, look_up: Lookup, repeated: bool) -> Event:
     notes: list[str] = ["a header came twice or some were left out"] if repeated else []
-
-    def read(names: tuple[str, ...], what: str) -> str:
-        found = look_up(names)
-        if found is None:
-            return ""
-        if not found[2]:
-            notes.append(f"{what} is not UTF-8")
-        name = values.bounded(found[1])
-        if name is not found[1]:
-            notes.append(f"{what} was shortened")
-        return name
-
-    identifier = read(dialect.id, "id")
+    identifier = _name(look_up(dialect.id, notes), "id", notes)
     if not identifier:
         identifier = values.bounded(record.coordinates)
         notes.append("no id: its coordinates stand for it")
-    source = read(dialect.source, "source")
+    source = _name(look_up(dialect.source, notes), "source", notes)
     if not source:
         source = record.topic.name
         notes.append("no source: the topic stands for it")
-    kind = read(dialect.type, "type")
+    kind = _name(look_up(dialect.type, notes), "type", notes)
     if not kind:
         kind = UNTYPED
         notes.append("no type")
-    time, record_time = _times(record, look_up(dialect.time), notes)
-    transaction = look_up(dialect.transaction)
-    place = "header" if dialect.place is Place.HEADERS else "value"
-    trace = look_up(dialect.trace)
+    time, record_time = _times(record, look_up(dialect.time, notes), notes)
+    transaction = look_up(dialect.transaction, notes)
+    trace = look_up(dialect.trace, notes)
     return Event(
         id=identifier,
         source=source,
@@ -143,16 +129,26 @@ def _event(record: Record, dialect: Dialect, look_up: Lookup, repeated: bool) ->
         time=time,
         record_time=record_time,
         dialect=dialect.name,
-        transaction_ids=(read(dialect.transaction, "transaction id"),) if transaction else (),
-        causes=_causes(look_up(dialect.causes), notes),
-        subject=read(dialect.subject, "subject"),
+        transaction_ids=(_name(transaction, "transaction id", notes),) if transaction else (),
+        causes=_causes(look_up(dialect.causes, notes), notes),
+        subject=_name(look_up(dialect.subject, notes), "subject", notes) if dialect.subject else "",
         trace=values.trace_of(trace[1]) if trace else "",
-        basis=f"{place} {transaction[0]}" if transaction else "",
+        basis=f"{dialect.place.value} {transaction[0]}" if transaction else "",
         notes=tuple(notes),
     )
 
 
-def _causes(found: Attribute | None, notes: list[str]) -> tuple[str, ...]:
+def _name(found: tuple[str, str] | None, what: str, notes: list[str]) -> str:
+    """An attribute's text within bounds, or empty where it was not found."""
+    if found is None:
+        return ""
+    name = values.bounded(found[1])
+    if name is not found[1]:
+        notes.append(f"{what} was shortened")
+    return name
+
+
+def _causes(found: tuple[str, str] | None, notes: list[str]) -> tuple[str, ...]:
     """The ids of the causes; several are separated by commas."""
     if found is None:
         return ()
@@ -167,7 +163,7 @@ def _record_time(record: Record) -> datetime | None:
     return stamp if stamp is not None and values.within_bounds(stamp) else None
 
 
-def _times(record: Record, found: Attribute | None, notes: list[str]) -> tuple[datetime, datetime]:
+def _times(record: Record, found: tuple[str, str] | None, notes: list[str]) -> tuple[datetime, datetime]:
     """The event's own time and the record's; where one is missing or beyond bounds, the other stands for it."""
     stamp = _record_time(record)
     own = values.moment(found[1]) if found else None

@@ -13,7 +13,7 @@ import msgspec
 
 class Place(Enum):
     HEADERS = "header"
-    BODY = "body"
+    BODY = "value"
 
 
 class Dialect(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 ID_BYTES = 200
 _PREFIX_BYTES = 160
@@ -42,7 +43,9 @@ def bounded(name: str) -> str:
 
 def is_none(identifier: str) -> bool:
     """Empty and "null" are what serialisers write for an id that is not there."""
-    return not identifier or identifier.isspace() or identifier.strip().lower() == "null"
+    if len(identifier) > 4 and identifier[0] > " " and identifier[-1] > " ":
+        return False  # the usual case: too long, and without blanks around it
+    return identifier.strip().lower() in {"", "null"}
 
 
 def moment(rfc3339: str) -> datetime | None:
@@ -52,6 +55,8 @@ def moment(rfc3339: str) -> datetime | None:
     """
     try:
         parsed = datetime.fromisoformat(rfc3339.strip().upper())
+        if parsed.tzinfo is UTC:
+            return parsed
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -61,6 +66,7 @@ def within_bounds(time: datetime) -> bool:
     return EARLIEST <= time < LATEST
 
 
+@lru_cache(maxsize=4096)
 def service_of(source: str) -> str:
     """The service that a CloudEvents source names: the last segment of its path or URN ("/services/payment")."""
     trimmed = source.rstrip("/:")
