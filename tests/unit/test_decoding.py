@@ -174,7 +174,7 @@ def test_headers_that_are_not_utf8_are_read_with_replacements_and_noted() -> Non
     headers = [*cloud_event(transaction=None, source=""), ("ce_correlationid", b"ord\xff1"), ("ce_source", b"/s/\xfe")]
     found = event(record(*headers))
     assert (found.transaction_ids, found.source) == (("ord\ufffd1",), "/s/\ufffd")
-    assert found.notes == ("ce_ce_source is not UTF-8", "transaction id is not UTF-8")
+    assert found.notes == ("ce_source is not UTF-8", "ce_correlationid is not UTF-8")
 
 
 def test_characters_that_no_database_takes_are_replaced() -> None:
