@@ -5,6 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-emit-index-url
+ROUNDS ?= 50
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench soak kafka lock
@@ -28,11 +29,13 @@ format: .venv/installed-dev  ## put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure
-	@$(BIN)/python -m benchmarks
+bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka) and figures; ARGS="--events 100000"
+	@$(BIN)/python -m benchmarks.graphs
+	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
-soak: .venv/installed-dev  ## the long runs: property tests with very many examples
-	@CHOREOSCOPE_EXAMPLES=20000 $(BIN)/python -m pytest tests/property $(ARGS)
+soak: .venv/installed-dev  ## the long runs: property tests on other examples each time, for ROUNDS=50
+	@for round in $$(seq $(ROUNDS)); do echo "Round $$round of $(ROUNDS)"; \
+		env -u CI $(BIN)/python -m pytest -q tests/property $(ARGS) || exit 1; done
 
 kafka: .venv/installed-dev  ## run Apache Kafka in the foreground (needs Java 17 and Maven)
 	@exec $(BIN)/python -m tests.stack.kafka
