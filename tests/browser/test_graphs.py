@@ -92,13 +92,13 @@ def test_no_label_touches_anything_on_the_page(tab: Page, drawings: dict[str, Dr
 def test_measuring_notices_a_label_on_a_line(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
     graph = tab.locator(".graph")
-    graph.evaluate("(graph) => Plotly.restyle(graph.firstChild, {textposition: 'bottom center'})")
+    graph.evaluate("(graph) => Plotly.restyle(graph.querySelector('.js-plotly-plot'), {textposition: 'bottom center'})")
     assert graph.evaluate(MEASURE)["found"]
 
 
 def test_the_demo_fits_at_1280_without_scrolling(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue(), "services": samples.services(samples.FLOWS, samples.WAITING)})
-    for graph in tab.locator(".graph").all():
+    for graph in tab.locator(".cs-graph-stage").all():
         assert graph.evaluate("(graph) => graph.scrollWidth <= graph.clientWidth")
 
 
@@ -134,7 +134,7 @@ def test_clicking_a_step_says_which(tab: Page) -> None:
 
 def test_steps_can_be_walked_by_keyboard(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
-    tab.locator(".graph").focus()
+    tab.locator(".cs-graph-stage").focus()
     said = []
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         tab.keyboard.press(key)
@@ -155,7 +155,7 @@ def test_steps_can_be_walked_by_keyboard(tab: Page) -> None:
 
 def test_zoom_and_the_chosen_step_survive_an_update(tab: Page) -> None:
     show(tab, {"a": samples.overdue()})
-    tab.locator(".graph").focus()
+    tab.locator(".cs-graph-stage").focus()
     tab.keyboard.press("ArrowRight")
     box = tab.locator(".nsewdrag").bounding_box()
     assert box
@@ -163,7 +163,7 @@ def test_zoom_and_the_chosen_step_survive_an_update(tab: Page) -> None:
     tab.mouse.down()
     tab.mouse.move(box["x"] + 700, box["y"] + 300, steps=5)
     tab.mouse.up()
-    range_now = "document.querySelector('.graph').firstChild._fullLayout.xaxis.range.map(Math.round)"
+    range_now = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range.map(Math.round)"
     zoomed: Any = tab.evaluate(range_now)
     assert zoomed[0] > 50
     newer = show_newer(tab, samples.completed())
@@ -193,3 +193,10 @@ def test_hostile_names_are_text_and_nothing_else(tab: Page) -> None:
     assert tab.locator(".textpoint a, .textpoint tspan, .textpoint script").count() == 0
     assert tab.locator(".textpoint text", has_text="<b>Überweis").count()
     assert tab.locator(".textpoint text", has_text="--cs-ok").count()
+
+
+def test_every_graph_has_a_table_twin(tab: Page) -> None:
+    show(tab, {"overdue": samples.overdue()})
+    tab.locator("summary", has_text="As a table").click()
+    cells = tab.locator(".cs-graph-twin tr").nth(1).locator("td").all_inner_texts()
+    assert cells == ["OrderPlaced", "order", "event", "2026-11-20 12:01:43.120 UTC", "—"]

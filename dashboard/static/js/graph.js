@@ -15,6 +15,9 @@ export function draw(element, drawing) {
     graph = new Graph(element);
     graphs.set(element, graph);
   }
+  const text = JSON.stringify(drawing);
+  if (text === graph.text) return; // nothing new: leave what is there, with the hover label on it, alone
+  graph.text = text;
   graph.drawing = drawing;
   graph.render();
 }
@@ -24,17 +27,21 @@ class Graph {
     this.element = element;
     this.at = null; // id of the stop that the keyboard is on
     element.classList.add("cs-graph");
-    element.tabIndex = 0;
-    element.setAttribute("role", "application");
-    element.setAttribute("aria-roledescription", "graph");
-    this.plot = element.appendChild(document.createElement("div"));
-    this.ring = element.appendChild(document.createElement("div"));
-    this.ring.className = "cs-graph-ring";
+    this.stage = add(element, "div", "cs-graph-stage");
+    this.stage.tabIndex = 0;
+    this.stage.setAttribute("role", "application");
+    this.stage.setAttribute("aria-roledescription", "graph, walked with the arrow keys");
+    this.stage.setAttribute("aria-labelledby", element.getAttribute("aria-labelledby") ?? "");
+    this.plot = add(this.stage, "div");
+    this.ring = add(this.stage, "div", "cs-graph-ring");
     this.ring.hidden = true;
-    this.says = element.appendChild(document.createElement("div"));
-    this.says.className = "cs-graph-says";
+    this.says = add(element, "div", "cs-graph-says");
     this.says.setAttribute("aria-live", "polite");
-    element.addEventListener("keydown", (event) => this.key(event));
+    this.twin = add(element, "details", "cs-graph-twin");
+    add(this.twin, "summary").textContent = "As a table";
+    this.table = add(this.twin, "table");
+    this.twin.addEventListener("toggle", () => this.tabulate());
+    this.stage.addEventListener("keydown", (event) => this.key(event));
     this.sizes = new ResizeObserver(() => this.render());
     this.sizes.observe(element);
   }
@@ -63,6 +70,7 @@ class Graph {
       this.plot.on("plotly_unhover", () => this.element.classList.remove("cs-graph-answers"));
     }
     this.element.dataset.drawn = this.wanted;
+    this.tabulate();
     this.mark();
     this.tick();
   }
@@ -101,8 +109,20 @@ class Graph {
     this.ring.style.left = `${x}px`;
     this.ring.style.top = `${layout.yaxis.d2p(stop.y)}px`;
     if (!reveal) return;
-    const { scrollLeft, clientWidth } = this.element;
-    if (x < scrollLeft + 40 || x > scrollLeft + clientWidth - 40) this.element.scrollLeft = x - clientWidth / 2;
+    const { scrollLeft, clientWidth } = this.stage;
+    if (x < scrollLeft + 40 || x > scrollLeft + clientWidth - 40) this.stage.scrollLeft = x - clientWidth / 2;
+  }
+
+  /** Fills the table twin, while it is open. */
+  tabulate() {
+    if (!this.twin.open) return;
+    const { header, rows } = this.drawing.table;
+    const line = (tag) => (cells) => {
+      const row = document.createElement("tr");
+      for (const cell of cells) add(row, tag).textContent = cell;
+      return row;
+    };
+    this.table.replaceChildren(line("th")(header), ...rows.map(line("td")));
   }
 
   /** Sets the running clocks, in the figure (for the next drawing) and in what is drawn. */
@@ -117,6 +137,12 @@ class Graph {
       if (node && node.textContent !== words) node.textContent = words;
     }
   }
+}
+
+function add(parent, tag, name = "") {
+  const node = parent.appendChild(document.createElement(tag));
+  if (name) node.className = name;
+  return node;
 }
 
 /** A copy of the figure for this room: colours of the theme, channels stretched or everything a little smaller. */
