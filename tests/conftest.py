@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
-from pytest_django import Settings
+from django.db import connection
+from django.utils import timezone
+from pytest_django import DjangoDbBlocker, Settings
 
+from collector import partitions
 from dashboard.parts import broker as embedded_broker
 from dashboard.parts import postgres as embedded_postgres
 from dashboard.parts import redis as embedded_redis
@@ -39,6 +42,20 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: str) -> None:
     """pytest-django asks for this before it makes the test database: the server has to be there by then."""
+
+
+@pytest.fixture(scope="session")
+def day_tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The partitions of the tables that are kept by day."""
+    with django_db_blocker.unblock():
+        partitions.ensure_ahead(timezone.now().date())
+
+
+@pytest.fixture
+def empty_database(transactional_db: None, day_tables: None) -> None:
+    """A database in which what one process commits, others see. Django empties only the tables that it made itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(partitions.TABLES)}")
 
 
 @pytest.fixture(scope="session")

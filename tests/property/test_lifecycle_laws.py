@@ -1,0 +1,138 @@
+"""Laws that hold for every choreography and everything that can happen in it."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.correlation.causality import causality
+from collector.correlation.choreography import RuleBook
+from collector.correlation.events import Skeleton, in_order
+from collector.correlation.lifecycle import OPEN, evaluate
+from collector.correlation.pairing import pair
+from collector.correlation.reading import Reading
+from tests.builders import at, happened
+from tests.property.dances import TYPES, Happening, happenings, moments, rule_books
+from tests.property.reference import outcome, pairs
+
+
+def skeletons(found: list[Happening]) -> list[Skeleton]:
+    return [
+        happened(
+            event.kind,
+            event.time,
+            event.name,
+            stamped=event.stamped,
+            source=event.source,
+            topic=f"topic-{event.topic}",
+            offset=offset,
+            causes=event.causes,
+        )
+        for offset, event in enumerate(found)
+    ]
+
+
+events = happenings(copies=0).map(skeletons)
+marks = st.dictionaries(st.integers(0, 2), st.none() | moments.map(lambda when: at(2 * when)), min_size=1)
+readings = st.builds(
+    Reading, marks, st.dictionaries(st.sampled_from(TYPES), st.frozensets(st.integers(0, 2))), st.booleans()
+)
+abandonments = st.none() | moments.map(at)
+
+
+@given(events, rule_books(), readings, abandonments, st.randoms())
+@settings(max_examples=150)
+def test_the_order_of_arrival_makes_no_difference(
+    found: list[Skeleton], book: RuleBook, reading: Reading, abandoned: object, chance: object
+) -> None:
+    shuffled = list(found)
+    chance.shuffle(shuffled)
+    assert evaluate(found, book, reading, abandoned) == evaluate(shuffled, book, reading, abandoned)
+    choreography = book.choose(event.type for event in in_order(found))
+    assert causality(found, choreography) == causality(shuffled, choreography)
+
+
+@given(events, rule_books(), readings)
+@settings(max_examples=150)
+def test_answers_are_paired_as_the_obvious_way_pairs_them(
+    found: list[Skeleton], book: RuleBook, reading: Reading
+) -> None:
+    ordered = in_order(found)
+    choreography = book.choose(event.type for event in ordered)
+    paired = pair(ordered, choreography, book.limits.skew)
+    quick = [
+        (o.rule.key, tuple(trigger.key for trigger in o.triggers), o.answer and o.answer.key)
+        for o in paired.obligations
+        if not o.missing
+    ]
+    assert sorted(quick, key=repr) == sorted(pairs(ordered, choreography, book.limits.skew), key=repr)
+
+
+@given(events, rule_books())
+@settings(max_examples=150)
+def test_the_phase_and_what_is_awaited_are_as_the_obvious_way_finds_them(found: list[Skeleton], book: RuleBook) -> None:
+    state = evaluate(found, book, Reading({}))
+    choreography = book.choose(event.type for event in in_order(found))
+    phase, awaited = outcome(in_order(found), choreography, book.limits.skew)
+    assert state.phase == phase
+    assert sorted(
+        (entry.rule, entry.triggers) for entry in state.pending if entry.kind != "join" or entry.deadline
+    ) == [(key, triggers) for key, triggers in awaited if _timed_or_single(choreography, key)]
+
+
+def _timed_or_single(choreography, key: str) -> bool:
+    """A join that no time is set for looks like one that still waits for a trigger."""
+    rule = next(rule for rule in choreography.rules if rule.key == key)
+    return len(rule.after) == 1 or rule.within is not None or rule.compensates is not None
+
+
+@given(events, rule_books(), marks, moments)
+@settings(max_examples=100)
+def test_reading_further_only_ever_makes_more_overdue(
+    found: list[Skeleton], book: RuleBook, marks: dict, further: float
+) -> None:
+    now = Reading(marks)
+    later = Reading({topic: max(mark, at(2 * further)) if mark else mark for topic, mark in marks.items()})
+    before, after = evaluate(found, book, now), evaluate(found, book, later)
+    if after.ended_by == "silence":
+        return
+    overdue = {(entry.rule, entry.triggers) for entry in before.pending if entry.overdue and entry.kind != "timeout"}
+    assert overdue <= {(entry.rule, entry.triggers) for entry in after.pending if entry.overdue}
+
+
+@given(events, rule_books(), readings)
+@settings(max_examples=100)
+def test_a_state_changes_by_itself_only_at_its_next_check(
+    found: list[Skeleton], book: RuleBook, reading: Reading
+) -> None:
+    """The sweep may rely on it: until a watermark passes `next_check`, judging again comes to the same."""
+    state = evaluate(found, book, reading)
+    bound = state.next_check
+    later = Reading(
+        {
+            topic: mark if mark is None else (at(10_000) if bound is None else max(mark, _just_before(bound)))
+            for topic, mark in reading.watermarks.items()
+        },
+        reading.topics_of,
+        reading.from_start,
+    )
+    assert evaluate(found, book, later) == state
+
+
+def _just_before(moment):
+    return moment - (at(0.000001) - at(0))
+
+
+@given(events, rule_books(), readings, abandonments)
+@settings(max_examples=100)
+def test_a_state_is_of_one_piece(found: list[Skeleton], book: RuleBook, reading: Reading, abandoned: object) -> None:
+    state = evaluate(found, book, reading, abandoned)
+    overdue = [entry.deadline for entry in state.pending if entry.overdue]
+    assert state.overdue_since == min(overdue, default=None)
+    assert (state.ended_at is None) == (state.phase in OPEN)
+    assert (state.ended_by == "") == (state.phase in OPEN)
+    assert state.started_at <= state.last_event_at
+    assert state.phase not in ("abandoned", "failed") or not [e for e in state.pending if e.kind == "compensation"]
+    rules = {rule.key: rule for choreography in book.choreographies for rule in choreography.rules}
+    if state.phase not in OPEN:
+        assert all(rules[entry.rule].survives_end for entry in state.pending)
