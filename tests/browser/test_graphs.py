@@ -100,10 +100,10 @@ def test_colours_follow_the_theme(tab: Page) -> None:
 def test_a_running_clock_runs(tab: Page) -> None:
     tab.clock.install(time=samples.START + timedelta(seconds=172))
     show(tab, {"overdue": samples.overdue()})
-    tab.clock.pause_at(samples.START + timedelta(seconds=175))
-    tab.locator(".textpoint", has_text="waiting 2 min 51 s").wait_for()
+    tab.clock.pause_at(samples.START + timedelta(seconds=772))
+    tab.locator(".textpoint", has_text="waiting 12 min 48 s").wait_for()
     tab.clock.run_for(70_000)
-    tab.locator(".textpoint", has_text="waiting 4 min 01 s").wait_for()
+    tab.locator(".textpoint", has_text="waiting 13 min 58 s").wait_for()
 
 
 def test_clicking_a_step_says_which(tab: Page) -> None:
@@ -183,5 +183,6 @@ def test_hostile_names_are_text_and_nothing_else(tab: Page) -> None:
 def test_every_graph_has_a_table_twin(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
     tab.locator("summary", has_text="As a table").click()
+    tab.locator(".cs-graph-twin td").first.wait_for()
     cells = tab.locator(".cs-graph-twin tr").nth(1).locator("td").all_inner_texts()
     assert cells == ["OrderPlaced", "order", "event", "2026-11-20 12:01:43.120 UTC", "—"]
