@@ -60,7 +60,10 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
         marks += _badge(run, wiring)
         x, y = _middle(run, wiring)
         said = (wire_title(wiring.graph, run.wire), *wire_facts(run.wire, seconds))
-        hits.append(Hit(x, y - LIFT, 36, hover(*said), run.wire.data, run.wire.key))
+        hits += [
+            Hit(at, level, size, hover(*said), run.wire.data, f"{run.wire.key}-{n}")
+            for n, (at, level, size) in enumerate(((x, y, 2 * BADGE), _words(run, wiring)))
+        ]
         stops.append(Stop(run.wire.key, x, y, sentence(*said), run.wire.data))
     lines = [line for run in runs for line in _lines(run, seconds)]
     top = min(item.y - item.above for item in wiring.items) - MARGIN
@@ -138,6 +141,15 @@ def _middle(run: Run, wiring: Wiring) -> tuple[float, float]:
     item = wiring.items[run.label]
     left, right = wiring.zones[item.column]
     return (right - BADGE if run.turns else (left + right) / 2, item.y)
+
+
+def _words(run: Run, wiring: Wiring) -> tuple[float, float, float]:
+    """The middle of a wire's texts, and how far around it they answer to the pointer."""
+    item = wiring.items[run.label]
+    left, right = wiring.zones[item.column]
+    if run.turns:
+        return ((left + right - BADGE - TURN) / 2, item.y, 2 * TURN)
+    return ((left + right) / 2, item.y - LIFT - (TEXT_LINE / 2 if run.wire.named else 0), 2 * TEXT_LINE)
 
 
 def _badge(run: Run, wiring: Wiring) -> list[Mark]:

@@ -117,6 +117,19 @@ def test_clicking_a_step_says_which(tab: Page) -> None:
     assert tab.evaluate("chosen[0]") == {"kind": "event", "source": "/services/payment", "id": "PaymentAuthorized"}
 
 
+def test_pointing_at_a_badge_tells_and_clicking_it_opens(tab: Page) -> None:
+    show(tab, {"services": samples.services(samples.FLOWS, samples.WAITING)})
+    place = tab.locator(".textpoint", has_text="317").bounding_box()
+    assert place
+    tab.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2, steps=3)
+    told = tab.locator(".hoverlayer .hovertext")
+    told.wait_for()
+    assert "317 wait for ShipmentDispatched, 17 of them overdue" in (told.text_content() or "")
+    tab.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    tab.wait_for_function("chosen.length")
+    assert tab.evaluate("chosen[0].awaited") == ["ShipmentDispatched"]
+
+
 def test_steps_can_be_walked_by_keyboard(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
     tab.locator(".cs-graph-stage").focus()
