@@ -14,7 +14,7 @@ POLICY = "; ".join(  # noqa: FLY002 - a line for each, with its reason
     [
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # Plotly places its elements with style attributes
+        "style-src 'self'",
         "img-src 'self' data: blob:",  # icons within style sheets; figures saved as images
         "font-src 'self'",
         "connect-src 'self'",

@@ -1,0 +1,272 @@
+"""The pages in a browser: they say what is so, follow what happens without a reload, and can be used by everybody."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from collector.publish import Publisher
+from tests.browser.conftest import Site
+from tests.builders import cloud_event
+from tests.feeding import Feed
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+ALL = ["/", "/?view=events", "/transactions", "/transactions/stuck-1", "/alerts", "/ingestion"]
+LIVE = re.compile("Live")
+
+
+@pytest.fixture
+def company(feed: Feed) -> Feed:
+    """Some of everything."""
+    for number in range(3):
+        feed.order(f"done-{number}", ago=30 + number)
+        feed.order(f"stuck-{number}", steps=2, ago=60 + number)
+    feed.declined("declined", ago=40)
+    feed.order("running", steps=1, ago=1)
+    feed.raw(value=b"{no")
+    feed.read()
+    return feed
+
+
+def opened(page: Page, site: Site, address: str) -> None:
+    page.goto(site.url + address)
+    expect(page.locator("#connection")).to_have_text(LIVE)
+
+
+def same_page(page: Page) -> None:
+    """Marks the document: a reload would lose the mark."""
+    page.evaluate("window.notReloaded = true")
+
+
+def test_overview_follows_what_happens(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/")
+    same_page(page)
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    expect(page.get_by_role("link", name="Stuck 3", exact=True)).to_be_visible()
+    page.get_by_role("link", name="done-0").focus()
+    page.evaluate("scrollTo(0, 120)")
+    company.order("newcomer", steps=1, ago=0.5)
+    company.order("stuck-9", steps=2, ago=60)
+    company.read()
+    publisher.tell(["newcomer", "stuck-9"], alerts=True)
+    expect(page.get_by_role("link", name="newcomer")).to_be_visible(timeout=2_000)
+    expect(page.locator(".alert-row b")).to_have_text("4 transactions wait for StockReserved from inventory")
+    expect(page.get_by_role("link", name="done-0")).to_be_focused()
+    assert page.evaluate("scrollY") == 120
+    assert page.evaluate("window.notReloaded")
+
+
+def test_transaction_follows_what_happens(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/transactions/stuck-1")
+    same_page(page)
+    statement = page.locator("#statement")
+    expect(statement).to_contain_text("Waiting for StockReserved from inventory — ")
+    said = statement.inner_text()
+    expect(statement).not_to_have_text(said)  # the clock runs
+    expect(page.locator("#graph")).to_have_attribute("data-drawn", re.compile(".+"))
+    company.event("stuck-1", "StockReserved", "inventory", 0.2, ["OrderPlaced"])
+    company.read()
+    publisher.tell(["stuck-1"], alerts=True)
+    expect(statement).to_contain_text("Waiting for ShipmentScheduled from shipping, due in", timeout=2_000)
+    expect(page.locator("tr[data-event]")).to_have_count(3)
+    assert page.evaluate("window.notReloaded")
+
+
+def test_events_are_inspected_by_pointer_keyboard_and_address(
+    page: Page, site: Site, company: Feed, publisher: Publisher
+) -> None:
+    assert company
+    opened(page, site, "/transactions/done-1")
+    title = page.locator("#inspector h2")
+    expect(title).to_have_text("OrderCompleted")
+    page.get_by_role("link", name="PaymentAuthorized", exact=True).click()
+    expect(title).to_have_text("PaymentAuthorized")
+    expect(page.locator("tr[data-kept-shown]")).to_contain_text("PaymentAuthorized")
+    assert "event=done-1%2FPaymentAuthorized" in page.url
+    expect(page.locator("#graph")).to_have_attribute("data-drawn", re.compile(".+"))
+    page.locator("#graph .cs-graph-stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(title).to_have_text("OrderPlaced")
+    page.reload()
+    expect(title).to_have_text("OrderPlaced")
+    publisher.tell(["done-1"], alerts=False)
+    expect(page.locator("tr[data-kept-shown]")).to_contain_text("OrderPlaced")
+
+
+def test_keys(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    opened(page, site, "/transactions?status=stuck")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="stuck-0")).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.get_by_role("link", name="stuck-1")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.type("stuck-2")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("stuck-2")
+
+
+def test_filters_are_in_the_address(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    opened(page, site, "/transactions")
+    page.get_by_label("With an event of type").fill("PaymentDeclined")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("[data-row]")).to_have_count(1)
+    assert page.url == f"{site.url}/transactions?event_type=PaymentDeclined"
+
+
+def test_new_transactions_are_announced_not_shoved_in(
+    page: Page, site: Site, company: Feed, publisher: Publisher
+) -> None:
+    opened(page, site, "/transactions")
+    rows = page.locator("[data-row]")
+    before = rows.count()
+    company.order("newcomer", steps=1, ago=0.1)
+    company.read()
+    publisher.tell(["newcomer"], alerts=False)
+    page.get_by_role("button", name="Show what is new").click()
+    expect(rows).to_have_count(before + 1)
+
+
+def test_a_lost_connection_shows_heals_and_catches_up(page: Page, site: Site, company: Feed) -> None:
+    opened(page, site, "/")
+    same_page(page)
+    site.stop()
+    expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    company.order("meanwhile", steps=1, ago=0.1)
+    company.read()
+    site.start()
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
+    expect(page.get_by_role("link", name="meanwhile")).to_be_visible(timeout=3_000)
+    assert page.evaluate("window.notReloaded")
+
+
+def test_hidden_tabs_rest_and_catch_up(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/")
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    company.order("meanwhile", steps=1, ago=0.1)
+    company.read()
+    publisher.tell(["meanwhile"], alerts=False)
+    page.wait_for_timeout(1_000)  # nothing is to happen: there is nothing to wait for
+    assert asked == []
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_role("link", name="meanwhile")).to_be_visible(timeout=2_000)
+
+
+def test_colours_follow_the_choice_and_the_system(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    page.emulate_media(color_scheme="dark")
+    opened(page, site, "/")
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-bs-theme", "dark")
+    page.emulate_media(color_scheme="light")
+    expect(root).to_have_attribute("data-bs-theme", "light")
+    button = page.locator("#theme")
+    button.click()
+    button.click()
+    expect(root).to_have_attribute("data-bs-theme", "dark")
+    page.reload()
+    expect(root).to_have_attribute("data-bs-theme", "dark")
+    expect(button).to_have_attribute("aria-label", "Colours: dark")
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1600])
+def test_nothing_is_wider_than_the_page(page: Page, site: Site, company: Feed, width: int) -> None:
+    assert company
+    page.set_viewport_size({"width": width, "height": 900})
+    for address in ALL:
+        opened(page, site, address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]
+    .filter(element => element.checkVisibility() && !(element.textContent.trim() || element.ariaLabel || element.title
+        || [...(element.labels ?? [])].some(label => label.textContent.trim())))
+    .map(element => element.outerHTML)"""
+TWICE = """() => [...document.querySelectorAll("[id]")].map(element => element.id)
+    .filter((id, index, all) => all.indexOf(id) !== index)"""
+
+
+def test_everything_has_a_name_and_a_landmark(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    for address in ALL:
+        opened(page, site, address)
+        assert page.evaluate(UNNAMED) == [], address
+        assert page.evaluate(TWICE) == [], address
+        for role in ("banner", "main", "contentinfo", "search"):
+            assert page.get_by_role(role).count() == 1, (address, role)  # type: ignore[arg-type]
+        assert page.locator("h1").count() == 1
+
+
+CONTRASTS = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => {
+        const [r, g, b] = colour.map(value => value / 255).map(
+            value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (element) => {
+        for (; element; element = element.parentElement) {
+            const colour = rgba(getComputedStyle(element).backgroundColor);
+            if (colour[3] === 255) return colour;
+        }
+        return [255, 255, 255, 255];
+    };
+    const poor = [];
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode());) {
+        const element = node.parentElement;
+        if (!node.data.trim() || !element.checkVisibility() || element.closest("svg, .visually-hidden")) continue;
+        const [one, other] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (contrast < 4.5) poor.push(`${contrast.toFixed(2)} ${element.className} ${node.data.trim()}`);
+    }
+    return poor;
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_text_can_be_read(page: Page, site: Site, company: Feed, theme: str) -> None:
+    assert company
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for address in ALL:
+        opened(page, site, address)
+        assert page.evaluate(CONTRASTS) == [], address
+
+
+def test_hostile_texts_stay_texts(page: Page, site: Site, feed: Feed) -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    headers = cloud_event(hostile, hostile, hostile, f"/services/{hostile}", feed.now)
+    feed.raw(*headers, value=hostile.encode())
+    feed.read()
+    opened(page, site, f"/transactions/{quote(hostile, safe='')}")
+    expect(page.locator("#graph")).to_have_attribute("data-drawn", re.compile(".+"))
+    expect(page.locator("h1")).to_contain_text("<script>alert(1)")
+    opened(page, site, "/")
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    assert page.locator("main script, main img").count() == 0
+
+
+def test_documentation_of_the_api_needs_no_exception_from_the_policy(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/api/docs")
+    expect(page.get_by_text("/api/transactions", exact=True)).to_be_visible()
+    assert "'unsafe" not in page.request.get(f"{site.url}/api/docs").headers["content-security-policy"]
