@@ -1,10 +1,15 @@
-"""poll → decode → store → publish → commit, on one screen."""
+"""poll → decode → store → publish → commit, on one screen.
+
+Two threads take turns: while one batch is being stored, the next is read and decoded. Should storing fail, what
+was read ahead is refused by the database (its positions lie beyond stored progress), so that it cannot slip through.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 from django.db import Error, connection
@@ -15,7 +20,7 @@ from collector.decoding import decode
 from collector.kafka import Cluster, KafkaFailure, Source, Span
 from collector.publish import Publisher
 from collector.rules import registered
-from collector.store import Behind, Written
+from collector.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +32,7 @@ SWEEP_LATE = timedelta(seconds=5)
 
 
 class Pipeline:
-    """A collector: reads what it is assigned, and stores it. Not thread-safe.
+    """A collector: reads what it is assigned, and stores it.
 
     Whatever fails in the database, all partitions are held and located anew from stored progress, so that nothing is
     lost and nothing is counted twice; polling goes on meanwhile, so that the membership in the group lives.
@@ -45,6 +50,8 @@ class Pipeline:
     ) -> None:
         self._source, self._cluster, self._cluster_id = source, cluster, cluster_id
         self._name, self._writer, self._config, self._publisher = name, writer, config, publisher
+        self._storing = ThreadPoolExecutor(1, "store")
+        self._underway: tuple[list[Span], Future[Written]] | None = None
         self._beat_at = 0.0
         self._retry_at = 0.0
         self._events = 0
@@ -54,47 +61,69 @@ class Pipeline:
         while not stopping():
             self.step()
 
-    def step(self) -> Written | None:
-        """One turn; returns what was stored, if anything was read."""
-        if time.monotonic() < self._retry_at:
-            self._source.poll(BATCH, WAIT)
-            return None
-        written = None
-        try:
-            self._locate()
-            spans = self._source.poll(BATCH, WAIT)
-            if spans:
-                written = self._store(spans)
-            self._alive()
-        except Error as error:
-            logger.warning("the database is away; reading waits: %s", str(error).strip())
-            connection.close()
-            self._source.hold(self._source.positions)
-            self._retry_at = time.monotonic() + RETRY
-        return written
+    def close(self) -> None:
+        """Waits for the batch that is underway."""
+        self._settle()
+        self._storing.submit(_hang_up).result()
+        self._storing.shutdown()
+
+    def step(self) -> None:
+        """One turn: reads a batch while the one before is being stored, and hands it over."""
+        away = time.monotonic() < self._retry_at
+        if not away:
+            self._guard(self._locate)
+        spans = self._source.poll(BATCH, WAIT)
+        decoded = [(record, decode(record)) for span in spans for record in span.records]
+        if self._settle() and spans and not away:
+            self._underway = spans, self._storing.submit(self._store, spans, decoded)
+        if not away:
+            self._guard(self._alive)
 
     def _locate(self) -> None:
-        if not self._source.unlocated:
+        if not self._source.unlocated or not self._settle():
             return
         try:
             self._source.start(progress.locate(self._cluster, self._cluster_id, self._source.unlocated))
         except KafkaFailure as failure:
             logger.warning("the brokers do not say where partitions begin and end; asking again: %s", failure)
 
-    def _store(self, spans: list[Span]) -> Written | None:
-        decoded = [(record, decode(record)) for span in spans for record in span.records]
-        try:
-            written = store.write(spans, decoded, registered(self._config().rulebook), self._writer)
-        except Behind as behind:
-            logger.info("%s; reading again from there", behind)
-            # the whole batch was given up, so all of it has to be read again
-            self._source.hold((span.topic.name, span.partition) for span in spans)
-            return None
+    def _store(self, spans: list[Span], decoded: list[Decoded]) -> Written:
+        """Runs in the storing thread."""
+        written = store.write(spans, decoded, registered(self._config().rulebook), self._writer)
         if written.changed:
             self._publisher.tell(written.changed, written.alerts)
-        self._source.commit(spans)
-        self._events += written.events
         return written
+
+    def _settle(self) -> bool:
+        """Waits for the batch underway; False where it was not stored, so that what was read since is void as well."""
+        if self._underway is None:
+            return True
+        spans, future = self._underway
+        self._underway = None
+        try:
+            self._events += future.result().events
+        except Behind as behind:
+            logger.info("%s; reading again from there", behind)
+            self._source.hold(self._source.positions)
+            return False
+        except Error as error:
+            self._away(error)
+            return False
+        self._source.commit(spans)
+        return True
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Error as error:
+            self._away(error)
+
+    def _away(self, error: Error) -> None:
+        logger.warning("the database is away; reading waits: %s", str(error).strip())
+        _hang_up()
+        self._storing.submit(_hang_up)
+        self._source.hold(self._source.positions)
+        self._retry_at = time.monotonic() + RETRY
 
     def _alive(self) -> None:
         """Once a second: says that it lives, and sweeps where nobody else has for a while."""
@@ -113,3 +142,8 @@ class Pipeline:
         if swept is None or swept > SWEEP_LATE:
             found = deadlines.sweep(registered(self._config().rulebook))
             self._publisher.tell(found.changed, found.alerts)
+
+
+def _hang_up() -> None:
+    """Closes the calling thread's connection to the database; the next query makes a new one."""
+    connection.close()

@@ -87,6 +87,7 @@ class Command(BaseCommand):
         except KafkaFailure as failure:
             raise CommandError(f"Kafka refused: {failure.args[0]}") from failure
         finally:
+            pipeline.close()
             source.close()
             watermarks.close()
             publisher.close()
