@@ -13,5 +13,8 @@ os.environ["CHOREOSCOPE_VAR"] = str(place.VAR)
 os.environ["SECRET_KEY"] = "a key for tests, and for tests alone"
 
 from dashboard.settings import *  # noqa: E402, F403
+from dashboard.settings import STATIC_ROOT  # noqa: E402
+
+STATIC_ROOT.mkdir(parents=True)  # empty: the tests' static files come from where they lie
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

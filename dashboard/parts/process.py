@@ -39,7 +39,7 @@ class Launcher:
         *,
         environment: Mapping[str, str] | None = None,
         owner: tuple[int, int] | None = None,
-        death_signal: signal.Signals = signal.SIGTERM,
+        death_signal: signal.Signals = signal.SIGKILL,
         quiet: bool = False,  # noqa: ARG002 - for those who show what processes say
     ) -> subprocess.Popen[str]:
         """Start a command, as `owner` (user and group id) where given; it gets `death_signal` should we die.
@@ -98,7 +98,7 @@ def spawn(
     *,
     environment: Mapping[str, str] | None = None,
     owner: tuple[int, int] | None = None,
-    death_signal: signal.Signals = signal.SIGTERM,
+    death_signal: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[str]:
     """Start a command with both its outputs at the file descriptor `output` (or subprocess.PIPE)."""
     who = f"{owner[0]}:{owner[1]}" if owner else ""

@@ -46,7 +46,7 @@ class Supervisor(Launcher):
         *,
         environment: Mapping[str, str] | None = None,
         owner: tuple[int, int] | None = None,
-        death_signal: signal.Signals = signal.SIGTERM,
+        death_signal: signal.Signals = signal.SIGKILL,
         quiet: bool = False,
     ) -> subprocess.Popen[str]:
         process = spawn(command, subprocess.PIPE, environment=environment, owner=owner, death_signal=death_signal)

@@ -43,6 +43,9 @@ class Demo:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             yield process
+        except BaseException as error:
+            error.add_note(f"The demo said:\n{self.said()[-8000:]}")
+            raise
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -53,7 +56,7 @@ class Demo:
     def await_ready(self, process: subprocess.Popen[bytes]) -> None:
         def ready() -> bool:
             if process.poll() is not None:
-                pytest.fail(f"The demo ended with status {process.returncode}:\n{self.said()[-4000:]}")
+                pytest.fail(f"The demo ended with status {process.returncode}.")
             return "Choreoscope is ready" in self.said()
 
         poll_until(ready, 90, "the demo to be ready")
