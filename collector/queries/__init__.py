@@ -5,7 +5,7 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 
 from collector.queries.bounds import Bounded
 from collector.queries.filters import BadParameter, TransactionFilter
-from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, waiting
+from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
 from collector.queries.ingestion import Ingestion, Keyset, ingestion, lag, uncorrelated, undecodable
 from collector.queries.keysets import keyset
 from collector.queries.overview import Figures, Slot, figures, over_time
@@ -42,6 +42,7 @@ __all__ = [
     "page",
     "parts",
     "payload",
+    "remembered",
     "uncorrelated",
     "undecodable",
     "waiting",

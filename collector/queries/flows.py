@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +37,10 @@ class FlowEdge:
     last_at: datetime
     p50: float | None = None
     p95: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        return (self.choreography, self.source_type, self.source_service, self.target_type, self.target_service)
 
 
 @dataclass(frozen=True)
@@ -76,23 +82,17 @@ class WaitingStep:
     overdue: Bounded
 
 
-# Summed in the database: only distinct edges come back, however many collectors wrote them.
 _EDGES = f"""
-WITH remembered AS (
-    SELECT choreography, source_type, source_service, target_type, target_service, min(topic) AS topic,
-           coalesce(sum(count) FILTER (WHERE bucket > %(since)s), 0)::bigint AS count,
-           max(bucket) AS last_at, min(bucket) FILTER (WHERE bucket > %(since)s) AS first_at
-    FROM collector_flow WHERE bucket > %(remembered)s
-    GROUP BY 1, 2, 3, 4, 5 ORDER BY 7 DESC LIMIT {_MOST_EDGES}),
-durations AS (
-    SELECT choreography, source_type, source_service, target_type, target_service, jsonb_object_agg(key, n) AS counts
-    FROM (SELECT choreography, source_type, source_service, target_type, target_service, key, sum(value::bigint) AS n
-          FROM collector_flow, jsonb_each_text(durations) WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4, 5, 6) AS summed
-    GROUP BY 1, 2, 3, 4, 5)
-SELECT choreography, source_type, source_service, target_type, target_service, topic, count, last_at, first_at,
-       coalesce(counts, '{{}}')::text
-FROM remembered LEFT JOIN durations USING (choreography, source_type, source_service, target_type, target_service)
-ORDER BY 1, 2, 3, 4, 5
+SELECT choreography, source_type, source_service, target_type, target_service, min(topic),
+       sum(count)::bigint AS total, min(bucket), max(bucket), jsonb_agg(durations)::text
+FROM collector_flow WHERE bucket > %(since)s
+GROUP BY 1, 2, 3, 4, 5 ORDER BY total DESC LIMIT {_MOST_EDGES}
+"""
+
+_REMEMBERED = f"""
+SELECT choreography, source_type, source_service, target_type, target_service, min(topic), max(bucket)
+FROM collector_flow WHERE bucket > %(since)s
+GROUP BY 1, 2, 3, 4, 5 ORDER BY sum(count) DESC LIMIT {_MOST_EDGES}
 """
 
 # Overdue ones are counted for each waiting step and only so far, so that a million stuck ones cost no page its second.
@@ -108,36 +108,41 @@ ORDER BY 1, 2
 """
 
 
-def flow_map(now: datetime) -> FlowMap:
-    """One query."""
-    found = rows(_EDGES, {"since": now - WINDOW, "remembered": now - REMEMBERED})
-    first = min((row[8] for row in found if row[8]), default=now)
+def flow_map(now: datetime, remembered: Iterable[FlowEdge] = ()) -> FlowMap:
+    """One query. `remembered`: edges that stay on the map though nothing went over them within the window."""
+    found = rows(_EDGES, {"since": now - WINDOW})
+    first = min((row[7] for row in found), default=now)
     seconds = max((now - max(first, now - WINDOW)).total_seconds(), _BUCKET.total_seconds())
-    edges = tuple(_edge(row, now) for row in found)
+    edges = {edge.key: edge for edge in remembered}
+    edges |= {edge.key: edge for edge in (_edge(row, now) for row in found)}
+    ordered = [edges[key] for key in sorted(edges)]
     return FlowMap(
         at=now,
         seconds=seconds,
-        edges=tuple(edge for edge in edges if edge.source_type),
-        events=tuple(edge for edge in edges if not edge.source_type),
+        edges=tuple(edge for edge in ordered if edge.source_type),
+        events=tuple(edge for edge in ordered if not edge.source_type),
     )
+
+
+def remembered(now: datetime) -> tuple[FlowEdge, ...]:
+    """The edges of the last hour, their counts left out. One query, which reads much: for once a minute."""
+    found = rows(_REMEMBERED, {"since": now - REMEMBERED})
+    return tuple(FlowEdge(**_named(row), count=0, last_at=min(row[6] + _BUCKET, now)) for row in found)
 
 
 def _edge(row: tuple[Any, ...], now: datetime) -> FlowEdge:
-    choreography, source_type, source_service, target_type, target_service, topic, count, last_at, _, counts = row
-    durations = msgspec.json.decode(counts, type=dict[int, int])
-    last = min(last_at + _BUCKET, now)
-    return FlowEdge(
-        choreography,
-        source_type,
-        source_service,
-        target_type,
-        target_service,
-        topic,
-        count,
-        last,
-        p50=quantile(durations, 0.5),
-        p95=quantile(durations, 0.95),
-    )
+    count, _, last_at, merged = row[6:]
+    durations: Counter[int] = Counter()
+    for counts in msgspec.json.decode(merged, type=list[dict[int, int]]):
+        for bucket, number in counts.items():
+            durations[bucket] += number
+    p50, p95 = quantile(durations, 0.5), quantile(durations, 0.95)
+    return FlowEdge(**_named(row), count=count, last_at=min(last_at + _BUCKET, now), p50=p50, p95=p95)
+
+
+def _named(row: tuple[Any, ...]) -> dict[str, Any]:
+    names = ("choreography", "source_type", "source_service", "target_type", "target_service", "topic")
+    return dict(zip(names, row, strict=False))
 
 
 def waiting() -> list[WaitingStep]:

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from collector.correlation.state import Pending, StoredState
-from collector.models import OPEN_PHASES, Event, Overdue, Transaction
+from collector.models import OPEN_PHASES, Overdue, Transaction
 from collector.queries.bounds import encode_cursor, rows
 from collector.queries.filters import STUCK, TransactionFilter
 
@@ -38,6 +39,17 @@ class Row:
         return max(0, self.transaction.event_count - len(self.steps))
 
 
+class Candidate(NamedTuple):
+    """What is read of a transaction to see whether it fits."""
+
+    id: int
+    day: date
+    started_at: datetime
+    ended_at: datetime | None
+    phase: str
+    overdue_since: datetime | None
+
+
 @dataclass(frozen=True)
 class Page:
     """`next` continues the list. `looked_back_to`: an incomplete page, because LOOKED_AT transactions were looked into;
@@ -49,17 +61,22 @@ class Page:
 
 
 def page(wanted: TransactionFilter) -> Page:
-    """Newest first. At most three queries."""
+    """Newest first. Two queries; at most five where transactions have to be looked into."""
     ordered = _indexed(wanted).order_by("-started_at", "-id")
-    found = list(_looked_into(ordered, wanted)[: wanted.limit + 1])
+    if not _needs_looking(wanted):
+        found = list(ordered[: wanted.limit + 1])
+        kept = found[: wanted.limit]
+        following = encode_cursor(kept[-1].started_at, kept[-1].id) if len(found) > wanted.limit else None
+        return Page(_with_steps(kept), following)
+    candidates = [Candidate(*row) for row in ordered.values_list(*Candidate._fields)[:LOOKED_AT]]
+    found = _looked_into(candidates, wanted)
     kept = found[: wanted.limit]
-    following = encode_cursor(kept[-1].started_at, kept[-1].id) if len(found) > wanted.limit else None
-    looked_back_to = None
-    if following is None and _needs_looking(wanted):
-        last = ordered.values_list("started_at", "id")[LOOKED_AT - 1 : LOOKED_AT]
-        for looked_back_to, key in last:
-            following = encode_cursor(looked_back_to, key)
-    return Page(_with_steps(kept), following, looked_back_to)
+    if len(found) > wanted.limit:
+        return Page(_with_steps(kept), encode_cursor(kept[-1].started_at, kept[-1].id))
+    if len(candidates) < LOOKED_AT:
+        return Page(_with_steps(kept), None)
+    last = candidates[-1]
+    return Page(_with_steps(kept), encode_cursor(last.started_at, last.id), last.started_at)
 
 
 def newest(limit: int, status: str = "") -> list[Row]:
@@ -77,8 +94,10 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
         found = found.filter(choreography=wanted.choreography)
     if wanted.status:
         found = _of_status(found, wanted)
-    if wanted.phase:
-        found = found.filter(phase=wanted.phase, ended_at__isnull=wanted.phase in OPEN_PHASES)
+    if wanted.phase in OPEN_PHASES:
+        found = found.filter(ended_at=None)
+    elif wanted.phase:
+        found = found.filter(phase=wanted.phase, ended_at__isnull=False)
     if wanted.waiting_for:
         found = found.filter(ended_at=None)
     if wanted.q:
@@ -97,36 +116,70 @@ def _of_status(found: QuerySet[Transaction], wanted: TransactionFilter) -> Query
             overdue = overdue.filter(awaited=wanted.waiting_for)
         return found.filter(ended_at=None, id__in=overdue)
     if wanted.status in OPEN_PHASES:
-        return found.filter(phase=wanted.status, ended_at=None, overdue_since=None)
+        return found.filter(ended_at=None)
     return found.filter(phase=wanted.status, ended_at__isnull=False)
 
 
 def _needs_looking(wanted: TransactionFilter) -> bool:
-    return bool(wanted.service or wanted.event_type or wanted.min_duration or _waits_unindexed(wanted))
+    """No index knows events, durations, what is awaited short of being overdue, and how open ones stand."""
+    return bool(
+        wanted.service
+        or wanted.event_type
+        or wanted.min_duration
+        or wanted.status in OPEN_PHASES
+        or wanted.phase in OPEN_PHASES
+        or _waits_unindexed(wanted)
+    )
 
 
 def _waits_unindexed(wanted: TransactionFilter) -> bool:
     return bool(wanted.waiting_for) and wanted.status != STUCK
 
 
-def _looked_into(ordered: QuerySet[Transaction], wanted: TransactionFilter) -> QuerySet[Transaction]:
-    """What no index knows, among the next LOOKED_AT transactions."""
-    if not _needs_looking(wanted):
-        return ordered
-    found = Transaction.objects.filter(id__in=ordered.values("id")[:LOOKED_AT]).order_by("-started_at", "-id")
+def _looked_into(candidates: Sequence[Candidate], wanted: TransactionFilter) -> list[Transaction]:
+    """Those of the candidates that fit in what no index knows: `limit` of them and one more. Two or three queries."""
+    fitting = [candidate for candidate in candidates if _fits(candidate, wanted)]
+    ids = [candidate.id for candidate in fitting]
     if wanted.service or wanted.event_type:
-        events = Event.objects.filter(day=OuterRef("day"), transaction=OuterRef("id"))
-        if wanted.service:
-            events = events.filter(service=wanted.service)
-        if wanted.event_type:
-            events = events.filter(type=wanted.event_type)
-        found = found.filter(Exists(events))
-    if wanted.min_duration:
-        found = found.filter(ended_at__gte=F("started_at") + wanted.min_duration)
+        ids = _with_event(fitting, wanted)
     if _waits_unindexed(wanted):
         expect = [name.strip() for name in wanted.waiting_for.split(" or ")]
-        found = found.filter(state__contains={"pending": [{"expect": expect}]})
-    return found
+        waiting = Transaction.objects.filter(id__in=ids, state__contains={"pending": [{"expect": expect}]})
+        awaited = set(waiting.values_list("id", flat=True))
+        ids = [key for key in ids if key in awaited]
+    return list(Transaction.objects.filter(id__in=ids[: wanted.limit + 1]).order_by("-started_at", "-id"))
+
+
+def _fits(candidate: Candidate, wanted: TransactionFilter) -> bool:
+    if wanted.status in OPEN_PHASES and (candidate.phase != wanted.status or candidate.overdue_since):
+        return False
+    if wanted.phase in OPEN_PHASES and candidate.phase != wanted.phase:
+        return False
+    if wanted.min_duration:
+        return candidate.ended_at is not None and candidate.ended_at - candidate.started_at >= wanted.min_duration
+    return True
+
+
+# Lateral, so that each transaction's own events are looked at by their key: joined, whole days of events would be.
+_WITH_EVENT = """
+SELECT wanted.id FROM unnest(%(days)s::date[], %(ids)s::bigint[]) WITH ORDINALITY AS wanted (day, id, place)
+CROSS JOIN LATERAL (
+    SELECT 1 FROM collector_event e
+    WHERE e.day = wanted.day AND e.transaction = wanted.id
+      AND (%(type)s = '' OR e.type = %(type)s) AND (%(service)s = '' OR e.service = %(service)s) LIMIT 1) AS event
+ORDER BY place
+"""
+
+
+def _with_event(candidates: Sequence[Candidate], wanted: TransactionFilter) -> list[int]:
+    """Those with an event of the type, from the service. One query."""
+    parameters = {
+        "days": [candidate.day for candidate in candidates],
+        "ids": [candidate.id for candidate in candidates],
+        "type": wanted.event_type,
+        "service": wanted.service,
+    }
+    return [key for (key,) in rows(_WITH_EVENT, parameters)]
 
 
 _STEPS = f"""

@@ -25,6 +25,8 @@ _NEWEST = 12
 _MOST_ALERTS = 6
 _SLOWLY = 2.0
 """Seconds that sums over minutes may be old."""
+_VERY_SLOWLY = 60.0
+"""Seconds until the map learns which edges it may forget."""
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -47,7 +49,8 @@ def drawings(request: HttpRequest) -> HttpResponse:
 
 
 def flow_map() -> queries.FlowMap:
-    return shared.get("flows", _SLOWLY, lambda: queries.flow_map(timezone.now()))
+    remembered = shared.get("remembered", _VERY_SLOWLY, lambda: queries.remembered(timezone.now()))
+    return shared.get("flows", _SLOWLY, lambda: queries.flow_map(timezone.now(), remembered))
 
 
 def _map(view: str, choreography: str) -> Drawing:

@@ -83,6 +83,16 @@ class TestLists:
         assert sorted(ids(wanted(phase="running"))) == ["running", "stuck"]
         assert ids(wanted(status="failed")) == []
 
+    @pytest.mark.parametrize("count", [1, 20])
+    def test_cost_of_looking_does_not_grow(
+        self, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(count):
+            feed.declined(f"order-{number}", ago=100 + number)
+        feed.read()
+        with django_assert_num_queries(4):
+            assert len(ids(wanted(event_type="PaymentDeclined", service="payment", min_duration="1s"))) == count
+
     def test_filters(self, feed: Feed) -> None:
         feed.order("a-1", ago=7200)
         feed.declined("a-2", ago=100)
@@ -210,8 +220,8 @@ class TestOverview:
         for number in range(orders):
             feed.order(f"order-{number}", ago=10)
         feed.read()
-        with django_assert_num_queries(1):
-            flow_map = queries.flow_map(timezone.now())
+        with django_assert_num_queries(2):
+            flow_map = queries.flow_map(timezone.now(), queries.remembered(timezone.now()))
         placed = flow_map.between(("OrderPlaced",), ("PaymentAuthorized", "PaymentDeclined"))
         assert placed is not None
         assert (placed.source_service, placed.target_service, placed.count) == ("order", "payment", orders)
@@ -219,6 +229,16 @@ class TestOverview:
         assert {edge.target_type: edge.count for edge in flow_map.events} == {name: orders for name, _, _ in HAPPY}
         assert flow_map.last_heard("payment") is not None
         assert flow_map.last_heard("nobody") is None
+
+    def test_the_map_remembers_for_an_hour(self, feed: Feed) -> None:
+        feed.order("order", ago=10)
+        feed.read()
+        later = timezone.now() + timedelta(minutes=20)
+        assert queries.flow_map(later).edges == ()
+        kept = queries.flow_map(later, queries.remembered(later))
+        assert len(kept.edges) == 8
+        assert {edge.count for edge in kept.edges} == {0}
+        assert queries.remembered(later + timedelta(hours=1)) == ()
 
     def test_waiting_steps_with_their_overdue(self, feed: Feed) -> None:
         feed.order("late", steps=2, ago=60)
