@@ -61,11 +61,15 @@ class Demo:
 
         poll_until(ready, 90, "the demo to be ready")
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def ask(self, path: str) -> tuple[http.client.HTTPResponse, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("GET", path)
         response = connection.getresponse()
-        return response.status, response.read()
+        return response, response.read()
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        response, body = self.ask(path)
+        return response.status, body
 
     def count_events(self) -> int:
         with psycopg.connect(addresses.database_url(addresses.postgres_folder(self.var))) as connection:
@@ -96,6 +100,8 @@ def test_the_demo_runs_survives_and_ends(demo: Demo) -> None:
         demo.await_ready(process)
         assert demo.get("/healthz") == (200, b"ok")
         assert json.loads(demo.get("/readyz")[1])["ready"]
+        (style, *_) = re.findall(r'"(/static/[^"]+\.[0-9a-f]{12}\.css)"', demo.get("/")[1].decode())
+        assert "immutable" in (demo.ask(style)[0].getheader("Cache-Control") or "")
         events = poll_until(demo.count_events, 30, "the first event")
 
         with demo.started() as second:
