@@ -19,7 +19,7 @@ from collector.records import Record
 MAX_HEADERS = 200
 MAX_CAUSES = 100
 MAX_BODY_BYTES = 8 * 1024 * 1024
-_STRUCTURED = "application/cloudevents"
+_STRUCTURED = b"application/cloudevents"
 
 _GENERIC_NAMES = (*GENERIC.transaction, *GENERIC.id, *GENERIC.type)
 
@@ -31,7 +31,7 @@ def decode(record: Record) -> Event | Undecodable:
     if record.headers_error:
         return _undecodable(record, "headers", record.headers_error)
     headers, repeated = _headers(record)
-    content_type = values.text(headers.get("content-type"))[0].strip().lower()
+    content_type = (headers.get("content-type") or b"").strip().lower()
     if content_type.startswith(_STRUCTURED):
         return _structured(record, required=True)
     if "ce_specversion" in headers:
@@ -46,8 +46,8 @@ def decode(record: Record) -> Event | Undecodable:
     )
 
 
-Lookup = Callable[[tuple[str, ...], list[str]], tuple[str, str] | None]
-"""Finds an attribute under one of its names: the name, and its text. Appends to the notes what had to be mended."""
+Lookup = Callable[[tuple[str, ...], list[str]], str]
+"""The text of an attribute under the first of its names that has one, or empty. Notes what had to be mended."""
 
 
 def _headers(record: Record) -> tuple[dict[str, bytes | None], bool]:
@@ -57,29 +57,34 @@ def _headers(record: Record) -> tuple[dict[str, bytes | None], bool]:
 
 
 def _from_headers(headers: Mapping[str, bytes | None]) -> Lookup:
-    def look_up(names: tuple[str, ...], notes: list[str]) -> tuple[str, str] | None:
+    def look_up(names: tuple[str, ...], notes: list[str]) -> str:
         for name in names:
             value = headers.get(name)
-            if value is not None:
-                found, utf8 = values.text(value)
-                if not values.is_none(found):
-                    if not utf8:
-                        notes.append(f"{name} is not UTF-8")
-                    return name, found
-        return None
+            if value is None:
+                continue
+            try:
+                found = value.decode()
+            except UnicodeDecodeError:
+                found = value.decode(errors="replace")
+                notes.append(f"{name} is not UTF-8")
+            if not found.isprintable():
+                found = values.clean(found)
+            if not values.is_none(found):
+                return found
+        return ""
 
     return look_up
 
 
 def _from_body(body: Mapping[str, Any]) -> Lookup:
-    def look_up(names: tuple[str, ...], _: list[str]) -> tuple[str, str] | None:
+    def look_up(names: tuple[str, ...], _: list[str]) -> str:
         for name in names:
             value = body.get(name)
             if isinstance(value, str | int | float) and not isinstance(value, bool):
                 found = values.clean(str(value))
                 if not values.is_none(found):
-                    return name, found
-        return None
+                    return found
+        return ""
 
     return look_up
 
@@ -106,53 +111,62 @@ def _structured(record: Record, *, required: bool) -> Event | Undecodable:
 
 def _event(record: Record, dialect: Dialect, look_up: Lookup, repeated: bool) -> Event:
     notes: list[str] = ["a header came twice or some were left out"] if repeated else []
-    identifier = _name(look_up(dialect.id, notes), "id", notes)
+    identifier = look_up(dialect.id, notes)
     if not identifier:
-        identifier = values.bounded(record.coordinates)
+        identifier = record.coordinates
         notes.append("no id: its coordinates stand for it")
-    source = _name(look_up(dialect.source, notes), "source", notes)
+    identifier = _bounded(identifier, "id", notes)
+    source = look_up(dialect.source, notes)
     if not source:
         source = record.topic.name
         notes.append("no source: the topic stands for it")
-    kind = _name(look_up(dialect.type, notes), "type", notes)
+    source = _bounded(source, "source", notes)
+    kind = look_up(dialect.type, notes)
     if not kind:
         kind = UNTYPED
         notes.append("no type")
     time, record_time = _times(record, look_up(dialect.time, notes), notes)
-    transaction = look_up(dialect.transaction, notes)
-    trace = look_up(dialect.trace, notes)
+    transaction, basis = _transaction(dialect, look_up, notes)
+    causes, trace = look_up(dialect.causes, notes), look_up(dialect.trace, notes)
     return Event(
         id=identifier,
         source=source,
-        type=kind,
+        type=_bounded(kind, "type", notes),
         service=values.service_of(source),
         time=time,
         record_time=record_time,
         dialect=dialect.name,
-        transaction_ids=(_name(transaction, "transaction id", notes),) if transaction else (),
-        causes=_causes(look_up(dialect.causes, notes), notes),
-        subject=_name(look_up(dialect.subject, notes), "subject", notes) if dialect.subject else "",
-        trace=values.trace_of(trace[1]) if trace else "",
-        basis=f"{dialect.place.value} {transaction[0]}" if transaction else "",
+        transaction_ids=(transaction,) if transaction else (),
+        causes=_causes(causes, notes) if causes else (),
+        subject=_bounded(look_up(dialect.subject, notes), "subject", notes) if dialect.subject else "",
+        trace=values.trace_of(trace) if trace else "",
+        basis=basis,
         notes=tuple(notes),
     )
 
 
-def _name(found: tuple[str, str] | None, what: str, notes: list[str]) -> str:
-    """An attribute's text within bounds, or empty where it was not found."""
-    if found is None:
-        return ""
-    name = values.bounded(found[1])
-    if name is not found[1]:
+def _transaction(dialect: Dialect, look_up: Lookup, notes: list[str]) -> tuple[str, str]:
+    """The transaction's id and the place where it was found; both empty where there is none."""
+    for name in dialect.transaction:
+        if found := look_up((name,), notes):
+            return _bounded(found, "transaction id", notes), f"{dialect.place.value} {name}"
+    return "", ""
+
+
+def _bounded(text: str, what: str, notes: list[str]) -> str:
+    if len(text) <= values.SURELY_SHORT:
+        return text
+    name = values.bounded(text)
+    if name is not text:
         notes.append(f"{what} was shortened")
     return name
 
 
-def _causes(found: tuple[str, str] | None, notes: list[str]) -> tuple[str, ...]:
+def _causes(text: str, notes: list[str]) -> tuple[str, ...]:
     """The ids of the causes; several are separated by commas."""
-    if found is None:
-        return ()
-    names = [values.bounded(part.strip()) for part in found[1].split(",", MAX_CAUSES)]
+    if "," not in text:
+        return (values.bounded(text),)
+    names = [values.bounded(part.strip()) for part in text.split(",", MAX_CAUSES)]
     if len(names) > MAX_CAUSES:
         notes.append(f"more than {MAX_CAUSES} causes: the rest was left out")
     return tuple(dict.fromkeys(name for name in names[:MAX_CAUSES] if not values.is_none(name)))
@@ -163,16 +177,16 @@ def _record_time(record: Record) -> datetime | None:
     return stamp if stamp is not None and values.within_bounds(stamp) else None
 
 
-def _times(record: Record, found: tuple[str, str] | None, notes: list[str]) -> tuple[datetime, datetime]:
+def _times(record: Record, text: str, notes: list[str]) -> tuple[datetime, datetime]:
     """The event's own time and the record's; where one is missing or beyond bounds, the other stands for it."""
     stamp = _record_time(record)
-    own = values.moment(found[1]) if found else None
-    if found and own is None:
+    own = values.moment(text) if text else None
+    if text and own is None:
         notes.append("its time is not readable: the record's stands for it")
     elif own is not None and not values.within_bounds(own):
         own = None
         notes.append("its time is out of bounds: the record's stands for it")
-    elif not found:
+    elif not text:
         notes.append("no time: the record's stands for it")
     if stamp is None:
         notes.append("the record has no usable timestamp")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 ID_BYTES = 200
+SURELY_SHORT = ID_BYTES // 4
+"""So many characters have at most that many bytes in UTF-8."""
 _PREFIX_BYTES = 160
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -20,19 +22,9 @@ def clean(text: str) -> str:
     return text if text.isprintable() else _CONTROL.sub("\ufffd", text)
 
 
-def text(value: bytes | None) -> tuple[str, bool]:
-    """The text of a header's bytes, and whether they were UTF-8; other bytes become U+FFFD."""
-    if value is None:
-        return "", True
-    try:
-        return clean(value.decode()), True
-    except UnicodeDecodeError:
-        return clean(value.decode(errors="replace")), False
-
-
 def bounded(name: str) -> str:
     """A name of at most 200 bytes: longer ones keep their beginning and end in a digest, so that they stay distinct."""
-    if len(name) * 4 <= ID_BYTES:
+    if len(name) <= SURELY_SHORT:
         return name
     raw = name.encode()
     if len(raw) <= ID_BYTES:
@@ -54,7 +46,7 @@ def moment(rfc3339: str) -> datetime | None:
     Digits beyond microseconds are cut. A time without an offset is read as UTC, as most writers mean it.
     """
     try:
-        parsed = datetime.fromisoformat(rfc3339.strip().upper())
+        parsed = datetime.fromisoformat(rfc3339 if rfc3339[-1:] == "Z" else rfc3339.strip().upper())
         if parsed.tzinfo is UTC:
             return parsed
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
