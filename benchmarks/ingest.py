@@ -130,19 +130,23 @@ def collect(bootstrap: str, redis_url: str, database: str, events: int) -> tuple
             first, begun = stored(), time.perf_counter()
             poll_until(lambda: stored() >= events, PATIENCE, "the last batch")
             seconds = (time.perf_counter() - begun) * events / (events - first)
-            check(connection, events)
+            judged = check(connection, events)
     finally:
         process.terminate()
         process.wait(30)
     half = memory[len(memory) // 2]
-    return seconds, f"memory {half / 2**20:.0f} MB half-way, {max(memory) / 2**20:.0f} MB at most"
+    remark = f"memory {half / 2**20:.0f} MB half-way, {max(memory) / 2**20:.0f} MB at most"
+    return seconds, f"{remark}; each transaction judged {judged:.1f} times"
 
 
-def check(connection: psycopg.Connection, events: int) -> None:
+def check(connection: psycopg.Connection, events: int) -> float:
+    """How often a transaction was judged on average. Raises RuntimeError where anything is missing."""
     found = connection.execute("SELECT count(*) FROM collector_event").fetchone()
     done = connection.execute("SELECT count(*) FROM collector_transaction WHERE phase = 'completed'").fetchone()
     if found != (events,) or done != (events // stream.EVENTS_EACH,):
         raise RuntimeError(f"{events} events were read, but {found} are stored and {done} transactions are complete")
+    judged = connection.execute("SELECT avg(version) FROM collector_transaction").fetchone()
+    return float(judged[0]) if judged else 0.0
 
 
 @contextmanager
