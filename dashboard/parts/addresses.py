@@ -41,6 +41,10 @@ def redis_folder(var: Path) -> Path:
     return var / "redis"
 
 
+def broker_folder(var: Path) -> Path:
+    return var / "broker"
+
+
 def parts_file(var: Path) -> Path:
     return var / "run" / "parts.json"
 

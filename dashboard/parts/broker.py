@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -26,11 +26,17 @@ NAME = "broker"
 
 
 @contextmanager
-def running(*, launcher: Launcher | None = None) -> Iterator[str]:
-    """The broker in a process of its own while the block runs; yields its address, `host:port`."""
-    with tempfile.TemporaryDirectory(prefix="choreoscope-broker-") as folder:
-        launcher = launcher or Launcher(Path(folder))
-        address = Path(folder) / "address.json"
+def running(folder: Path | None = None, *, launcher: Launcher | None = None) -> Iterator[str]:
+    """The broker in a process of its own while the block runs; yields its address, `host:port`.
+
+    The folder holds that address, nothing else; where none is given, a temporary one.
+    """
+    with ExitStack() as stack:
+        folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choreoscope-broker-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        launcher = launcher or Launcher(folder)
+        address = folder / "address.json"
+        address.unlink(missing_ok=True)
         process = launcher.start(NAME, [sys.executable, "-m", "dashboard.parts.broker", "--address-file", address])
         try:
             launcher.wait_until(address.exists, NAME, process, seconds=20)

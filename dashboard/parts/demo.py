@@ -75,7 +75,9 @@ def _start_parts(stack: ExitStack, supervisor: Supervisor, var: Path, port: int)
     if not os.environ.get("REDIS_URL"):
         started["REDIS_URL"] = stack.enter_context(redis.running(addresses.redis_folder(var), launcher=supervisor))
     if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        started["KAFKA_BOOTSTRAP_SERVERS"] = stack.enter_context(broker.running(launcher=supervisor))
+        started["KAFKA_BOOTSTRAP_SERVERS"] = stack.enter_context(
+            broker.running(addresses.broker_folder(var), launcher=supervisor)
+        )
     control_port = _free_port()
     started["DEMO_CONTROL_PORT"] = str(control_port)
     started["DEMO_CONTROL_URL"] = f"http://{HOST}:{control_port}"
