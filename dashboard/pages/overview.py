@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -59,9 +60,8 @@ def _map(view: str, choreography: str) -> Drawing:
 
 def _drawn(view: str, choreography: str) -> Drawing:
     flowing, rulebook = flow_map(), config.current(settings.CHOREOSCOPE_CONFIG).rulebook
-    steps = shared.get("waiting", MOMENT, queries.waiting)
     return VIEWS[view](
-        flows(flowing, rulebook, choreography), waits(steps, choreography), window_seconds=flowing.seconds
+        flows(flowing, rulebook, choreography), waits(_waiting(), choreography), window_seconds=flowing.seconds
     )
 
 
@@ -87,6 +87,7 @@ def _common() -> dict[str, Any]:
     now = timezone.now()
     figures = queries.figures(now)
     alerts = list(Alert.objects.exclude(state=Alert.State.RESOLVED).order_by("-opened_at", "-id")[:_MOST_ALERTS])
+    _count_anew(alerts)
     return {
         "figures": figures,
         "stuck_where": _stuck_where(figures, alerts),
@@ -95,6 +96,19 @@ def _common() -> dict[str, Any]:
         "flow_seconds": flow_map().seconds,
         "alerts": alerts,
     }
+
+
+def _count_anew(alerts: list[Alert]) -> None:
+    """An alert's stored count is brought up to date each second. Beside figures of this moment it has to be theirs."""
+    now: Counter[tuple[str, str, str]] = Counter()
+    for step in _waiting():
+        now[step.choreography, step.awaited, step.service] += step.overdue.count
+    for alert in alerts:
+        alert.count = now[alert.choreography, alert.awaited, alert.service] or alert.count
+
+
+def _waiting() -> list[queries.WaitingStep]:
+    return shared.get("waiting", MOMENT, queries.waiting)
 
 
 def _stuck_where(figures: queries.Figures, alerts: list[Alert]) -> str:
