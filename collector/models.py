@@ -51,8 +51,20 @@ class Progress(models.Model):
     from_start = models.BooleanField(help_text="reading began at offset 0, so nothing came before it")
     last_record_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)
-    end_offset = models.BigIntegerField(null=True, help_text="the partition's end at the last snapshot, for the lag")
-    unreadable_since = models.DateTimeField(null=True)
+
+
+class End(models.Model):
+    """Where a partition ended when the brokers were last asked, whether it has been read or not.
+
+    Apart from `Progress`, so that whoever asks never waits for a batch that is being stored.
+    """
+
+    pk = models.CompositePrimaryKey("topic", "partition")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE)
+    partition = models.IntegerField()
+    end_offset = models.BigIntegerField(null=True, help_text="open producer transactions included")
+    stable_offset = models.BigIntegerField(null=True, help_text="where an open producer transaction stops reading")
+    unreadable_since = models.DateTimeField(null=True, help_text="since when it has not said where it ends")
 
 
 class Gap(models.Model):
@@ -289,7 +301,7 @@ class Payload(models.Model):
     partition = models.IntegerField()
     offset = models.BigIntegerField()
     key = models.BinaryField(null=True)
-    headers = models.BinaryField(help_text="JSON list of [name, value]; value as text, or {'base64': …}, or null")
+    headers = models.BinaryField(help_text="MessagePack: a list of [name, value]; see collector.records")
     value = models.BinaryField(null=True)
     size = models.IntegerField(help_text="bytes of the whole value; more than is stored where it was cut")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -123,24 +123,18 @@ def _within(ref: TopicRef, partition: int, stored: int, bounds: Bounds) -> int:
     return bounds.start
 
 
+def live_topics(cluster_id: str) -> set[str]:
+    """The names of the cluster's topics that are known and have not vanished."""
+    return set(Topic.objects.filter(cluster=cluster_id, vanished_at=None).values_list("name", flat=True))
+
+
+def retire_topics(cluster_id: str, names: Iterable[str]) -> None:
+    """Marks these topics as vanished. `register` takes that back, should they be there after all."""
+    live = Topic.objects.filter(cluster=cluster_id, name__in=list(names), vanished_at=None)
+    live.update(vanished_at=timezone.now())
+
+
 def retire_clusters(kept: str, prefix: str) -> int:
     """Marks the topics of clusters named `prefix…`, other than the one kept, as vanished; for brokers in memory."""
     others = Topic.objects.filter(cluster__startswith=prefix, vanished_at=None).exclude(cluster=kept)
     return others.update(vanished_at=timezone.now())
-
-
-def note_ends(cluster_id: str, ends: Mapping[Place, int], now: datetime) -> None:
-    """Stores the partitions' ends for the lag that pages show; a partition without an answer counts as unreadable."""
-    rows = Progress.objects.filter(topic__cluster=cluster_id, topic__vanished_at=None).select_related("topic")
-    changed = []
-    for row in rows:
-        end = ends.get((row.topic.name, row.partition))
-        since = None if end is not None else row.unreadable_since or now
-        if (end is not None and end != row.end_offset) or since != row.unreadable_since:
-            row.end_offset = row.end_offset if end is None else end
-            row.unreadable_since = since
-            changed.append(row)
-    for row in changed:
-        Progress.objects.filter(topic=row.topic_id, partition=row.partition).update(
-            end_offset=row.end_offset, unreadable_since=row.unreadable_since
-        )

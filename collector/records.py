@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,3 +36,17 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     def coordinates(self) -> str:
         """The one name that this record has, anywhere and for ever: cluster id, topic id, partition, offset."""
         return f"{self.topic.cluster}/{self.topic.uid}/{self.partition}/{self.offset}"
+
+
+Header = tuple[str, bytes | None]
+
+_packed = msgspec.msgpack.Decoder(list[Header])
+
+
+def pack_headers(headers: Sequence[Header]) -> bytes:
+    """Headers as they are stored: MessagePack, a list of [name, value], nothing lost and nothing decoded."""
+    return msgspec.msgpack.encode(headers)
+
+
+def unpack_headers(stored: bytes) -> list[Header]:
+    return _packed.decode(stored)

@@ -29,6 +29,7 @@ from collector.storing import (
     copy_payloads,
     copy_uncorrelated,
     copy_undecodable,
+    make_room,
     settle_redeliveries,
 )
 from collector.tally import Tally
@@ -36,7 +37,9 @@ from collector.tally import Tally
 Decoded = tuple[Record, Event | Undecodable]
 
 LOCK_PROGRESS = """
-SELECT p.topic_id, p.partition, p.next_offset FROM collector_progress p
+SELECT p.topic_id, p.partition, p.next_offset, EXISTS (
+    SELECT FROM collector_gap g WHERE g.topic_id = p.topic_id AND g.partition = p.partition AND g.kind = 'truncation')
+FROM collector_progress p
 JOIN unnest(%s::bigint[], %s::int[]) AS v(topic_id, partition) USING (topic_id, partition)
 ORDER BY p.topic_id, p.partition FOR UPDATE OF p
 """
@@ -90,13 +93,14 @@ class Written(msgspec.Struct, frozen=True):
 def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str) -> Written:
     """Stores what was read of some partitions and what `decode` made of it. Raises `Behind` with nothing written."""
     with transaction.atomic(), binary_cursor() as cursor:
-        stored = _lock_progress(cursor, spans)
+        stored, truncated = _lock_progress(cursor, spans)
         fresh = [pair for pair in decoded if pair[0].offset >= stored[pair[0].topic.row, pair[0].partition]]
         names = sorted({name for _, found in fresh if isinstance(found, Event) for name in found.transaction_ids})
         rows = _lock_transactions(cursor, names)
         ctx = context.load(cursor, rulebook)
         batch = _Batch(fresh, rows, ctx)
         batch.merge(batch.stored(cursor))
+        make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch.write_records(cursor)
         changes = batch.judge()
         saving.save(cursor, [change for change in changes if change.changed], writer, ctx.now, rulebook.version)
@@ -105,13 +109,17 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
         return batch.summary(changes, dropped=len(decoded) - len(fresh))
 
 
-def _lock_progress(cursor: CursorWrapper, spans: Sequence[Span]) -> dict[tuple[int, int], int]:
+def _lock_progress(
+    cursor: CursorWrapper, spans: Sequence[Span]
+) -> tuple[dict[tuple[int, int], int], set[tuple[int, int]]]:
+    """The stored progress of these partitions, and which of them once lost the end of their log."""
     keys = sorted(span.key for span in spans)
     cursor.execute(LOCK_PROGRESS, arrays(keys))
-    stored = {(row, partition): offset for row, partition, offset in cursor.fetchall()}
+    found = cursor.fetchall()
+    stored = {(row, partition): offset for row, partition, offset, _ in found}
     if behind := [span.key for span in spans if stored.get(span.key, -1) < span.start]:
         raise Behind(behind)
-    return stored
+    return stored, {(row, partition) for row, partition, _, truncated in found if truncated}
 
 
 def _lock_transactions(cursor: CursorWrapper, names: list[str]) -> list[Row]:

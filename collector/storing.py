@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
-from collector.records import Record
+from collector.records import Record, pack_headers
 from collector.sql import arrays, copy
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
@@ -65,6 +64,11 @@ _UNDECODABLE_COLUMNS = (
     ("detail", "text"),
     ("size", "int4"),
 )
+_MAKE_ROOM = """
+DELETE FROM {table} t USING unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[])
+    AS v(topic_id, partition, start, next_offset)
+WHERE t.topic_id = v.topic_id AND t.partition = v.partition AND t."offset" >= v.start AND t."offset" < v.next_offset
+"""
 _COUNT_REDELIVERIES = """
 UPDATE collector_event e SET redeliveries = e.redeliveries + v.n
 FROM (SELECT day, transaction, source, event_id, count(*) AS n
@@ -155,6 +159,15 @@ def _text(jsonb: bytes | None) -> str | None:
     return jsonb[1:].decode() if jsonb else None
 
 
+def make_room(cursor: CursorWrapper, ranges: Sequence[tuple[int, int, int, int]]) -> None:
+    """Drops what is stored by these coordinates (topic, partition, from offset, up to offset): after a log was
+    truncated, they may be other records' now."""
+    if ranges:
+        columns = [list(column) for column in zip(*ranges, strict=True)]
+        for table in ("collector_payload", "collector_uncorrelated", "collector_undecodable"):
+            cursor.execute(_MAKE_ROOM.format(table=table), columns)
+
+
 def copy_events(cursor: CursorWrapper, items: Iterable[Incoming]) -> None:
     copy(cursor, "collector_event", EVENT_COLUMNS, [(*item.columns, item.redeliveries) for item in items])
 
@@ -181,7 +194,7 @@ def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event |
         "collector_payload",
         PAYLOAD_COLUMNS,
         [
-            (*_coordinates(record, now), record.key, headers_json(record), *_stored_value(record))
+            (*_coordinates(record, now), record.key, pack_headers(record.headers), *_stored_value(record))
             for record, found in decoded
             if isinstance(found, Event)
         ],
@@ -197,23 +210,6 @@ def _stored_value(record: Record) -> tuple[bytes | None, int]:
     if value is None:
         return None, 0
     return (value if len(value) <= PAYLOAD_BYTES else value[:CUT_BYTES]), len(value)
-
-
-def headers_json(record: Record) -> bytes:
-    """The headers as JSON: a list of [name, value], the value as text, as {"base64": …} or as null."""
-    try:
-        return msgspec.json.encode(
-            [(name, value if value is None else value.decode()) for name, value in record.headers]
-        )
-    except UnicodeDecodeError:
-        return msgspec.json.encode([(name, _readable(value)) for name, value in record.headers])
-
-
-def _readable(value: bytes | None) -> str | dict[str, str] | None:
-    try:
-        return value if value is None else value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value or b"").decode()}
 
 
 def copy_uncorrelated(

@@ -1,6 +1,7 @@
 """Watermarks: up to which moment everything has certainly been read, topic by topic.
 
-Take T = the database's clock, *then* the end offsets of all partitions that are read, whoever reads them. A topic's
+Take T = the database's clock, *then* the topics there are, and the end offsets of all their partitions, whoever reads
+them; a topic that is met here first is noted at once, so that what may lie on it is waited for. A topic's
 watermark is the T of its latest snapshot whose ends all lie within stored progress: what was appended before T lies
 before those ends. Record timestamps play no part, so that idle partitions and wrong clocks do no harm. Ends are asked
 for as read_uncommitted: a producer's open transaction holds its own topic only.
@@ -11,13 +12,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Set
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from django.db import Error, connection
 
+from collector import ends as end_notes
 from collector import progress
 from collector.kafka import Cluster, KafkaFailure, Place
 from collector.store import database_now
@@ -27,6 +29,10 @@ logger = logging.getLogger(__name__)
 INTERVAL = 0.25
 KEPT = 240
 """Snapshots remembered: a minute's worth; when reading is further behind, every second one is dropped."""
+GONE_AFTER = timedelta(seconds=10)
+"""A topic counts as vanished when the cluster has not listed it for so long; a broker that restarts may list fewer."""
+LATE = timedelta(seconds=2)
+"""When a topic's watermark is older, the brokers are asked whether an open transaction keeps it from being read."""
 _LEADER = 0x63686F77
 
 _STORED = """
@@ -70,6 +76,7 @@ class Watermarks:
     def __init__(self, cluster: Cluster, cluster_id: str, wanted: Callable[[str], bool]) -> None:
         self._cluster, self._cluster_id, self._wanted = cluster, cluster_id, wanted
         self._snapshots: deque[Snapshot] = deque()
+        self._missing: dict[str, datetime] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watermarks", daemon=True)
 
@@ -95,16 +102,29 @@ class Watermarks:
         if not self._leads():
             self._snapshots.clear()
             return {}
-        _, partitions = self._cluster.describe(self._wanted)
         at = database_now()
+        _, partitions = self._cluster.describe(self._wanted)
+        self._note_topics(partitions.keys(), at)
         ends = self._cluster.ends((topic, number) for topic, numbers in partitions.items() for number in numbers)
         self._remember(Snapshot(at, ends))
-        progress.note_ends(self._cluster_id, ends, at)
         stored, rows = self._stored()
         found = reached(self._snapshots, stored, partitions)
+        late = {topic for topic in partitions if topic not in found or at - found[topic] > LATE}
+        unread = [place for place, end in ends.items() if place[0] in late and stored.get(place, 0) < end]
+        end_notes.note(self._cluster_id, partitions, ends, self._cluster.stable_ends(unread), at)
         self._raise({rows[topic]: moment for topic, moment in found.items() if topic in rows})
         self._forget(min(found.values(), default=None) if len(found) == len(partitions) else None)
         return found
+
+    def _note_topics(self, listed: Set[str], at: datetime) -> None:
+        """Notes topics that are new, and those that have not been listed for a while: they hold nothing up any more."""
+        known = progress.live_topics(self._cluster_id)
+        if new := listed - known:
+            progress.register(self._cluster_id, self._cluster.topic_ids(self._cluster_id, sorted(new)))
+        self._missing = {name: self._missing.get(name, at) for name in known - listed}
+        if gone := [name for name, since in self._missing.items() if at - since >= GONE_AFTER]:
+            progress.retire_topics(self._cluster_id, gone)
+            logger.warning("no longer there, and not waited for: %s", ", ".join(sorted(gone)))
 
     def _leads(self) -> bool:
         with connection.cursor() as cursor:

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 (
                     "headers",
                     models.BinaryField(
-                        help_text="JSON list of [name, value]; value as text, or {'base64': …}, or null"
+                        help_text="MessagePack: a list of [name, value]; see collector.records"
                     ),
                 ),
                 ("value", models.BinaryField(null=True)),

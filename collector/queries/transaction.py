@@ -14,6 +14,7 @@ from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import StoredState
 from collector.models import Event, Payload, Transaction, Transition
 from collector.queries.bounds import MOST, Bounded, rows
+from collector.records import Header, unpack_headers
 
 MOST_EVENTS = 2_000
 _MOST_TRANSITIONS = 500
@@ -93,6 +94,11 @@ def payload(event: Event) -> Payload | None:
         partition=event.partition,
         offset=event.offset,
     ).first()
+
+
+def headers(payload: Payload) -> list[Header]:
+    """The record's headers, in their order."""
+    return unpack_headers(bytes(payload.headers))
 
 
 _LIKEWISE = f"""

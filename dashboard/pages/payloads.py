@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -41,17 +40,18 @@ def value(content: bytes | None, size: int) -> Shown:
     return Shown(kind, _visible(text[:LONGEST_TEXT]), cut or len(text) > LONGEST_TEXT)
 
 
-def headers(stored: bytes) -> list[tuple[str, str]]:
+def headers(pairs: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, str]]:
     """Name and readable value, in their order."""
-    return [(_visible(name), _header(content)) for name, content in json.loads(stored)]
+    return [(_visible(name), _header(content)) for name, content in pairs]
 
 
-def _header(content: str | dict[str, str] | None) -> str:
+def _header(content: bytes | None) -> str:
     if content is None:
         return "(null)"
-    if isinstance(content, str):
-        return _visible(content)
-    return "bytes: " + base64.b64decode(content["base64"])[:64].hex(" ")
+    try:
+        return _visible(content.decode())
+    except UnicodeDecodeError:
+        return "bytes: " + content[:64].hex(" ")
 
 
 def hex_lines(content: bytes) -> str:

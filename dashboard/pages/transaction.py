@@ -156,7 +156,7 @@ def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
         "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
         "payload": kept,
         "shown": payloads.value(_bytes(kept.value), kept.size) if kept else None,
-        "headers": payloads.headers(bytes(kept.headers)) if kept else [],
+        "headers": payloads.headers(queries.headers(kept)) if kept else [],
         "key_text": payloads.value(_bytes(kept.key), len(kept.key or b"")).text if kept else "",
     }
 
