@@ -11,10 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
-from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from collector import actions, config, partitions, progress, slots
+from collector import actions, config, partitions, progress, sessions, slots
 from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source
 from collector.models import Topic
 from collector.pipeline import Pipeline
@@ -27,12 +26,6 @@ logger = logging.getLogger(__name__)
 GROUP = "choreoscope"
 
 
-def bound_waiting(connection: Any, **_: object) -> None:
-    """Gives up rather than wait for a session that is stuck, and is given up by the server when it is itself."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'")
-
-
 class Command(BaseCommand):
     help = "Reads all topics and stores what happens, transaction by transaction."
 
@@ -42,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *, group: str, name: str, **_: Any) -> None:
         stopping = self._stop_on_signals()
-        connection_created.connect(bound_waiting)
+        sessions.prepare()
         try:
             settled = config.load(settings.CHOREOSCOPE_CONFIG)
             connection.ensure_connection()
@@ -72,6 +65,8 @@ class Command(BaseCommand):
         publisher = Publisher()
         watermarks = Watermarks(cluster, cluster_id, settled.topics.wanted)
         watermarks.start()
+        watch = sessions.Watch()
+        watch.start()
         pipeline = Pipeline(
             source,
             cluster,
@@ -90,6 +85,7 @@ class Command(BaseCommand):
             pipeline.close()
             source.close()
             watermarks.close()
+            watch.close()
             publisher.close()
 
     def _stop_on_signals(self) -> list[int]:
