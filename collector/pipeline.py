@@ -24,7 +24,7 @@ from collector.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
 
-BATCH = 10_000
+BATCH = 5_000
 WAIT = 0.1
 HEARTBEAT = 1.0
 RETRY = 0.5

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from collector.correlation import buckets
 from collector.correlation.causality import edges
@@ -21,6 +20,8 @@ FlowKey = tuple[str, str, str, str, str, str]
 OutcomeKey = tuple[str, str]
 """Choreography, outcome."""
 
+Key = TypeVar("Key", FlowKey, OutcomeKey)
+
 
 def bucket_of(moment: datetime) -> datetime:
     """The beginning of the ten seconds that a moment lies in."""
@@ -34,8 +35,8 @@ class Tally:
 
     def __init__(self, now: datetime) -> None:
         self.bucket = bucket_of(now)
-        self.flows: dict[FlowKey, Counter[int]] = {}
-        self.outcomes: dict[OutcomeKey, Counter[int]] = {}
+        self.flows: dict[FlowKey, dict[int, int]] = {}
+        self.outcomes: dict[OutcomeKey, dict[int, int]] = {}
 
     def count_events(
         self, change: Change, events: Sequence[Skeleton], arrived: set[EventKey], rulebook: RuleBook
@@ -71,7 +72,14 @@ class Tally:
             self._outcome((choreography, change.state.phase), duration)
 
     def _flow(self, key: FlowKey, duration: int) -> None:
-        self.flows.setdefault(key, Counter())[duration] += 1
+        _count(self.flows, key, duration)
 
     def _outcome(self, key: OutcomeKey, duration: int) -> None:
-        self.outcomes.setdefault(key, Counter())[duration] += 1
+        _count(self.outcomes, key, duration)
+
+
+def _count(counts: dict[Key, dict[int, int]], key: Key, duration: int) -> None:
+    found = counts.get(key)
+    if found is None:
+        found = counts[key] = {}
+    found[duration] = found.get(duration, 0) + 1

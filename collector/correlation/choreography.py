@@ -82,6 +82,11 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
     def ends(self) -> frozenset[str]:
         return self.completes | self.fails
 
+    @cached_property
+    def settled_by(self) -> dict[str, tuple[str, ...]]:
+        """By rule, the types of event that settle its pending responses: its answers, and what ends the whole."""
+        return {rule.key: (*rule.expect, *sorted(self.ends)) for rule in self.rules}
+
     def rules_after(self, types: Container[str]) -> list[Rule]:
         """The rules of which at least one trigger is among these types."""
         found = []

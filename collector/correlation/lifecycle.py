@@ -96,8 +96,7 @@ def _pending(
 def _response(obligation: Obligation, choreography: Choreography, limits: Limits, reading: Reading) -> Pending:
     rule = obligation.rule
     deadline, skewed = obligation.deadline(limits.skew)
-    # an end voids what is pending, so the topics that ends occur on matter as much as those of the answers
-    through = reading.through((*rule.expect, *sorted(choreography.ends)))
+    through = reading.through(choreography.settled_by[rule.key])
     return Pending(
         rule=rule.key,
         kind="compensation" if rule.compensates else "join" if len(rule.after) > 1 else "response",

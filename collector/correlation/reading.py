@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, dict=True):
     """The watermarks by topic (its row's id), and on which topics each event type occurs.
 
     A topic's watermark is the moment up to which everything appended to it has certainly been read; None where that
@@ -20,19 +21,30 @@ class Reading(msgspec.Struct, frozen=True):
     topics_of: Mapping[str, frozenset[int]] = {}
     from_start: bool = True
 
-    def through(self, types: Iterable[str]) -> datetime | None:
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], datetime | None]:
+        return {}
+
+    def through(self, types: tuple[str, ...]) -> datetime | None:
         """The moment up to which every event of these types has been read: the least watermark of the topics they
         occur on; of all topics, where one of the types has not been seen anywhere yet. None: not known."""
+        known = self._known
+        if types not in known:
+            known[types] = self._through(types)
+        return known[types]
+
+    def _through(self, types: tuple[str, ...]) -> datetime | None:
         topics: set[int] = set()
         for name in types:
             found = self.topics_of.get(name)
             if not found:
                 return self.through_all()
             topics |= found
-        return self._least(topics) if topics else self.through_all()
+        return self._least(topics or self.watermarks)
 
     def through_all(self) -> datetime | None:
-        return self._least(self.watermarks)
+        """The least watermark of all topics."""
+        return self.through(())
 
     def _least(self, topics: Iterable[int]) -> datetime | None:
         least: datetime | None = None
