@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
@@ -105,14 +113,26 @@ class Cluster:
         """The ends of these partitions; those that could not be asked for are left out."""
         return self._offsets(places, OffsetSpec.latest())
 
+    def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Where reading these partitions as read_committed ends: before the first record of an open transaction."""
+        return self._offsets(places, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+
     def offsets_at(self, places: Iterable[Place], moment: datetime) -> dict[Place, int]:
         """The first offset with a timestamp from `moment` on, or the end where there is none (-1)."""
         return self._offsets(places, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
 
-    def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
+    def _offsets(
+        self,
+        places: Iterable[Place],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+    ) -> dict[Place, int]:
         request = {TopicPartition(topic, partition): spec for topic, partition in places}
+        if not request:
+            return {}
         found = {}
-        for partition, future in self._admin.list_offsets(request, request_timeout=_TIMEOUT).items() if request else ():
+        answers = self._admin.list_offsets(request, isolation_level=isolation, request_timeout=_TIMEOUT)
+        for partition, future in answers.items():
             with contextlib.suppress(KafkaException):
                 found[partition.topic, partition.partition] = future.result().offset
         return found
@@ -139,7 +159,7 @@ class Source:
                 "fetch.wait.max.ms": 100,
                 # small pieces of many partitions, not large ones of a few: a transaction's events come in one batch
                 "max.partition.fetch.bytes": 131072,
-                "queued.max.messages.kbytes": 32768,
+                "queued.max.messages.kbytes": 16384,
                 "max.poll.interval.ms": 300000,
                 **properties,
                 "group.id": group,

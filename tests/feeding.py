@@ -13,7 +13,7 @@ from collector import config, deadlines, partitions, store
 from collector.correlation.choreography import RuleBook
 from collector.decoding import decode
 from collector.kafka import Span
-from collector.models import Heartbeat, Progress, Topic
+from collector.models import End, Heartbeat, Progress, Topic
 from collector.records import Record, TopicRef
 from collector.rules import registered
 from dashboard.alerts.process import process
@@ -83,7 +83,7 @@ class Feed:
         store.write([span], decoded, self.rulebook, "test")
         self._records, self._stored = [], following
         Topic.objects.filter(pk=self.topic.row).update(watermark=self.now)
-        Progress.objects.filter(topic=self.topic.row).update(end_offset=following)
+        End.objects.update_or_create(topic_id=self.topic.row, partition=0, defaults={"end_offset": following})
         deadlines.sweep(self.rulebook)
         process()
         Heartbeat.objects.update_or_create(

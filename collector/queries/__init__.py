@@ -6,24 +6,37 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 from collector.queries.bounds import Bounded
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
-from collector.queries.ingestion import Ingestion, Keyset, ingestion, lag, uncorrelated, undecodable
+from collector.queries.ingestion import (
+    Collector,
+    Ingestion,
+    Keyset,
+    Partition,
+    ingestion,
+    uncorrelated,
+    undecodable,
+)
 from collector.queries.keysets import keyset
+from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
-from collector.queries.readiness import Part, behind_seconds, parts
-from collector.queries.transaction import Found, exists, find, payload, waiting_likewise
+from collector.queries.readiness import Part, Readiness, behind_seconds, readiness
+from collector.queries.transaction import Found, exists, find, headers, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, newest, page
 
 __all__ = [
     "BadParameter",
     "Bounded",
+    "Collector",
     "Figures",
     "FlowEdge",
     "FlowMap",
     "Found",
     "Ingestion",
     "Keyset",
+    "Muted",
     "Page",
     "Part",
+    "Partition",
+    "Readiness",
     "Row",
     "Slot",
     "Step",
@@ -34,14 +47,15 @@ __all__ = [
     "figures",
     "find",
     "flow_map",
+    "headers",
     "ingestion",
     "keyset",
-    "lag",
+    "muted",
     "newest",
     "over_time",
     "page",
-    "parts",
     "payload",
+    "readiness",
     "remembered",
     "uncorrelated",
     "undecodable",

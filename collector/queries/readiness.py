@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collector.models import Heartbeat, Topic
+from django.utils.dateparse import parse_datetime
 
+from collector.liveness import Beat, Liveness, State, TopicReading, liveness
+from collector.models import Heartbeat
+from collector.queries.bounds import rows
+
+COLLECTOR = "collector:"
+"""What the names of collectors' heartbeats begin with."""
 FRESH = timedelta(seconds=10)
+
+_TOPICS = """
+SELECT t.name, t.first_seen_at, t.watermark,
+       count(*) FILTER (WHERE e.end_offset > coalesce(p.next_offset, 0)),
+       count(*) FILTER (WHERE e.end_offset > coalesce(p.next_offset, 0) AND e.stable_offset <= p.next_offset),
+       array_agg(e.partition ORDER BY e.partition) FILTER (WHERE e.unreadable_since IS NOT NULL),
+       array_agg(e.unreadable_since ORDER BY e.partition) FILTER (WHERE e.unreadable_since IS NOT NULL)
+FROM collector_topic t
+LEFT JOIN collector_end e ON e.topic_id = t.id
+LEFT JOIN collector_progress p ON p.topic_id = e.topic_id AND p.partition = e.partition
+WHERE t.vanished_at IS NULL GROUP BY t.id ORDER BY t.name
+"""
 
 
 @dataclass(frozen=True)
@@ -20,29 +39,69 @@ class Part:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Readiness:
+    """How well reading is, and the parts `collector` and `sweep`."""
+
+    liveness: Liveness
+    parts: tuple[Part, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is not well."""
+        swept = [part.sentence for part in self.parts if not part.ok and part.name != "collector"]
+        return [trouble.sentence for trouble in self.liveness.troubles] + swept
+
+
+def readiness(now: datetime) -> Readiness:
+    """Two queries."""
+    beats = list(Heartbeat.objects.all())
+    found = liveness(collectors(beats), readings(), now)
+    swept = next((beat.at for beat in beats if beat.name == "sweep"), None)
+    return Readiness(found, (_collector(found, now), _sweep(swept, now)))
+
+
 def behind_seconds(now: datetime) -> float | None:
-    """How far behind the slowest topic is; None where nothing was read to its end yet. One query."""
-    watermarks = list(Topic.objects.filter(vanished_at=None).values_list("watermark", flat=True))
-    known = [watermark for watermark in watermarks if watermark is not None]
-    if not known or len(known) < len(watermarks):
-        return None
-    return max(0.0, (now - min(known)).total_seconds())
+    """How far behind the slowest topic is that can be read; None where one was not read to its end yet. One query."""
+    behind = liveness((), readings(), now).behind
+    return None if behind is None else behind.total_seconds()
 
 
-def parts(now: datetime) -> list[Part]:
-    """Collector and sweep, by their heartbeats. One query."""
-    beats = dict(Heartbeat.objects.values_list("name", "at"))
-    collectors = [at for name, at in beats.items() if name.startswith("collector:")]
+def collectors(beats: Iterable[Heartbeat]) -> list[Beat]:
+    return [_beat(beat) for beat in beats if beat.name.startswith(COLLECTOR)]
+
+
+def readings() -> list[TopicReading]:
+    """How far every topic has been read, by name. One query."""
     return [
-        _part("collector", max(collectors, default=None), now, "Start one with `python manage.py collect`."),
-        _part("sweep", beats.get("sweep"), now, "Deadlines are not checked; start the Celery worker and beat."),
+        TopicReading(name, first_seen_at, watermark, unread, held, tuple(zip(missing or (), since or (), strict=True)))
+        for name, first_seen_at, watermark, unread, held, missing, since in rows(_TOPICS)
     ]
 
 
-def _part(name: str, at: datetime | None, now: datetime, remedy: str) -> Part:
+def _beat(beat: Heartbeat) -> Beat:
+    started = beat.detail.get("started_at")
+    return Beat(
+        name=beat.name.removeprefix(COLLECTOR),
+        at=beat.at,
+        started_at=parse_datetime(started) if started else None,
+        stopped=bool(beat.detail.get("stopped")),
+    )
+
+
+def _collector(found: Liveness, now: datetime) -> Part:
+    age = None if found.last_sign is None else max(0.0, (now - found.last_sign).total_seconds())
+    if found.state == State.DOWN:
+        return Part("collector", False, age, found.troubles[0].sentence)
+    behind = f" {found.troubles[0].sentence}" if found.state == State.BEHIND else ""
+    return Part("collector", True, age, f"The collector is alive.{behind}")
+
+
+def _sweep(at: datetime | None, now: datetime) -> Part:
+    remedy = "Deadlines are not checked; start the Celery worker and beat."
     if at is None:
-        return Part(name, False, None, f"The {name} has never run. {remedy}")
+        return Part("sweep", False, None, f"The sweep has never run. {remedy}")
     age = max(0.0, (now - at).total_seconds())
     if age > FRESH.total_seconds():
-        return Part(name, False, age, f"The {name} last gave a sign of life {age:.0f} s ago. {remedy}")
-    return Part(name, True, age, f"The {name} is alive.")
+        return Part("sweep", False, age, f"The sweep last gave a sign of life {age:.0f} s ago. {remedy}")
+    return Part("sweep", True, age, "The sweep is alive.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from collector import queries
 from collector.correlation.state import Pending
-from collector.models import Event, Progress, Transaction
+from collector.models import Event, Transaction
 from dashboard.alerts.models import Alert
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -107,40 +107,60 @@ def alert(entry: Alert) -> dict[str, Any]:
         "id", "kind", "choreography", "awaited", "service", "state", "sentence",
         "count", "peak", "since", "opened_at", "changed_at", "resolved_at",
     )  # fmt: skip
-    return {name: getattr(entry, name) for name in names}
+    return _named(entry, *names)
 
 
-def ingestion(found: queries.Ingestion, behind: float | None) -> dict[str, Any]:
+def ingestion(found: queries.Ingestion, muted: Iterable[queries.Muted], now: datetime) -> dict[str, Any]:
+    reading = found.liveness
     return {
-        "partitions": [partition(entry) for entry in found.partitions],
-        "watermarks": [{"topic": topic.name, "watermark": topic.watermark} for topic in found.topics],
+        "state": reading.state,
+        "since": reading.since,
+        "behind_seconds": _seconds(reading.behind),
+        "troubles": [_named(trouble, "kind", "subject", "since", "sentence") for trouble in reading.troubles],
+        "muted": [_named(entry, "choreography", "awaited", "service", "count") for entry in muted],
+        "collectors": [_collector(entry) for entry in found.collectors],
+        "events_per_second": found.events_per_second,
+        "watermarks": [
+            {
+                "topic": topic.name,
+                "watermark": topic.watermark,
+                "age_seconds": _seconds(now - topic.watermark if topic.watermark else None),
+                "state": state,
+            }
+            for topic, state in reading.topics
+        ],
+        "partitions": [_partition(entry) for entry in found.partitions],
         "gaps": [
             {
                 "topic": gap.topic.name,
-                "partition": gap.partition,
-                "kind": gap.kind,
-                "from_offset": gap.from_offset,
-                "to_offset": gap.to_offset,
-                "noticed_at": gap.noticed_at,
+                **_named(gap, "partition", "kind", "from_offset", "to_offset", "noticed_at"),
             }
             for gap in found.gaps
         ],
-        "collectors": [
-            {"name": beat.name.partition(":")[2], "at": beat.at, "detail": beat.detail} for beat in found.collectors
-        ],
-        "behind_seconds": behind,
         "undecodable": found.undecodable.count,
         "uncorrelated": found.uncorrelated.count,
     }
 
 
-def partition(entry: Progress) -> dict[str, Any]:
+def _collector(entry: queries.Collector) -> dict[str, Any]:
+    return {
+        **_named(entry.beat, "name", "at", "started_at", "stopped"),
+        **_named(entry, "alive", "partitions", "events_per_second"),
+    }
+
+
+def _partition(entry: queries.Partition) -> dict[str, Any]:
     return {
         "topic": entry.topic.name,
-        "partition": entry.partition,
+        "partition": entry.number,
         "progress": entry.next_offset,
-        "end": entry.end_offset,
-        "lag": queries.lag(entry),
-        "last_record_at": entry.last_record_at,
-        "unreadable_since": entry.unreadable_since,
+        **_named(entry, "end", "lag", "held", "last_record_at", "unreadable_since"),
     }
+
+
+def _named(thing: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(thing, name) for name in names}
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else max(0.0, length.total_seconds())

@@ -119,9 +119,10 @@ class AlertOut(Schema):
 class PartitionOut(Schema):
     topic: str
     partition: int
-    progress: int = Field(description="The next offset to read.")
-    end: int | None
-    lag: int | None
+    progress: int | None = Field(description="The next offset to read; null where nothing was read yet.")
+    end: int | None = Field(description="Where it ended at the last look; null where no broker has said it.")
+    lag: int | None = Field(description="Offsets not read yet.")
+    held: bool = Field(description="What was not read stands behind an open producer transaction.")
     last_record_at: datetime | None
     unreadable_since: datetime | None
 
@@ -129,6 +130,11 @@ class PartitionOut(Schema):
 class WatermarkOut(Schema):
     topic: str
     watermark: datetime | None = Field(description="Everything appended before this moment has been read.")
+    age_seconds: float | None
+    state: str = Field(
+        description="read, behind, held (by an open producer transaction) or unreadable (some partition);"
+        " deadlines wait for topics that are not `read`."
+    )
 
 
 class GapOut(Schema):
@@ -142,15 +148,40 @@ class GapOut(Schema):
 
 class CollectorOut(Schema):
     name: str
-    at: datetime
-    detail: dict[str, Any]
+    at: datetime = Field(description="Its last sign of life.")
+    started_at: datetime | None
+    stopped: bool = Field(description="It ended as it should.")
+    alive: bool
+    partitions: int
+    events_per_second: float
+
+
+class TroubleOut(Schema):
+    kind: str = Field(description="collector_down, collector_behind, partition_unreadable or topic_held")
+    subject: str = Field(description="The topic; empty where it is reading as a whole.")
+    since: datetime | None
+    sentence: str
+
+
+class MutedOut(Schema):
+    """Pending responses whose deadlines may pass without a word, because the topics they may come on are not read."""
+
+    choreography: str
+    awaited: str
+    service: str
+    count: int
 
 
 class IngestionOut(Schema):
-    partitions: list[PartitionOut]
-    watermarks: list[WatermarkOut]
-    gaps: list[GapOut]
+    state: str = Field(description="live, behind or down")
+    since: datetime | None = Field(description="Since when it is not live.")
+    behind_seconds: float | None = Field(description="Of the slowest topic that can be read.")
+    troubles: list[TroubleOut]
+    muted: list[MutedOut]
     collectors: list[CollectorOut]
-    behind_seconds: float | None
+    events_per_second: float
+    watermarks: list[WatermarkOut]
+    partitions: list[PartitionOut]
+    gaps: list[GapOut]
     undecodable: int = Field(description="Within the last day; counting stops at 10,000.")
     uncorrelated: int = Field(description="Within the last day; counting stops at 10,000.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
 from pydantic import Field
 
-from collector import queries
+from collector import config, queries
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import build
@@ -93,7 +94,9 @@ def list_alerts(request: HttpRequest, state: str = "", cursor: str = "") -> dict
 @api.get("/ingestion", response=IngestionOut, summary="How far reading has come", tags=["ingestion"])
 def show_ingestion(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
-    return build.ingestion(queries.ingestion(now), queries.behind_seconds(now))
+    found = queries.ingestion(now)
+    rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+    return build.ingestion(found, queries.muted(found.liveness.standing_still, rulebook), now)
 
 
 @api.exception_handler(queries.BadParameter)

@@ -40,12 +40,17 @@ class Frame:
 
     now: datetime
     open_alerts: int
-    behind: float | None
-    parts: tuple[queries.Part, ...]
+    readiness: queries.Readiness
+
+    @property
+    def behind(self) -> float | None:
+        """Seconds."""
+        behind = self.readiness.liveness.behind
+        return None if behind is None else behind.total_seconds()
 
     @property
     def troubles(self) -> list[str]:
-        return [part.sentence for part in self.parts if not part.ok]
+        return self.readiness.sentences
 
 
 def frame() -> Frame:
@@ -59,8 +64,7 @@ def _frame() -> Frame:
     return Frame(
         now=now,
         open_alerts=unresolved[:_MOST_ALERTS].count(),
-        behind=queries.behind_seconds(now),
-        parts=tuple(queries.parts(now)),
+        readiness=queries.readiness(now),
     )
 
 

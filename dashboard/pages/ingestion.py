@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from collector import queries
-from collector.models import Progress, Topic
+from collector import config, queries
+from collector.models import Topic
 from dashboard.pages import frame
 from dashboard.pages.shared import MOMENT, shared
 
@@ -17,21 +18,10 @@ LISTS = {"undecodable": queries.undecodable, "uncorrelated": queries.uncorrelate
 
 
 @dataclass(frozen=True)
-class PartitionRow:
-    progress: Progress
-    lag: int | None
-
-    @property
-    def end(self) -> int | None:
-        """The end at the last look, or what has been read beyond it since."""
-        end = self.progress.end_offset
-        return None if end is None else max(end, self.progress.next_offset)
-
-
-@dataclass(frozen=True)
 class TopicRow:
     topic: Topic
-    partitions: tuple[PartitionRow, ...]
+    state: str
+    partitions: tuple[queries.Partition, ...]
 
     @property
     def lag(self) -> int | None:
@@ -52,8 +42,7 @@ def fragment(request: HttpRequest) -> HttpResponse:
 def _context(request: HttpRequest) -> dict[str, Any]:
     kind = request.GET.get("list", "")
     kind = kind if kind in LISTS else "undecodable"
-    found = shared.get("ingestion", MOMENT, lambda: queries.ingestion(timezone.now()))
-    context: dict[str, Any] = {"ingestion": found, "topics": _topics(found), "kind": kind, "complaint": ""}
+    context: dict[str, Any] = {**shared.get("ingestion", MOMENT, _common), "kind": kind, "complaint": ""}
     context["cursor"] = cursor = request.GET.get("cursor", "")
     try:
         return {**context, "records": LISTS[kind](cursor)}
@@ -61,8 +50,21 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         return {**context, "complaint": str(error), "records": queries.Keyset([], None)}
 
 
+def _common() -> dict[str, Any]:
+    """Six queries; two more while topics are not read to their ends."""
+    found = queries.ingestion(timezone.now())
+    rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+    return {
+        "ingestion": found,
+        "topics": _topics(found),
+        "collectors": [collector for collector in found.collectors if collector.alive],
+        "muted": queries.muted(found.liveness.standing_still, rulebook),
+    }
+
+
 def _topics(found: queries.Ingestion) -> list[TopicRow]:
-    by_topic: dict[int, list[PartitionRow]] = {topic.id: [] for topic in found.topics}
-    for progress in found.partitions:
-        by_topic.setdefault(progress.topic_id, []).append(PartitionRow(progress, queries.lag(progress)))
-    return [TopicRow(topic, tuple(by_topic[topic.id])) for topic in found.topics]
+    by_topic: dict[int, list[queries.Partition]] = {topic.id: [] for topic in found.topics}
+    for partition in found.partitions:
+        by_topic[partition.topic.id].append(partition)
+    states = {reading.name: state for reading, state in found.liveness.topics}
+    return [TopicRow(topic, states.get(topic.name, ""), tuple(by_topic[topic.id])) for topic in found.topics]

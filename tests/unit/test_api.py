@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils.dateparse import parse_datetime
 from pytest_django import DjangoAssertNumQueries
 
+from collector.models import End, Topic
 from dashboard.alerts.models import Alert
 from tests.builders import cloud_event
 from tests.feeding import Feed
@@ -169,17 +170,42 @@ def test_alerts(client: Client, feed: Feed, django_assert_num_queries: DjangoAss
     assert Alert.objects.count() == 1
 
 
-def test_ingestion(client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    feed.order("order", ago=20)
-    feed.raw(value=b"{no")
-    feed.read()
-    with django_assert_num_queries(6):
+class TestIngestion:
+    def test_all_is_well(self, client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        feed.order("order", ago=20)
+        feed.raw(value=b"{no")
+        feed.read()
+        with django_assert_num_queries(6):
+            answer = client.get("/api/ingestion").json()
+        assert (answer["state"], answer["since"], answer["troubles"], answer["muted"]) == ("live", None, [], [])
+        partition = answer["partitions"][0]
+        assert (partition["topic"], partition["progress"], partition["end"], partition["lag"]) == ("orders", 8, 8, 0)
+        assert (partition["held"], partition["unreadable_since"]) == (False, None)
+        watermark = answer["watermarks"][0]
+        assert (watermark["topic"], watermark["state"]) == ("orders", "read")
+        assert 0 <= watermark["age_seconds"] < 10
+        assert answer["undecodable"] == 1
+        collector = answer["collectors"][0]
+        assert (collector["name"], collector["alive"], collector["events_per_second"]) == ("test", True, 4.0)
+        assert answer["events_per_second"] == 4.0
+
+    def test_what_is_wrong_and_what_it_mutes(self, client: Client, feed: Feed) -> None:
+        feed.order("order", steps=1, ago=20)
+        feed.read()
+        an_hour_ago = feed.ago(3600)
+        Topic.objects.filter(pk=feed.topic.row).update(watermark=an_hour_ago)
+        End.objects.filter(topic=feed.topic.row).update(end_offset=9, stable_offset=1)
         answer = client.get("/api/ingestion").json()
-    partition = answer["partitions"][0]
-    assert (partition["topic"], partition["progress"], partition["end"], partition["lag"]) == ("orders", 8, 8, 0)
-    assert answer["watermarks"][0]["topic"] == "orders"
-    assert answer["undecodable"] == 1
-    assert answer["collectors"][0]["name"] == "test"
+        assert answer["state"] == "live"
+        assert [(trouble["kind"], trouble["subject"]) for trouble in answer["troubles"]] == [("topic_held", "orders")]
+        assert parse_datetime(answer["troubles"][0]["since"]) == an_hour_ago.replace(
+            microsecond=an_hour_ago.microsecond // 1000 * 1000
+        )
+        assert answer["behind_seconds"] is None
+        assert answer["partitions"][0]["held"]
+        assert {(entry["awaited"], entry["service"], entry["count"]) for entry in answer["muted"]} >= {
+            ("StockReserved", "inventory", 1)
+        }
 
 
 def test_documentation_loads_nothing_from_outside(client: Client) -> None:

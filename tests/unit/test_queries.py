@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from collector import queries
-from collector.models import Event, Heartbeat, Topic
+from collector.models import End, Event, Heartbeat, Topic
 from collector.queries import bounds, transactions
 from collector.queries.filters import BadParameter, TransactionFilter
 from tests.builders import at
@@ -261,7 +261,7 @@ class TestIngestion:
         for _ in range(count):
             feed.raw(value=b"{no")
         feed.read()
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             assert queries.ingestion(timezone.now()).undecodable.count == count
         found: list[int] = []
         cursor = ""
@@ -272,6 +272,15 @@ class TestIngestion:
                 break
             cursor = page.next
         assert found == list(reversed(range(count)))
+
+    def test_a_partition_that_was_never_read_is_shown_as_such(self, feed: Feed) -> None:
+        feed.order("order", steps=2)
+        feed.read()
+        End.objects.create(topic_id=feed.topic.row, partition=1, end_offset=9, unreadable_since=feed.now)
+        read, unread = queries.ingestion(timezone.now()).partitions
+        assert (read.next_offset, read.end, read.lag) == (2, 2, 0)
+        assert (unread.next_offset, unread.end, unread.lag) == (None, 9, None)
+        assert unread.unreadable_since == feed.now
 
     def test_uncorrelated(self, feed: Feed) -> None:
         feed.raw(("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"/s"), ("ce_type", b"Lost"), value=b"{}")
@@ -297,13 +306,13 @@ class TestIngestion:
 
     def test_parts_tell_their_age_and_the_remedy(self) -> None:
         now = timezone.now()
-        never = {part.name: part for part in queries.parts(now)}
+        never = {part.name: part for part in queries.readiness(now).parts}
         assert not never["collector"].ok
         assert "manage.py collect" in never["collector"].sentence
         Heartbeat.objects.create(name="collector:a", at=now - timedelta(seconds=60))
         Heartbeat.objects.create(name="collector:b", at=now - timedelta(seconds=1))
         Heartbeat.objects.create(name="sweep", at=now - timedelta(seconds=11))
-        found = {part.name: part for part in queries.parts(now)}
+        found = {part.name: part for part in queries.readiness(now).parts}
         assert found["collector"].ok
         assert not found["sweep"].ok
         assert "11 s ago" in found["sweep"].sentence
