@@ -28,13 +28,13 @@ _OPTIONS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-# A collector of ours that has waited for long enough; who blocks it, is a collector as well, is not blocked itself, and
-# does nothing but wait for its client.
+# Who blocks a collector that has waited for long, is a collector as well, and does nothing within a statement but wait
+# for its client. Those idle between two statements the server ends.
 _END_BLOCKING = """
 SELECT blocking.pid, pg_terminate_backend(blocking.pid)
 FROM pg_stat_activity blocking
 WHERE blocking.application_name = %(name)s AND blocking.datname = current_database()
-  AND (blocking.wait_event_type = 'Client' OR blocking.state LIKE 'idle in transaction%%')
+  AND blocking.state = 'active' AND blocking.wait_event_type = 'Client'
   AND blocking.state_change < clock_timestamp() - %(patience)s * interval '1 second'
   AND blocking.pid IN (
     SELECT unnest(pg_blocking_pids(waiting.pid))
