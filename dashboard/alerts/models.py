@@ -7,7 +7,8 @@ from django.db.models import Q
 
 
 class Alert(models.Model):
-    """A cause of trouble: transactions of one choreography that wait for the same step from the same service.
+    """A cause of trouble: transactions of one choreography that wait for the same step from the same service, or
+    something about reading itself (READING).
 
     `count` is how many transactions it concerns now, `peak` the most at any time; both are taken from the collector's
     `Overdue` rows whenever transitions are processed. A cause has at most one alert that is not resolved.
@@ -22,15 +23,22 @@ class Alert(models.Model):
     class Kind(models.TextChoices):
         STUCK = "stuck", "stuck"
         STUCK_COMPENSATING = "stuck_compensating", "stuck while compensating"
+        COLLECTOR_DOWN = "collector_down", "no collector is alive"
+        COLLECTOR_BEHIND = "collector_behind", "reading is behind"
+        PARTITION_UNREADABLE = "partition_unreadable", "a partition cannot be read"
+
+    READING = (Kind.COLLECTOR_DOWN, Kind.COLLECTOR_BEHIND, Kind.PARTITION_UNREADABLE)
 
     kind = models.TextField(choices=Kind)
     choreography = models.TextField()
     awaited = models.TextField(help_text="the awaited event types, joined by ' or '")
     service = models.TextField(help_text="who owes it; empty where not known")
+    subject = models.TextField(default="", help_text="the topic, where it is about the reading of one")
+    names = models.TextField(default="", help_text="what it names: partitions, or the topic that is furthest behind")
     state = models.TextField(choices=State, default=State.OPEN)
     count = models.IntegerField(default=0)
     peak = models.IntegerField(default=0)
-    since = models.DateTimeField(help_text="the earliest deadline that passed")
+    since = models.DateTimeField(help_text="the earliest deadline that passed; since when reading is not well")
     opened_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
@@ -38,7 +46,7 @@ class Alert(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "choreography", "awaited", "service"],
+                fields=["kind", "choreography", "awaited", "service", "subject"],
                 condition=~Q(state="resolved"),
                 name="one_unresolved_alert_per_cause",
             )
@@ -48,15 +56,32 @@ class Alert(models.Model):
     def __str__(self) -> str:
         return self.sentence
 
+    @classmethod
+    def unresolved(cls) -> models.QuerySet[Alert]:
+        return cls.objects.exclude(state=cls.State.RESOLVED)
+
+    @property
+    def about_reading(self) -> bool:
+        return self.kind in self.READING
+
     @property
     def sentence(self) -> str:
-        """ "17 transactions wait for ShipmentDispatched from shipping"."""
+        """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read"."""
+        over = self.state == self.State.RESOLVED
+        match self.kind:
+            case self.Kind.COLLECTOR_DOWN:
+                return f"No collector {'was' if over else 'is'} alive"
+            case self.Kind.COLLECTOR_BEHIND:
+                return f"Reading {'was' if over else 'is'} behind: {self.names}"
+            case self.Kind.PARTITION_UNREADABLE:
+                return f"{self.names} {'could not' if over else 'cannot'} be read"
+        return self._waiting(over)
+
+    def _waiting(self, over: bool) -> str:
         count = self.count or self.peak
         noun, verb = ("transaction", "waits") if count == 1 else ("transactions", "wait")
-        if self.state == self.State.RESOLVED:
-            verb = "waited"
         source = f" from {self.service}" if self.service else ""
-        return f"{count} {noun} {verb} for {self.awaited}{source}"
+        return f"{count} {noun} {'waited' if over else verb} for {self.awaited}{source}"
 
 
 class AlertEntry(models.Model):

@@ -1,13 +1,13 @@
 """Transition → Alert: one alert per cause, raised, counted and resolved from what the collector has stored.
 
 Transitions only say *that* something changed; how many transactions wait for what is always read from the `Overdue`
-rows, so that working through a transition twice, late, or in any order comes to the same alerts.
+rows, so that working through a transition twice, late, or in any order comes to the same alerts. How well reading is
+has no transitions, and is looked at every time.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from django.db import connection, transaction
@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from collector.actions import claim_transitions
 from collector.queries.overdue import OverdueCause, overdue_causes
-from dashboard.alerts.models import Alert, AlertEntry
+from dashboard.alerts import reading
+from dashboard.alerts.log import note, resolve
+from dashboard.alerts.models import Alert
 
 CHUNK = 2_000
 _LOCK = 0x63686F61
@@ -32,7 +34,10 @@ class Processed(msgspec.Struct, frozen=True):
 
 
 def process() -> Processed:
-    """Brings the alerts up to date if transitions ask for it. Many at once are safe; they take turns."""
+    """Brings the alerts up to date: those of transactions if transitions ask for it, those of reading always.
+
+    Many at once are safe; they take turns.
+    """
     total, changed = 0, False
     while True:
         with transaction.atomic():
@@ -40,6 +45,8 @@ def process() -> Processed:
             claimed = claim_transitions(CHUNK)
             if claimed:
                 changed = settle(timezone.now()) or changed
+            if claimed < CHUNK:
+                changed = reading.settle(timezone.now()) or changed
         total += claimed
         if claimed < CHUNK:
             return Processed(total, changed)
@@ -50,11 +57,11 @@ def settle(now: datetime) -> bool:
     causes = {_key(cause): cause for cause in overdue_causes()}
     alerts = {
         (alert.kind, alert.choreography, alert.awaited, alert.service): alert
-        for alert in Alert.objects.exclude(state=Alert.State.RESOLVED).select_for_update()
+        for alert in Alert.unresolved().exclude(kind__in=Alert.READING).select_for_update()
     }
     changed = [_raise(key, causes[key], now) for key in causes.keys() - alerts.keys()]
     changed += [_update(alert, causes[key], now) for key, alert in alerts.items() if key in causes]
-    changed += [_resolve(alert, now) for key, alert in alerts.items() if key not in causes]
+    changed += [resolve(alert, now) for key, alert in alerts.items() if key not in causes]
     return any(changed)
 
 
@@ -81,7 +88,7 @@ def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
         opened_at=now,
         changed_at=now,
     )
-    _note(alert, now, "raised", count=cause.count)
+    note(alert, now, "raised", count=cause.count)
     return True
 
 
@@ -92,14 +99,3 @@ def _update(alert: Alert, cause: OverdueCause, now: datetime) -> bool:
     alert.peak = max(alert.peak, cause.count)
     alert.save(update_fields=["count", "since", "changed_at", "peak"])
     return True
-
-
-def _resolve(alert: Alert, now: datetime) -> bool:
-    alert.count, alert.state, alert.changed_at, alert.resolved_at = 0, Alert.State.RESOLVED, now, now
-    alert.save(update_fields=["count", "state", "changed_at", "resolved_at"])
-    _note(alert, now, "resolved", after_seconds=round((now - alert.opened_at).total_seconds(), 1), peak=alert.peak)
-    return True
-
-
-def _note(alert: Alert, now: datetime, kind: str, **detail: Any) -> None:
-    AlertEntry.objects.create(alert=alert, at=now, kind=kind, detail=detail)

@@ -104,7 +104,7 @@ def event(entry: Event) -> dict[str, Any]:
 
 def alert(entry: Alert) -> dict[str, Any]:
     names = (
-        "id", "kind", "choreography", "awaited", "service", "state", "sentence",
+        "id", "kind", "choreography", "awaited", "service", "subject", "state", "sentence",
         "count", "peak", "since", "opened_at", "changed_at", "resolved_at",
     )  # fmt: skip
     return _named(entry, *names)

@@ -102,10 +102,14 @@ class TransactionDetail(TransactionSummary):
 
 class AlertOut(Schema):
     id: int
-    kind: str
+    kind: str = Field(
+        description="stuck or stuck_compensating; collector_down, collector_behind or partition_unreadable,"
+        " which are about reading and concern no transactions."
+    )
     choreography: str
     awaited: str
     service: str
+    subject: str = Field(description="The topic, where it is about the reading of one.")
     state: str
     sentence: str
     count: int
