@@ -16,8 +16,8 @@ moments = st.integers(0, 240).map(lambda quarters: quarters / 4)
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """A record to be: an event of a transaction at a time, on a topic with a timestamp. Those of one transaction, source
-    and name are copies of one another."""
+    """A record to be: an event of a transaction at a time, on a topic with a timestamp. Those of one transaction,
+    source and name are copies of one another."""
 
     transaction: str
     kind: str

@@ -133,6 +133,6 @@ def test_a_state_is_of_one_piece(found: list[Skeleton], book: RuleBook, reading:
     assert (state.ended_by == "") == (state.phase in OPEN)
     assert state.started_at <= state.last_event_at
     assert state.phase not in ("abandoned", "failed") or not [e for e in state.pending if e.kind == "compensation"]
-    rules = {rule.key: rule for choreography in book.choreographies for rule in choreography.rules}
+    rules = {rule.key: rule for rule in book.named(state.choreography).rules}
     if state.phase not in OPEN:
         assert all(rules[entry.rule].survives_end for entry in state.pending)
