@@ -10,10 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from collector import actions, config, partitions, progress, sessions, slots
+from collector import actions, config, faults, logs, metrics, partitions, progress, sessions, slots
 from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source
 from collector.models import Topic
 from collector.pipeline import Pipeline
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default=f"{socket.gethostname()}-{os.getpid()}", help="name shown on the pages")
 
     def handle(self, *, group: str, name: str, **_: Any) -> None:
+        logs.bind(collector=name)
         stopping = self._stop_on_signals()
         sessions.prepare()
         try:
@@ -48,8 +49,9 @@ class Command(BaseCommand):
         except KafkaFailure as failure:
             where = settings.KAFKA.get("bootstrap.servers")
             raise CommandError(f"Kafka at {where} does not answer (KAFKA_BOOTSTRAP_SERVERS): {failure}") from failure
-        except OperationalError as error:
-            raise CommandError(f"The database does not answer (DATABASE_URL): {str(error).strip()}") from error
+        except DatabaseError as error:
+            sentence = faults.explain(error) or f"The database does not answer (DATABASE_URL): {str(error).strip()}"
+            raise CommandError(sentence) from error
         self._collect(cluster, cluster_id, group, name, settled, stopping)
 
     def _collect(
@@ -78,9 +80,14 @@ class Command(BaseCommand):
         )
         logger.info("reading cluster %s as %s in group %s", cluster_id, name, group)
         try:
-            pipeline.run(lambda: bool(stopping))
+            with metrics.serving(settings.COLLECTOR_METRICS_PORT, name, pipeline.counts):
+                pipeline.run(lambda: bool(stopping))
+        except metrics.PortTaken as error:
+            raise CommandError(str(error)) from error
         except KafkaFailure as failure:
             raise CommandError(f"Kafka refused: {failure.args[0]}") from failure
+        except faults.Incurable as fault:
+            raise CommandError(str(fault)) from fault
         finally:
             pipeline.close()
             source.close()
