@@ -71,7 +71,11 @@ def test_much_is_cut_and_says_so() -> None:
 
 
 def test_headers() -> None:
-    assert payloads.headers([("a", b"1"), ("b", None), ("c", b"\xff")]) == [("a", "1"), ("b", "(null)"), ("c", "bytes: ff")]
+    assert payloads.headers([("a", b"1"), ("b", None), ("c", b"\xff")]) == [
+        ("a", "1"),
+        ("b", "(null)"),
+        ("c", "bytes: ff"),
+    ]
 
 
 def test_bars_stack_to_what_they_count() -> None:
