@@ -55,7 +55,7 @@ def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK) -> Swept:
         alerts = alerts or any(change.causes != change.old_causes for change in changes)
         if chunk < CHUNK:
             break
-    heartbeats.beat("sweep", {"examined": examined, "changed": len(changed)})
+    heartbeats.add("sweep", sweeps=1, examined=examined, changed=len(changed))
     return Swept(examined, tuple(changed), alerts)
 
 

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+from django.db import connection
 from django.utils import timezone
 
 from collector.models import Heartbeat
 
+_BEAT = """
+INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, %s, %s::jsonb)
+ON CONFLICT (name) DO UPDATE SET at = excluded.at, detail = excluded.detail
+"""
+_ADD = """
+INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, %s, %s::jsonb)
+ON CONFLICT (name) DO UPDATE SET at = excluded.at, detail = (
+    SELECT jsonb_object_agg(key, value::bigint + coalesce((h.detail ->> key)::bigint, 0))
+    FROM jsonb_each_text(excluded.detail))
+"""
 
-def beat(name: str, detail: dict[str, Any] | None = None) -> None:
-    Heartbeat.objects.update_or_create(name=name, defaults={"at": timezone.now(), "detail": detail or {}})
+
+def beat(name: str, detail: Mapping[str, Any] | None = None) -> None:
+    """One statement; `detail` takes the place of what was there."""
+    _upsert(_BEAT, name, detail or {})
+
+
+def add(name: str, **counts: int) -> None:
+    """A sign of life that adds these numbers to those of its detail. One statement."""
+    _upsert(_ADD, name, counts)
+
+
+def _upsert(statement: str, name: str, detail: Mapping[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [name, timezone.now(), msgspec.json.encode(detail).decode()])
 
 
 def age(name: str, now: datetime | None = None) -> timedelta | None:

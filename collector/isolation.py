@@ -16,6 +16,7 @@ from collector import faults, partitions, store
 from collector.correlation.choreography import RuleBook
 from collector.decoding import Undecodable
 from collector.kafka import KafkaFailure, Span
+from collector.logs import fields
 from collector.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
@@ -54,8 +55,8 @@ def _undecodable(pair: Decoded, error: Exception) -> Decoded:
     record, found = pair
     kind = type(error.__cause__ or error).__name__
     code = faults.state(error)
-    where = f"{record.topic.name}[{record.partition}] at offset {record.offset}"
-    logger.warning("%s: the database refuses this record (%s %s); it is kept as undecodable", where, kind, code)
+    where = fields(topic=record.topic.name, partition=record.partition, offset=record.offset)
+    logger.warning("the database refuses a record (%s %s); it is kept as undecodable", kind, code, extra=where)
     detail = f"The database refuses it: {kind} ({code})." if code else f"It cannot be put into the database: {kind}."
     return record, Undecodable(REASON, detail, found.record_time)
 
@@ -86,4 +87,5 @@ def _sum(one: Written, other: Written) -> Written:
         dropped=one.dropped + other.dropped,
         undecodable=one.undecodable + other.undecodable,
         uncorrelated=one.uncorrelated + other.uncorrelated,
+        reasons=one.reasons + other.reasons,
     )

@@ -25,6 +25,7 @@ from confluent_kafka import (
 from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from collector.logs import fields
 from collector.records import Record, TopicRef
 
 logger = logging.getLogger(__name__)
@@ -115,22 +116,18 @@ class Cluster:
 
     def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """Where reading these partitions as read_committed ends: before the first record of an open transaction."""
-        return self._offsets(places, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+        return self._offsets(places, OffsetSpec.latest(), stable=True)
 
     def offsets_at(self, places: Iterable[Place], moment: datetime) -> dict[Place, int]:
         """The first offset with a timestamp from `moment` on, or the end where there is none (-1)."""
         return self._offsets(places, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
 
-    def _offsets(
-        self,
-        places: Iterable[Place],
-        spec: OffsetSpec,
-        isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
-    ) -> dict[Place, int]:
+    def _offsets(self, places: Iterable[Place], spec: OffsetSpec, *, stable: bool = False) -> dict[Place, int]:
         request = {TopicPartition(topic, partition): spec for topic, partition in places}
         if not request:
             return {}
         found = {}
+        isolation = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
         answers = self._admin.list_offsets(request, isolation_level=isolation, request_timeout=_TIMEOUT)
         for partition, future in answers.items():
             with contextlib.suppress(KafkaException):
@@ -141,14 +138,15 @@ class Cluster:
 class Source:
     """Reads records of all wanted topics as a member of a consumer group, from positions it is given.
 
-    Newly assigned partitions stand still, in `unlocated`, until `start` names their position. Not thread-safe;
-    callbacks run inside `poll`.
+    Newly assigned partitions stand still, in `unlocated`, until `start` names their position. `rebalances` counts how
+    often partitions came or went. Not thread-safe; callbacks run inside `poll`.
     """
 
     def __init__(
         self, properties: Mapping[str, Any], group: str, include: Iterable[str], wanted: Callable[[str], bool]
     ) -> None:
         self.unlocated: set[Place] = set()
+        self.rebalances = 0
         self._wanted = wanted
         self._positions: dict[Place, int] = {}
         self._topics: dict[str, TopicRef] = {}
@@ -226,6 +224,7 @@ class Source:
         self._consumer.close()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.rebalances += bool(partitions)
         for partition in partitions:
             partition.offset = OFFSET_BEGINNING
         consumer.incremental_assign(partitions)
@@ -233,6 +232,7 @@ class Source:
         self.unlocated |= {(p.topic, p.partition) for p in partitions if self._wanted(p.topic)}
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.rebalances += bool(partitions)
         consumer.incremental_unassign(partitions)
         for partition in partitions:
             self._positions.pop((partition.topic, partition.partition), None)
@@ -263,7 +263,8 @@ class Source:
 
     def _failed(self, failure: KafkaError, place: Place) -> None:
         if failure.code() in _RELOCATE:
-            logger.warning("%s[%d]: %s; looking for where to go on", place[0], place[1], failure.str())
+            where = fields(topic=place[0], partition=place[1])
+            logger.warning("%s; looking for where to go on", failure.str(), extra=where)
             self.hold([place])
         elif failure.fatal() or failure.code() not in _HARMLESS:
             raise KafkaException(failure)

@@ -6,18 +6,24 @@ was read ahead is refused by the database (its positions lie beyond stored progr
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
+import msgspec
 from django.db import Error, connection
+from django.utils import timezone
 
 from collector import deadlines, heartbeats, progress, store
 from collector.config import Config
+from collector.counts import Counts
 from collector.decoding import decode
 from collector.kafka import Cluster, KafkaFailure, Source, Span
+from collector.logs import fields
+from collector.meter import Meter
 from collector.publish import Publisher
 from collector.rules import registered
 from collector.store import Behind, Decoded, Written
@@ -55,6 +61,8 @@ class Pipeline:
         self._beat_at = 0.0
         self._retry_at = 0.0
         self._events = 0
+        self._meter = Meter()
+        self._started_at = timezone.now()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Works until `stopping` says so; a batch that has begun is finished."""
@@ -66,6 +74,8 @@ class Pipeline:
         self._settle()
         self._storing.submit(_hang_up).result()
         self._storing.shutdown()
+        with contextlib.suppress(Error):
+            self._beat(stopped=True)
 
     def step(self) -> None:
         """One turn: reads a batch while the one before is being stored, and hands it over."""
@@ -89,7 +99,12 @@ class Pipeline:
 
     def _store(self, spans: list[Span], decoded: list[Decoded]) -> Written:
         """Runs in the storing thread."""
+        began = time.monotonic()
         written = store.write(spans, decoded, registered(self._config().rulebook), self._writer)
+        took = time.monotonic() - began
+        batch = self._meter.stored(spans, written, took, timezone.now())
+        done = fields(batch=batch, partitions=len(spans), records=len(decoded), events=written.events)
+        logger.debug("stored a batch in %.3f s", took, extra=done)
         if written.changed:
             self._publisher.tell(written.changed, written.alerts)
         return written
@@ -104,6 +119,7 @@ class Pipeline:
             self._events += future.result().events
         except Behind as behind:
             logger.info("%s; reading again from there", behind)
+            self._meter.read_again()
             self._source.hold(self._source.positions)
             return False
         except Error as error:
@@ -119,24 +135,35 @@ class Pipeline:
             self._away(error)
 
     def _away(self, error: Error) -> None:
+        self._meter.failed()
         logger.warning("the database is away; reading waits: %s", str(error).strip())
         _hang_up()
         self._storing.submit(_hang_up)
         self._source.hold(self._source.positions)
         self._retry_at = time.monotonic() + RETRY
 
+    def counts(self) -> Counts:
+        """What this collector has counted so far; from whichever thread."""
+        return msgspec.structs.replace(self._meter.read(), rebalances=self._source.rebalances)
+
+    def _beat(self, events_per_second: float = 0.0, *, stopped: bool = False) -> None:
+        heartbeats.beat(
+            f"collector:{self._name}",
+            {
+                "started_at": self._started_at,
+                "stopped": stopped,
+                "events_per_second": round(events_per_second, 1),
+                "partitions": len(self._source.positions),
+                "counts": self.counts(),
+            },
+        )
+
     def _alive(self) -> None:
         """Once a second: says that it lives, and sweeps where nobody else has for a while."""
         elapsed = time.monotonic() - self._beat_at
         if elapsed < HEARTBEAT:
             return
-        heartbeats.beat(
-            f"collector:{self._name}",
-            {
-                "events_per_second": round(self._events / elapsed, 1) if self._beat_at else 0.0,
-                "partitions": len(self._source.positions),
-            },
-        )
+        self._beat(self._events / elapsed if self._beat_at else 0.0)
         self._beat_at, self._events = time.monotonic(), 0
         swept = heartbeats.age("sweep")
         if swept is None or swept > SWEEP_LATE:

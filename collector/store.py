@@ -88,6 +88,8 @@ class Written(msgspec.Struct, frozen=True):
     """Records that had been stored before: they lay below stored progress."""
     undecodable: int = 0
     uncorrelated: int = 0
+    reasons: tuple[str, ...] = ()
+    """Why, for each undecodable record."""
 
 
 def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str) -> Written:
@@ -237,6 +239,7 @@ class _Batch:
             dropped=dropped,
             undecodable=len(self.fresh) - len(events),
             uncorrelated=sum(not event.transaction_ids for event in events),
+            reasons=tuple(found.reason for _, found in self.fresh if isinstance(found, Undecodable)),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +47,19 @@ def port(name: str, default: int) -> int:
     if not (value.isascii() and value.isdigit() and 0 < int(value) <= _LARGEST_PORT):
         raise WrongValue(name, f"is {value!r}: a port is a whole number from 1 to {_LARGEST_PORT}.")
     return int(value)
+
+
+def optional_port(name: str) -> int | None:
+    return port(name, 0) if text(name) else None
+
+
+def choice(name: str, choices: Sequence[str], default: str) -> str:
+    """One of these words, however it is written."""
+    value = text(name, default)
+    for word in choices:
+        if value.lower() == word.lower():
+            return word
+    raise WrongValue(name, f"is {value!r}: write {', '.join(choices[:-1])} or {choices[-1]}.")
 
 
 def secret(name: str, least: int) -> str:

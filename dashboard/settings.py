@@ -131,7 +131,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "collector.tasks.sweep", "schedule": 1.0, "options": {"expires": 1}},
+    "sweep": {"task": "collector.tasks.sweep", "schedule": 0.5, "options": {"expires": 1}},
     "alerts": {"task": "dashboard.alerts.tasks.process", "schedule": 1.0, "options": {"expires": 1}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }
@@ -139,29 +139,26 @@ CELERY_BEAT_SCHEDULE = {
 # --- Choreoscope ------------------------------------------------------------------------------------------------------
 CHOREOSCOPE_CONFIG = env.file("CHOREOSCOPE_CONFIG", default=BASE_DIR / "choreoscope.yaml")
 DEMO_CONTROL_URL = env.url("DEMO_CONTROL_URL", {"http"}).rstrip("/")
+COLLECTOR_METRICS_PORT = env.optional_port("COLLECTOR_METRICS_PORT")
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
+LOG_FORMAT = env.choice("LOG_FORMAT", ("text", "json"), default="text")
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "format": "{asctime}.{msecs:03.0f} {levelname:<7} {name}: {message}",
-            "datefmt": "%H:%M:%S",
-            "style": "{",
-        }
-    },
+    "formatters": {"text": {"()": "collector.logs.Text"}, "json": {"()": "collector.logs.Json"}},
     # That a service is not ready is an answer to whoever asked, each second perhaps, and no error of ours.
     "filters": {"errors": {"()": CallbackFilter, "callback": lambda record: getattr(record, "status_code", 0) != 503}},
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["errors"],
         }
     },
-    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "root": {"handlers": ["stdout"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},

@@ -7,7 +7,7 @@ from django.urls import path
 
 from dashboard import addresses  # noqa: F401 - registers <id:…>
 from dashboard.api.views import api
-from dashboard.pages import alerts, demo, health, ingestion, overview, transaction, transactions
+from dashboard.pages import alerts, demo, health, ingestion, metrics, overview, transaction, transactions
 
 DEMO = [
     path("demo", demo.page, name="demo"),
@@ -32,6 +32,7 @@ urlpatterns = [
     path("ingestion", ingestion.page, name="ingestion"),
     path("live/ingestion", ingestion.fragment, name="ingestion-fragment"),
     path("api/", api.urls),
+    path("metrics", metrics.metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -16,6 +16,7 @@ from collector.queries.ingestion import (
     undecodable,
 )
 from collector.queries.keysets import keyset
+from collector.queries.metrics import metrics
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.readiness import Part, Readiness, behind_seconds, readiness
@@ -50,6 +51,7 @@ __all__ = [
     "headers",
     "ingestion",
     "keyset",
+    "metrics",
     "muted",
     "newest",
     "over_time",

@@ -60,6 +60,12 @@ class Alert(models.Model):
     def unresolved(cls) -> models.QuerySet[Alert]:
         return cls.objects.exclude(state=cls.State.RESOLVED)
 
+    @classmethod
+    def unresolved_by_kind(cls) -> dict[str, int]:
+        """For every kind, how many are not resolved."""
+        counted = cls.unresolved().values_list("kind").annotate(models.Count("id"))
+        return {**dict.fromkeys(cls.Kind.values, 0), **dict(counted)}
+
     @property
     def about_reading(self) -> bool:
         return self.kind in self.READING
