@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
@@ -53,14 +53,20 @@ class Collector:
 
     _names = itertools.count()
 
-    def __init__(self, broker: Broker, content: str = CONFIG, *, group: str = "collector") -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        content: str = CONFIG,
+        *,
+        group: str = "collector",
+        properties: Mapping[str, object] | None = None,
+    ) -> None:
         self._config = config.parse("choreoscope.yaml", content)
         self.rulebook = registered(self._config.rulebook)
         properties = {
+            **(properties or {}),
             "bootstrap.servers": broker.bootstrap,
-            # members that are gone are given up soon, and topics that are new are seen soon
-            "session.timeout.ms": 3000,
-            "heartbeat.interval.ms": 500,
+            # topics that are new are seen soon
             "topic.metadata.refresh.interval.ms": 300,
         }
 
@@ -129,11 +135,12 @@ class Services:
         service: str = "order",
         partition: int = -1,
         time: datetime | None = None,
+        value: bytes = b"{}",
     ) -> str:
         """Publishes an event of a transaction; returns its id."""
         name = name or f"{transaction}-{next(self._numbers)}"
         headers = cloud_event(kind, transaction, name, f"/services/{service}", time or timezone.now())
-        self.publish(topic, *headers, partition=partition)
+        self.publish(topic, *headers, partition=partition, value=value)
         return name
 
     def flush(self) -> None:

@@ -228,6 +228,8 @@ def test_a_trigger_whose_clock_is_off_is_timed_by_its_record_and_marked() -> Non
     assert (awaited(believed), believed.pending[0].marks) == (["Paid by 35"], ())
     doubted = judge([happened("Placed", 5.1, stamped=0)], by=simple)
     assert (awaited(doubted), doubted.pending[0].marks) == (["Paid by 30"], ("skewed clock",))
+    slow = judge([happened("Placed", -5.1, stamped=0)], by=simple)
+    assert (awaited(slow), slow.pending[0].marks) == (["Paid by 30"], ("skewed clock",))
 
 
 def test_a_rule_without_a_time_waits_for_ever() -> None:
