@@ -11,7 +11,7 @@ import pytest
 from tests.stack.place import ROOT
 
 PACKAGES = ("collector", "dashboard", "demo_services")
-PURE = ("collector.decoding", "collector.correlation", "dashboard.graphs")
+PURE = ("collector.counts", "collector.decoding", "collector.correlation", "collector.liveness", "dashboard.graphs")
 KAFKA_CLIENTS = ("collector.kafka", "dashboard.parts.broker", "demo_services")
 CLOCKS = {
     "time.time",
