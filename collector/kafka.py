@@ -33,7 +33,14 @@ logger = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MILLIS = int(timedelta(days=365 * 400) / timedelta(milliseconds=1))
 _TIMEOUT = 10.0
-_RELOCATE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError.UNKNOWN_TOPIC_ID}
+_RELOCATE = {
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._LOG_TRUNCATION,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError.UNKNOWN_TOPIC_ID,
+    KafkaError.INCONSISTENT_TOPIC_ID,
+}
+_ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 _HARMLESS = {
     KafkaError._PARTITION_EOF,
     KafkaError._TRANSPORT,
@@ -87,6 +94,7 @@ class Cluster:
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self._admin = AdminClient(dict(properties), logger=logger)
+        self._leaderless: set[Place] = set()
 
     def describe(self, wanted: Callable[[str], bool]) -> tuple[str, dict[str, list[int]]]:
         """The cluster's id, and the partitions of every wanted topic."""
@@ -96,15 +104,26 @@ class Cluster:
             for name, topic in metadata.topics.items()
             if topic.error is None and wanted(name)
         }
+        # asked for its end, one that has no leader would keep the others waiting until the time-out
+        found = [(name, number) for name, numbers in topics.items() for number in numbers]
+        self._leaderless = {(name, n) for name, n in found if metadata.topics[name].partitions[n].leader < 0}
         return str(metadata.cluster_id), topics
 
     def topic_ids(self, cluster_id: str, names: Iterable[str]) -> dict[str, str]:
-        """Kafka's ids of these topics. The embedded broker has none and does not answer: the name stands for it."""
+        """Kafka's ids of these topics; those that are not there are left out. The embedded broker has no ids and does
+        not answer: the name stands for it."""
         names = list(names)
         if cluster_id.startswith(IN_MEMORY) or not names:
             return {name: name for name in names}
         described = self._admin.describe_topics(Topics(names), request_timeout=_TIMEOUT)
-        return {name: str(future.result().topic_id) for name, future in described.items()}
+        found = {}
+        for name, future in described.items():
+            try:
+                found[name] = str(future.result().topic_id)
+            except KafkaException as failure:
+                if failure.args[0].code() not in _ABSENT:
+                    raise
+        return found
 
     def bounds(self, places: Iterable[Place]) -> dict[Place, Bounds]:
         starts, ends = (self._offsets(places, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
@@ -123,7 +142,7 @@ class Cluster:
         return self._offsets(places, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
 
     def _offsets(self, places: Iterable[Place], spec: OffsetSpec, *, stable: bool = False) -> dict[Place, int]:
-        request = {TopicPartition(topic, partition): spec for topic, partition in places}
+        request = {TopicPartition(*place): spec for place in places if place not in self._leaderless}
         if not request:
             return {}
         found = {}
@@ -158,6 +177,7 @@ class Source:
                 # small pieces of many partitions, not large ones of a few: a transaction's events come in one batch
                 "max.partition.fetch.bytes": 131072,
                 "queued.max.messages.kbytes": 16384,
+                "session.timeout.ms": 10000,
                 "max.poll.interval.ms": 300000,
                 **properties,
                 "group.id": group,
@@ -181,6 +201,11 @@ class Source:
     def positions(self) -> dict[Place, int]:
         """The next offset to be fetched of every partition that is being read."""
         return dict(self._positions)
+
+    @property
+    def topics(self) -> dict[str, TopicRef]:
+        """The topics that are being read, by name."""
+        return {name: self._topics[name] for name in {name for name, _ in self._positions}}
 
     def start(self, positions: Mapping[Place, tuple[TopicRef, int]]) -> None:
         """Begins, or begins again, to read these partitions at these offsets."""

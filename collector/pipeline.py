@@ -2,6 +2,8 @@
 
 Two threads take turns: while one batch is being stored, the next is read and decoded. Should storing fail, what
 was read ahead is refused by the database (its positions lie beyond stored progress), so that it cannot slip through.
+No more than one batch waits for another, and polling never stops for long: whatever the database does, memory is
+bounded and the membership in the group lives.
 """
 
 from __future__ import annotations
@@ -9,15 +11,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import msgspec
 from django.db import Error, connection
 from django.utils import timezone
 
-from collector import deadlines, heartbeats, progress, store
+from collector import deadlines, faults, heartbeats, isolation, progress
 from collector.config import Config
 from collector.counts import Counts
 from collector.decoding import decode
@@ -25,6 +27,7 @@ from collector.kafka import Cluster, KafkaFailure, Source, Span
 from collector.logs import fields
 from collector.meter import Meter
 from collector.publish import Publisher
+from collector.records import TopicRef
 from collector.rules import registered
 from collector.store import Behind, Decoded, Written
 
@@ -34,7 +37,16 @@ BATCH = 5_000
 WAIT = 0.1
 HEARTBEAT = 1.0
 RETRY = 0.5
+PATIENCE = 5.0
+"""Seconds that polling may wait for a batch to be stored; if that takes longer, what was read since is read again."""
+CLOSING = 10.0
+REMIND = timedelta(seconds=30)
+"""How often it is said again that the database is waited for."""
 SWEEP_LATE = timedelta(seconds=5)
+
+
+class Replaced(Exception):
+    """Topics, by name, that were deleted and made anew since their positions were looked up."""
 
 
 class Pipeline:
@@ -60,20 +72,26 @@ class Pipeline:
         self._underway: tuple[list[Span], Future[Written]] | None = None
         self._beat_at = 0.0
         self._retry_at = 0.0
+        self._handed_over_at = 0.0
+        self._reminded_at: float | None = None
         self._events = 0
         self._meter = Meter()
         self._started_at = timezone.now()
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Works until `stopping` says so; a batch that has begun is finished."""
+        """Works until `stopping` says so; a batch that has begun is finished. Raises `faults.Incurable`."""
         while not stopping():
             self.step()
 
     def close(self) -> None:
-        """Waits for the batch that is underway."""
-        self._settle()
-        self._storing.submit(_hang_up).result()
-        self._storing.shutdown()
+        """Waits for the batch that is underway, as long as that is sensible."""
+        if self._underway is not None:
+            wait([self._underway[1]], CLOSING)
+        with contextlib.suppress(faults.Incurable):
+            self._settle(patience=0)
+        if self._underway is None:
+            self._storing.submit(_hang_up).result()
+        self._storing.shutdown(wait=self._underway is None)
         with contextlib.suppress(Error):
             self._beat(stopped=True)
 
@@ -84,8 +102,10 @@ class Pipeline:
             self._guard(self._locate)
         spans = self._source.poll(BATCH, WAIT)
         decoded = [(record, decode(record)) for span in spans for record in span.records]
-        if self._settle() and spans and not away:
-            self._underway = spans, self._storing.submit(self._store, spans, decoded)
+        if self._settle() and not away and (spans or self._quiet_for(HEARTBEAT)):
+            topics = self._source.topics | {span.topic.name: span.topic for span in spans}
+            self._underway = spans, self._storing.submit(self._store, topics, spans, decoded)
+            self._handed_over_at = time.monotonic()
         if not away:
             self._guard(self._alive)
 
@@ -97,10 +117,25 @@ class Pipeline:
         except KafkaFailure as failure:
             logger.warning("the brokers do not say where partitions begin and end; asking again: %s", failure)
 
-    def _store(self, spans: list[Span], decoded: list[Decoded]) -> Written:
-        """Runs in the storing thread."""
+    def _quiet_for(self, seconds: float) -> bool:
+        """Nothing was read for so long: time to ask whether topics are still those that were assigned."""
+        return bool(self._source.positions) and time.monotonic() - self._handed_over_at > seconds
+
+    def _store(self, topics: Mapping[str, TopicRef], spans: list[Span], decoded: list[Decoded]) -> Written:
+        """Runs in the storing thread. What was read by the name of a topic is stored as that topic's only if its id,
+        asked for after the reading, is still the same: it may have been deleted and made anew under that name."""
+        try:
+            uids = self._cluster.topic_ids(self._cluster_id, sorted(topics))
+        except KafkaFailure:
+            if spans:
+                raise
+            uids = {}
+        if replaced := sorted(name for name, topic in topics.items() if uids.get(name, topic.uid) != topic.uid):
+            raise Replaced(", ".join(replaced))
+        if not spans:
+            return Written()
         began = time.monotonic()
-        written = store.write(spans, decoded, registered(self._config().rulebook), self._writer)
+        written = isolation.write(spans, decoded, registered(self._config().rulebook), self._writer)
         took = time.monotonic() - began
         batch = self._meter.stored(spans, written, took, timezone.now())
         done = fields(batch=batch, partitions=len(spans), records=len(decoded), events=written.events)
@@ -109,22 +144,26 @@ class Pipeline:
             self._publisher.tell(written.changed, written.alerts)
         return written
 
-    def _settle(self) -> bool:
+    def _settle(self, patience: float = PATIENCE) -> bool:
         """Waits for the batch underway; False where it was not stored, so that what was read since is void as well."""
         if self._underway is None:
             return True
         spans, future = self._underway
+        if not wait([future], patience).done:
+            self._source.hold(self._source.positions)
+            return False
         self._underway = None
         try:
             self._events += future.result().events
-        except Behind as behind:
-            logger.info("%s; reading again from there", behind)
+        except (Behind, Replaced, KafkaFailure) as reason:
+            logger.info("reading again from where progress stands: %s", reason)
             self._meter.read_again()
             self._source.hold(self._source.positions)
             return False
         except Error as error:
             self._away(error)
             return False
+        self._back()
         self._source.commit(spans)
         return True
 
@@ -135,12 +174,23 @@ class Pipeline:
             self._away(error)
 
     def _away(self, error: Error) -> None:
+        """Holds everything, to be located anew; raises `Incurable` where waiting does not help."""
         self._meter.failed()
-        logger.warning("the database is away; reading waits: %s", str(error).strip())
+        now = time.monotonic()
         _hang_up()
         self._storing.submit(_hang_up)
         self._source.hold(self._source.positions)
-        self._retry_at = time.monotonic() + RETRY
+        if sentence := faults.explain(error):
+            raise faults.Incurable(sentence) from error
+        if self._reminded_at is None or now - self._reminded_at > REMIND.total_seconds():
+            logger.warning("reading waits for the database: %s", str(error).strip())
+            self._reminded_at = now
+        self._retry_at = now + RETRY
+
+    def _back(self) -> None:
+        if self._reminded_at is not None:
+            logger.warning("the database is back; reading goes on")
+            self._reminded_at = None
 
     def counts(self) -> Counts:
         """What this collector has counted so far; from whichever thread."""

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from collector.kafka import Bounds, Cluster, Place
+from collector.logs import fields
 from collector.models import Gap, Progress, Topic
 from collector.records import TopicRef
 
@@ -68,8 +69,12 @@ def locate(cluster: Cluster, cluster_id: str, places: Iterable[Place]) -> dict[P
     Partitions of which the brokers do not answer are left out, and may be asked for again.
     """
     places = list(places)
+    names = sorted({topic for topic, _ in places})
+    before = cluster.topic_ids(cluster_id, names)
     bounds = cluster.bounds(places)
-    uids = cluster.topic_ids(cluster_id, sorted({topic for topic, _ in bounds}))
+    # asked for again: bounds of a topic that is made anew meanwhile must not be taken for the other's
+    uids = {name: uid for name, uid in cluster.topic_ids(cluster_id, names).items() if before.get(name) == uid}
+    bounds = {place: bound for place, bound in bounds.items() if place[0] in uids}
     with transaction.atomic():
         refs = register(cluster_id, uids)
         known = _stored(refs.values())
@@ -119,13 +124,14 @@ def _within(ref: TopicRef, partition: int, stored: int, bounds: Bounds) -> int:
         Gap.objects.create(
             topic_id=ref.row, partition=partition, kind=kind, from_offset=from_offset, to_offset=to_offset
         )
-        logger.warning("%s[%d]: %s between offsets %d and %d", ref.name, partition, kind, from_offset, to_offset)
+        where = fields(topic=ref.name, partition=partition, kind=str(kind), start=from_offset, end=to_offset)
+        logger.warning("%s", Gap.Kind(kind).label, extra=where)
     return bounds.start
 
 
-def live_topics(cluster_id: str) -> set[str]:
-    """The names of the cluster's topics that are known and have not vanished."""
-    return set(Topic.objects.filter(cluster=cluster_id, vanished_at=None).values_list("name", flat=True))
+def live_topics(cluster_id: str) -> dict[str, str]:
+    """The cluster's topics that are known and have not vanished: name → Kafka's id."""
+    return dict(Topic.objects.filter(cluster=cluster_id, vanished_at=None).values_list("name", "uid"))
 
 
 def retire_topics(cluster_id: str, names: Iterable[str]) -> None:

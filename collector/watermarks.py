@@ -104,9 +104,9 @@ class Watermarks:
             return {}
         at = database_now()
         _, partitions = self._cluster.describe(self._wanted)
-        self._note_topics(partitions.keys(), at)
         ends = self._cluster.ends((topic, number) for topic, numbers in partitions.items() for number in numbers)
-        self._remember(Snapshot(at, ends))
+        new = self._note_topics(partitions.keys(), at)
+        self._remember(Snapshot(at, {place: end for place, end in ends.items() if place[0] not in new}))
         stored, rows = self._stored()
         found = reached(self._snapshots, stored, partitions)
         late = {topic for topic in partitions if topic not in found or at - found[topic] > LATE}
@@ -116,15 +116,20 @@ class Watermarks:
         self._forget(min(found.values(), default=None) if len(found) == len(partitions) else None)
         return found
 
-    def _note_topics(self, listed: Set[str], at: datetime) -> None:
-        """Notes topics that are new, and those that have not been listed for a while: they hold nothing up any more."""
+    def _note_topics(self, listed: Set[str], at: datetime) -> Set[str]:
+        """Notes topics that are new, and those that have not been listed for a while: they hold nothing up any more.
+
+        Returns the new ones, those made anew under an old name among them: ends asked for before may be the old one's.
+        """
         known = progress.live_topics(self._cluster_id)
-        if new := listed - known:
-            progress.register(self._cluster_id, self._cluster.topic_ids(self._cluster_id, sorted(new)))
-        self._missing = {name: self._missing.get(name, at) for name in known - listed}
+        uids = self._cluster.topic_ids(self._cluster_id, sorted(listed))
+        if new := {name: uid for name, uid in uids.items() if known.get(name) != uid}:
+            progress.register(self._cluster_id, new)
+        self._missing = {name: self._missing.get(name, at) for name in known.keys() - listed}
         if gone := [name for name, since in self._missing.items() if at - since >= GONE_AFTER]:
             progress.retire_topics(self._cluster_id, gone)
             logger.warning("no longer there, and not waited for: %s", ", ".join(sorted(gone)))
+        return new.keys()
 
     def _leads(self) -> bool:
         with connection.cursor() as cursor:
