@@ -99,15 +99,11 @@ class Cluster:
     def describe(self, wanted: Callable[[str], bool]) -> tuple[str, dict[str, list[int]]]:
         """The cluster's id, and the partitions of every wanted topic."""
         metadata = self._admin.list_topics(timeout=_TIMEOUT)
-        topics = {
-            name: sorted(topic.partitions)
-            for name, topic in metadata.topics.items()
-            if topic.error is None and wanted(name)
-        }
+        listed = {name: topic for name, topic in metadata.topics.items() if topic.error is None and wanted(name)}
+        parts = [(name, number, part) for name, topic in listed.items() for number, part in topic.partitions.items()]
         # asked for its end, one that has no leader would keep the others waiting until the time-out
-        found = [(name, number) for name, numbers in topics.items() for number in numbers]
-        self._leaderless = {(name, n) for name, n in found if metadata.topics[name].partitions[n].leader < 0}
-        return str(metadata.cluster_id), topics
+        self._leaderless = {(name, number) for name, number, part in parts if part.leader < 0}
+        return str(metadata.cluster_id), {name: sorted(topic.partitions) for name, topic in listed.items()}
 
     def topic_ids(self, cluster_id: str, names: Iterable[str]) -> dict[str, str]:
         """Kafka's ids of these topics; those that are not there are left out. The embedded broker has no ids and does

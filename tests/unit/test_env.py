@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -27,6 +28,10 @@ REDIS = {"redis", "rediss", "unix"}
         (lambda n: env.boolean(n, True), "", True),
         (lambda n: env.port(n, 8000), "", 8000),
         (lambda n: env.port(n, 8000), "65535", 65535),
+        (env.optional_port, "", None),
+        (env.optional_port, "9100", 9100),
+        (lambda n: env.choice(n, ("text", "json"), "text"), "", "text"),
+        (lambda n: env.choice(n, ("DEBUG", "INFO"), "INFO"), " debug", "DEBUG"),
         (lambda n: env.hosts(n, ["x"]), "a.example, .b.example", ["a.example", ".b.example"]),
         (lambda n: env.hosts(n, ["x"]), "", ["x"]),
         (env.bootstrap_servers, "a:9092, [::1]:9093", "a:9092,[::1]:9093"),
@@ -66,6 +71,8 @@ def test_values(monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any], val
         (lambda n: env.port(n, 8000), "65536"),
         (lambda n: env.port(n, 8000), "80a"),
         (lambda n: env.port(n, 8000), "²"),
+        (env.optional_port, "0"),
+        (lambda n: env.choice(n, ("text", "json"), "text"), "xml"),
         (lambda n: env.secret(n, 32), "short"),
         (lambda n: env.hosts(n, []), "https://a.example"),
         (lambda n: env.hosts(n, []), "a.example:80"),
@@ -91,6 +98,15 @@ def test_wrong_values(monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any
     message = str(refusal.value)
     assert message.startswith("THE_VARIABLE ")
     assert "\n" not in message
+
+
+def test_every_variable_is_documented() -> None:
+    """Those that the demo sets for its own processes are nobody else's business."""
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "dashboard" / "settings.py").read_text()))
+    assert {"DATABASE_URL", "LOG_FORMAT", "COLLECTOR_METRICS_PORT"} <= read
+    internal = {"DEMO_CONTROL_URL", "CHOREOSCOPE_VAR", "DEBUG"}
+    document = (ROOT / "docs" / "configuration.md").read_text()
+    assert {name for name in read - internal if f"| `{name}` |" not in document} == set()
 
 
 def test_properties_of_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
