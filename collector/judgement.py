@@ -225,6 +225,14 @@ def waiting_differences(changes: Iterable[Change]) -> dict[WaitingKey, int]:
     return {key: count for key, count in sorted(difference.items()) if count}
 
 
+def waiting_gone(rows: Iterable[Row]) -> dict[WaitingKey, int]:
+    """By how much those counts change when these transactions are forgotten."""
+    difference: dict[WaitingKey, int] = {}
+    for row in rows:
+        _count(difference, row.choreography, row.is_open, row.stored.pending, -1)
+    return dict(sorted(difference.items()))
+
+
 def _count(
     difference: dict[WaitingKey, int], choreography: str, is_open: bool, pending: Iterable[Pending], by: int
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from collector.judgement import Change, WaitingKey, waiting_differences
+from collector.judgement import Change, Row, WaitingKey, waiting_differences, waiting_gone
 from collector.sql import array, arrays
 from collector.tally import Tally
 
@@ -35,6 +35,7 @@ SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) ON CONFLICT (transaction) 
 SET due_at = EXCLUDED.due_at WHERE d.due_at > EXCLUDED.due_at
 """
 _NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s::bigint[])"
+_NO_TRANSACTIONS = "DELETE FROM collector_transaction WHERE id = ANY(%s::bigint[])"
 _NOT_OVERDUE = "DELETE FROM collector_overdue WHERE transaction = ANY(%s::bigint[])"
 _OVERDUE = """
 INSERT INTO collector_overdue (transaction, choreography, awaited, service, compensation, since)
@@ -164,6 +165,14 @@ def _detail(change: Change) -> dict[str, Any]:
     if change.row.overdue_since and not change.state.overdue_since:
         detail["was_overdue_since"] = change.row.overdue_since.isoformat()
     return detail
+
+
+def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str) -> None:
+    """Drops these locked transactions, and what is counted of them; their events go with their day."""
+    ids = array(row.id for row in rows)
+    for statement in (_NO_DEADLINES, _NOT_OVERDUE, _NO_TRANSACTIONS):
+        cursor.execute(statement, [ids])
+    _waiting(cursor, waiting_gone(rows), writer)
 
 
 def _waiting(cursor: CursorWrapper, differences: Mapping[WaitingKey, int], writer: str) -> None:

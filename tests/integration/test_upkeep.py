@@ -1,0 +1,116 @@
+"""What is kept for how long: partitions ahead and behind, and what is forgotten with its counts."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+
+from collector import actions, deadlines, partitions, store, upkeep
+from collector.config import parse
+from collector.correlation.choreography import RuleBook
+from collector.decoding import decode
+from collector.kafka import Span
+from collector.models import Deadline, Flow, Heartbeat, Outcome, Overdue, Progress, Topic, Transaction, Waiting
+from collector.records import TopicRef
+from collector.rules import registered
+from dashboard.alerts.models import Alert
+from dashboard.alerts.process import process
+from tests.builders import cloud_event, record
+from tests.collecting import CONFIG, log_of, transaction
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
+
+
+@pytest.fixture
+def rulebook() -> RuleBook:
+    return registered(parse("choreoscope.yaml", CONFIG).rulebook)
+
+
+@pytest.fixture
+def stuck(rulebook: RuleBook) -> list[str]:
+    """Two transactions that wait for an answer since ten seconds."""
+    row = Topic.objects.create(cluster="c", uid="uid", name="orders")
+    Progress.objects.create(topic=row, partition=0, next_offset=0, first_offset=0, from_start=True)
+    topic, now = TopicRef(row.pk, row.cluster, row.uid, row.name), timezone.now()
+    then, names = now - timedelta(seconds=10), ["order-1", "order-2"]
+    records = [
+        record(*cloud_event("OrderPlaced", name, time=then), topic=topic, offset=i, timestamp=then)
+        for i, name in enumerate(names)
+    ]
+    store.write([Span(topic, 0, 0, 2, records)], [(r, decode(r)) for r in records], rulebook, "writer")
+    Topic.objects.update(watermark=now)
+    deadlines.sweep(rulebook)
+    process()
+    return names
+
+
+def counts() -> dict[str, int]:
+    found = Waiting.objects.values_list("rule").annotate(n=Sum("count"))
+    return {rule: n for rule, n in found if n}
+
+
+def test_partitions_are_made_ahead_and_dropped_behind() -> None:
+    today = date(2030, 5, 17)
+    made = partitions.ensure_ahead(today)
+    assert len(made) == len(partitions.TABLES) * (partitions.AHEAD + 2)
+    assert "collector_event_20300516" in made
+    assert "collector_event_20300524" in made
+    assert partitions.ensure_ahead(today) == []
+    dropped = partitions.drop_before(date(2030, 5, 18), ["collector_event"])
+    assert dropped[-2:] == ["collector_event_20300516", "collector_event_20300517"]
+    assert "collector_payload_20300516" in partitions.existing("collector_payload")
+    assert "collector_event_20300518" in partitions.existing("collector_event")
+
+
+def test_a_transaction_past_its_retention_is_forgotten_with_everything_counted_of_it(stuck: list[str]) -> None:
+    assert counts() == {"": 2, "0": 2}
+    Transaction.objects.filter(transaction_id="order-1").update(day=timezone.now().date() - timedelta(days=31))
+    upkeep.keep_up()
+    assert list(Transaction.objects.values_list("transaction_id", flat=True)) == ["order-2"]
+    assert counts() == {"": 1, "0": 1}
+    assert list(Overdue.objects.values_list("transaction", flat=True)) == [transaction("order-2").pk]
+    assert not Deadline.objects.exclude(transaction=transaction("order-2").pk).exists()
+
+
+def test_old_figures_and_signs_of_life_are_dropped(stuck: list[str]) -> None:
+    old = timezone.now() - timedelta(hours=49)
+    for statistics in (Flow, Outcome):
+        row = statistics.objects.first()
+        row.pk, row.bucket = None, old
+        row.save()
+    Heartbeat.objects.create(name="collector:old", at=old)
+    Heartbeat.objects.create(name="sweep-of-old", at=old)
+    upkeep.keep_up()
+    assert not Flow.objects.filter(bucket=old).exists()
+    assert not Outcome.objects.filter(bucket=old).exists()
+    assert Flow.objects.exists()
+    assert not Heartbeat.objects.filter(name="collector:old").exists()
+    assert Heartbeat.objects.filter(name="sweep-of-old").exists()
+
+
+def test_what_a_person_closes_waits_for_nothing_and_its_alert_resolves(stuck: list[str], rulebook: RuleBook) -> None:
+    assert Alert.objects.get().count == 2
+    assert actions.abandon([*stuck, "unknown"], "ada", "The customer called.", rulebook) == stuck
+    process()
+    row = transaction("order-1")
+    assert (row.phase, row.ended_by, row.abandoned_by, row.abandoned_reason) == (
+        "abandoned",
+        "person",
+        "ada",
+        "The customer called.",
+    )
+    assert (row.overdue_since, row.state, counts()) == (None, {}, {})
+    assert log_of("order-1") == ["started", "stuck", "abandoned"]
+    assert Alert.objects.get().state == Alert.State.RESOLVED
+    assert actions.abandon(stuck, "ada", "Again.", rulebook) == [], "only what is open can be closed"
+
+
+def test_there_is_no_default_partition() -> None:
+    """A row of a day without a partition must fail its batch rather than lie where nothing ever drops it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_partitioned_table WHERE partdefid <> 0")
+        assert cursor.fetchone() == (0,)
