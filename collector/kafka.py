@@ -232,7 +232,8 @@ class Source:
         for message in self._consumer.consume(limit, timeout):
             self._take(message, spans)
         for place, span in spans.items():
-            self._positions[place] = span.next_offset
+            if place in self._positions:  # it may have been held meanwhile
+                self._positions[place] = span.next_offset
         return list(spans.values())
 
     def commit(self, spans: Iterable[Span]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -65,13 +66,23 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> Iterator[str]:
-    """The address of a real Apache Kafka in KRaft mode, one for the whole run."""
+def kafka() -> Iterator[apache_kafka.Server]:
+    """A real Apache Kafka in KRaft mode, one for the whole run. It may be started anew, but keeps its addresses."""
     try:
-        with apache_kafka.running(place.FOLDER / "kafka") as bootstrap:
-            yield bootstrap
+        server = apache_kafka.Server(place.FOLDER / "kafka", secure=True)
     except apache_kafka.KafkaMissing as error:
         missing(str(error))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop(signal.SIGKILL)  # nobody wants its data any more
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka: apache_kafka.Server) -> str:
+    """The address of Apache Kafka."""
+    return kafka.bootstrap
 
 
 @pytest.fixture

@@ -31,9 +31,10 @@ JAVA = ["java", "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLeve
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+controller.quorum.voters=1@{controller}
+listeners={listeners}
 controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 num.partitions=4
 auto.create.topics.enable=true
@@ -54,6 +55,22 @@ log.segment.delete.delay.ms=1000
 """
 
 
+# Whoever comes through the plain listener may do everything; those who give a name, what ACLs allow them.
+USERS = {"reader": "not-telling", "stranger": "not-telling-either"}
+SECURITY = """
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config={jaas}
+listener.name.sasl_ssl.plain.sasl.jaas.config={jaas}
+listener.name.sasl_ssl.ssl.keystore.type=PKCS12
+listener.name.sasl_ssl.ssl.keystore.location={keystore}
+listener.name.sasl_ssl.ssl.keystore.password=changeit
+"""
+PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+
+
 class KafkaMissing(Exception):
     """Kafka can't be run here: a sentence that says what to install."""
 
@@ -64,21 +81,55 @@ def running(folder: Path, *, fleeting: bool = True) -> Iterator[str]:
 
     `fleeting`: end it at once, not in good order, because nobody wants its data any more. Raises KafkaMissing.
     """
-    java = [*JAVA, "-cp", f"{jars()}/*"]
-    folder.mkdir(parents=True, exist_ok=True)
-    port, controller_port = _free_ports(2)
-    properties = folder / "server.properties"
-    properties.write_text(PROPERTIES.format(port=port, controller_port=controller_port, data=folder / "data"))
-    launcher = Launcher(folder)
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    _format(launcher, [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)])
-    process = launcher.start("kafka", [*java, "kafka.Kafka", properties])
+    server = Server(folder)
     try:
-        client = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
-        launcher.wait_until(lambda: _answers(client), "kafka", process, seconds=60)
-        yield f"127.0.0.1:{port}"
+        server.start()
+        yield server.bootstrap
     finally:
-        stop(process, signal.SIGKILL if fleeting else signal.SIGTERM, patience=30)
+        server.stop(signal.SIGKILL if fleeting else signal.SIGTERM)
+
+
+class Server:
+    """Kafka with its data in a folder. A `secure` one listens in three ways, and asks ACLs what users may do."""
+
+    def __init__(self, folder: Path, *, secure: bool = False) -> None:
+        self._java = [*JAVA, "-cp", f"{jars()}/*"]
+        self._launcher = Launcher(folder)
+        self._process: subprocess.Popen[str] | None = None
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        ways = ["CONTROLLER", "PLAINTEXT", *(["SASL_PLAINTEXT", "SASL_SSL"] if secure else [])]
+        addresses = {way: f"127.0.0.1:{port}" for way, port in zip(ways, _free_ports(len(ways)), strict=True)}
+        self.bootstrap = addresses["PLAINTEXT"]
+        self.sasl, self.tls = addresses.get("SASL_PLAINTEXT", ""), addresses.get("SASL_SSL", "")
+        properties = PROPERTIES.format(
+            listeners=",".join(f"{way}://{address}" for way, address in addresses.items()),
+            controller=addresses["CONTROLLER"],
+            data=folder / "data",
+        )
+        if secure:
+            users = " ".join(f'user_{name}="{secret}"' for name, secret in USERS.items())
+            properties += SECURITY.format(jaas=f"{PLAIN} {users};", keystore=certificate() / "server.p12")
+        self._properties = folder / "server.properties"
+        self._properties.write_text(properties)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        storage = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        _format(self._launcher, [*self._java, *storage])
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that the TLS listener's is to be checked against."""
+        return certificate() / "authority.pem"
+
+    def start(self) -> None:
+        """Starts it, with what it kept, and waits until it answers."""
+        self._process = self._launcher.start("kafka", [*self._java, "kafka.Kafka", self._properties])
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        self._launcher.wait_until(lambda: _answers(client), "kafka", self._process, seconds=60)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None:
+            stop(self._process, number, patience=30)
 
 
 def jars() -> Path:
@@ -93,6 +144,23 @@ def jars() -> Path:
             stack.enter_context(locked(JARS / "lock", wait=True))
             if not folder.is_dir():
                 _fetch(folder)
+    return folder
+
+
+def certificate() -> Path:
+    """The folder with a key store for 127.0.0.1, server.p12, and its certificate, authority.pem; made once."""
+    folder = JARS / "certificate"
+    with locked(JARS / "lock", wait=True):
+        if not folder.is_dir():
+            draft = folder.with_suffix(".new")
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+            store = ["-alias", "kafka", "-keystore", str(draft / "server.p12"), "-storepass", "changeit"]
+            names = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-validity", "3650"]
+            kind = ["-storetype", "PKCS12", "-keyalg", "EC", "-groupname", "secp256r1"]
+            for command in (["-genkeypair", *kind, *names], ["-exportcert", "-rfc", "-file", draft / "authority.pem"]):
+                subprocess.run(["keytool", *command, *store], check=True, capture_output=True)
+            draft.rename(folder)
     return folder
 
 
