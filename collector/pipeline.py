@@ -1,7 +1,7 @@
 """poll → decode → store → publish → commit, on one screen.
 
-Two threads take turns: while one batch is being stored, the next is read and decoded. Should storing fail, what
-was read ahead is refused by the database (its positions lie beyond stored progress), so that it cannot slip through.
+Two threads take turns: while one batch is being stored, the next is read and decoded, and grows. Should storing fail,
+what was read ahead is refused by the database, since its positions lie beyond stored progress; it cannot slip through.
 No more than one batch waits for another, and polling never stops for long: whatever the database does, memory is
 bounded and the membership in the group lives.
 """
@@ -20,9 +20,9 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from collector import deadlines, faults, heartbeats, isolation, progress
+from collector.ahead import Ahead
 from collector.config import Config
 from collector.counts import Counts
-from collector.decoding import decode
 from collector.kafka import Cluster, KafkaFailure, Source, Span
 from collector.logs import fields
 from collector.meter import Meter
@@ -69,6 +69,7 @@ class Pipeline:
         self._source, self._cluster, self._cluster_id = source, cluster, cluster_id
         self._name, self._writer, self._config, self._publisher = name, writer, config, publisher
         self._storing = ThreadPoolExecutor(1, "store")
+        self._ahead = Ahead()
         self._underway: tuple[list[Span], Future[Written]] | None = None
         self._beat_at = 0.0
         self._retry_at = 0.0
@@ -100,18 +101,29 @@ class Pipeline:
         away = time.monotonic() < self._retry_at
         if not away:
             self._guard(self._locate)
-        spans = self._source.poll(BATCH, WAIT)
-        decoded = [(record, decode(record)) for span in spans for record in span.records]
-        if self._settle() and not away and (spans or self._quiet_for(HEARTBEAT)):
-            topics = self._source.topics | {span.topic.name: span.topic for span in spans}
-            self._underway = spans, self._storing.submit(self._store, topics, spans, decoded)
-            self._handed_over_at = time.monotonic()
+        self._ahead.add(self._source.poll(min(BATCH, self._ahead.room), WAIT))
+        if (self._ahead.is_full or self._idle) and self._settle() and not away:
+            self._hand_over()
         if not away:
             self._guard(self._alive)
+
+    @property
+    def _idle(self) -> bool:
+        return self._underway is None or self._underway[1].done()
+
+    def _hand_over(self) -> None:
+        """Has stored what was read ahead; or, where nothing was for a while, has asked whether topics are still those
+        that were assigned."""
+        topics = self._source.topics | self._ahead.topics
+        spans, decoded = self._ahead.take()
+        if spans or self._quiet_for(HEARTBEAT):
+            self._underway = spans, self._storing.submit(self._store, topics, spans, decoded)
+            self._handed_over_at = time.monotonic()
 
     def _locate(self) -> None:
         if not self._source.unlocated or not self._settle():
             return
+        self._ahead.forget(self._source.unlocated)
         try:
             self._source.start(progress.locate(self._cluster, self._cluster_id, self._source.unlocated))
         except KafkaFailure as failure:
@@ -150,7 +162,7 @@ class Pipeline:
             return True
         spans, future = self._underway
         if not wait([future], patience).done:
-            self._source.hold(self._source.positions)
+            self._hold()
             return False
         self._underway = None
         try:
@@ -158,7 +170,7 @@ class Pipeline:
         except (Behind, Replaced, KafkaFailure) as reason:
             logger.info("reading again from where progress stands: %s", reason)
             self._meter.read_again()
-            self._source.hold(self._source.positions)
+            self._hold()
             return False
         except Error as error:
             self._away(error)
@@ -166,6 +178,11 @@ class Pipeline:
         self._back()
         self._source.commit(spans)
         return True
+
+    def _hold(self) -> None:
+        """Gives up what was read since the last batch that was stored; all of it is located anew."""
+        self._ahead.clear()
+        self._source.hold(self._source.positions)
 
     def _guard(self, work: Callable[[], None]) -> None:
         try:
@@ -179,7 +196,7 @@ class Pipeline:
         now = time.monotonic()
         _hang_up()
         self._storing.submit(_hang_up)
-        self._source.hold(self._source.positions)
+        self._hold()
         if sentence := faults.explain(error):
             raise faults.Incurable(sentence) from error
         if self._reminded_at is None or now - self._reminded_at > REMIND.total_seconds():
