@@ -70,7 +70,7 @@ def test_a_header_whose_name_is_not_utf8_makes_a_record_undecodable(
     topic, services = broker.topic("orders"), Services(broker)
     services.publish(topic, *cloud_event(), partition=0)
     services.flush()
-    monkeypatch.setattr("collector.kafka.cast", _broken_name)
+    monkeypatch.setattr("collector.kafka.source.cast", _broken_name)
     with Collector(broker) as collector:
         collector.until(Undecodable.objects.exists, "the record")
     found = Undecodable.objects.get()

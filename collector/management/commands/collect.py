@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from collector import actions, config, faults, logs, metrics, partitions, progress, sessions, slots
-from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source
+from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source, explain
 from collector.models import Topic
 from collector.pipeline import Pipeline
 from collector.publish import Publisher
@@ -47,8 +47,7 @@ class Command(BaseCommand):
         except config.ConfigError as error:
             raise CommandError(str(error)) from error
         except KafkaFailure as failure:
-            where = settings.KAFKA.get("bootstrap.servers")
-            raise CommandError(f"Kafka at {where} does not answer (KAFKA_BOOTSTRAP_SERVERS): {failure}") from failure
+            raise CommandError(explain(failure)) from failure
         except DatabaseError as error:
             sentence = faults.explain(error) or f"The database does not answer (DATABASE_URL): {str(error).strip()}"
             raise CommandError(sentence) from error
@@ -85,7 +84,7 @@ class Command(BaseCommand):
         except metrics.PortTaken as error:
             raise CommandError(str(error)) from error
         except KafkaFailure as failure:
-            raise CommandError(f"Kafka refused: {failure.args[0]}") from failure
+            raise CommandError(f"{explain(failure)} (consumer group {group})") from failure
         except faults.Incurable as fault:
             raise CommandError(str(fault)) from fault
         finally:

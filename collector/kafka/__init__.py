@@ -1,0 +1,12 @@
+"""The Kafka clients: the only package of the collector that imports them.
+
+`Source` reads records at positions that somebody else decides; `Cluster` asks what there is. Nothing here knows the
+database.
+"""
+
+from collector.kafka.cluster import IN_MEMORY, Cluster
+from collector.kafka.failures import KafkaFailure, explain
+from collector.kafka.places import Bounds, Place, Span
+from collector.kafka.source import Source
+
+__all__ = ["IN_MEMORY", "Bounds", "Cluster", "KafkaFailure", "Place", "Source", "Span", "explain"]

@@ -1,0 +1,34 @@
+"""Partitions, and what is read of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.records import Record, TopicRef
+
+Place = tuple[str, int]
+"""Topic name and partition: how the client names a partition."""
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """Where a partition's log starts and ends (the offset after its last record, open transactions included)."""
+
+    start: int
+    end: int
+
+
+class Span(msgspec.Struct):
+    """What was read of one partition: from the offset `start` on, up to before `next_offset`.
+
+    Offsets between that no record has were compacted away or are transaction markers.
+    """
+
+    topic: TopicRef
+    partition: int
+    start: int
+    next_offset: int
+    records: list[Record] = []
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return (self.topic.row, self.partition)
