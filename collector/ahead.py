@@ -12,7 +12,7 @@ from collector.kafka import Place, Span
 from collector.records import TopicRef
 from collector.store import Decoded
 
-RECORDS = 20_000
+RECORDS = 10_000
 BYTES = 32 * 1024 * 1024
 
 

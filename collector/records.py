@@ -17,10 +17,28 @@ class TopicRef(msgspec.Struct, frozen=True):
     name: str
 
 
+Header = tuple[str, bytes | None]
+
+_headers = msgspec.msgpack.Decoder(list[Header])
+
+
+def pack_headers(headers: Sequence[Header]) -> bytes:
+    """Headers as they are kept and stored: MessagePack, a list of [name, value], nothing lost and nothing decoded."""
+    return msgspec.msgpack.encode(headers)
+
+
+def unpack_headers(packed: bytes) -> list[Header]:
+    return _headers.decode(packed)
+
+
+NO_HEADERS = pack_headers([])
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """What Kafka hands over. `timestamp` is None where the record carries none.
 
-    `headers` keeps order and repetition; `headers_error` says why they could not be read, where they could not.
+    `packed_headers` keeps order and repetition, in one object, since thousands of records wait in memory at a time;
+    `headers_error` says why they could not be read, where they could not.
     """
 
     topic: TopicRef
@@ -29,24 +47,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp: datetime | None
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+    packed_headers: bytes = NO_HEADERS
     headers_error: str = ""
+
+    @property
+    def headers(self) -> list[Header]:
+        return unpack_headers(self.packed_headers)
 
     @property
     def coordinates(self) -> str:
         """The one name that this record has, anywhere and for ever: cluster id, topic id, partition, offset."""
         return f"{self.topic.cluster}/{self.topic.uid}/{self.partition}/{self.offset}"
 
-
-Header = tuple[str, bytes | None]
-
-_packed = msgspec.msgpack.Decoder(list[Header])
-
-
-def pack_headers(headers: Sequence[Header]) -> bytes:
-    """Headers as they are stored: MessagePack, a list of [name, value], nothing lost and nothing decoded."""
-    return msgspec.msgpack.encode(headers)
-
-
-def unpack_headers(stored: bytes) -> list[Header]:
-    return _packed.decode(stored)

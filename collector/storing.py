@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
-from collector.records import Record, pack_headers
+from collector.records import Record
 from collector.sql import arrays, copy
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
@@ -194,7 +194,7 @@ def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event |
         "collector_payload",
         PAYLOAD_COLUMNS,
         [
-            (*_coordinates(record, now), record.key, pack_headers(record.headers), *_stored_value(record))
+            (*_coordinates(record, now), record.key, record.packed_headers, *_stored_value(record))
             for record, found in decoded
             if isinstance(found, Event)
         ],

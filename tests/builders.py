@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from collector.correlation.choreography import Choreography, Limits, Rule, RuleBook
 from collector.correlation.events import Skeleton
 from collector.correlation.reading import Reading
-from collector.records import Record, TopicRef
+from collector.records import Record, TopicRef, pack_headers
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ORDERS = TopicRef(row=1, cluster="cluster-1", uid="uid-orders", name="orders")
@@ -35,7 +35,7 @@ def record(
     key: bytes | None = None,
     headers_error: str = "",
 ) -> Record:
-    return Record(topic, partition, offset, timestamp, key, value, headers, headers_error)
+    return Record(topic, partition, offset, timestamp, key, value, pack_headers(headers), headers_error)
 
 
 def cloud_event(

@@ -52,8 +52,9 @@ Lookup = Callable[[tuple[str, ...], list[str]], str]
 
 def _headers(record: Record) -> tuple[dict[str, bytes | None], bool]:
     """Headers by lower-case name, the last of several wins; and whether one came twice or some were left out."""
-    by_name = {name.lower(): value for name, value in record.headers[:MAX_HEADERS]}
-    return by_name, len(by_name) != len(record.headers)
+    headers = record.headers
+    by_name = {name.lower(): value for name, value in headers[:MAX_HEADERS]}
+    return by_name, len(by_name) != len(headers)
 
 
 def _from_headers(headers: Mapping[str, bytes | None]) -> Lookup:

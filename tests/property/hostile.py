@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, GENERIC, Dialect
 from collector.decoding.values import EARLIEST as EPOCH
-from collector.records import Record, TopicRef
+from collector.records import Record, TopicRef, pack_headers
 
 ATTRIBUTES = ("transaction", "id", "causes", "type", "source", "time", "subject", "trace")
 
@@ -68,6 +68,6 @@ def hostile_records(topic: TopicRef) -> st.SearchStrategy[Record]:
         timestamp=timestamps,
         key=st.none() | raw,
         value=values,
-        headers=headers,
+        packed_headers=headers.map(pack_headers),
         headers_error=st.sampled_from(["", "", "", "A header's name is not UTF-8."]),
     )
