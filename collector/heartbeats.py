@@ -1,9 +1,9 @@
-"""Signs of life of collectors, sweep and workers."""
+"""Signs of life of collectors, sweep and workers; by the database's clock, which is the same for all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,11 +13,11 @@ from django.utils import timezone
 from collector.models import Heartbeat
 
 _BEAT = """
-INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, %s, %s::jsonb)
+INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, clock_timestamp(), %s::jsonb)
 ON CONFLICT (name) DO UPDATE SET at = excluded.at, detail = excluded.detail
 """
 _ADD = """
-INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, %s, %s::jsonb)
+INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, clock_timestamp(), %s::jsonb)
 ON CONFLICT (name) DO UPDATE SET at = excluded.at, detail = (
     SELECT jsonb_object_agg(key, value::bigint + coalesce((h.detail ->> key)::bigint, 0))
     FROM jsonb_each_text(excluded.detail))
@@ -36,13 +36,15 @@ def add(name: str, **counts: int) -> None:
 
 def _upsert(statement: str, name: str, detail: Mapping[str, Any]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [name, timezone.now(), msgspec.json.encode(detail).decode()])
+        cursor.execute(statement, [name, msgspec.json.encode(detail).decode()])
 
 
-def age(name: str, now: datetime | None = None) -> timedelta | None:
+def age(name: str) -> timedelta | None:
     """How long ago the last sign of life was; None where there never was one."""
-    at = Heartbeat.objects.filter(name=name).values_list("at", flat=True).first()
-    return None if at is None else (now or timezone.now()) - at
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp() - at FROM collector_heartbeat WHERE name = %s", [name])
+        found = cursor.fetchone()
+    return found[0] if found else None
 
 
 def forget(prefix: str, older_than: timedelta) -> None:

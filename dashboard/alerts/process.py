@@ -11,7 +11,6 @@ from datetime import datetime
 
 import msgspec
 from django.db import connection, transaction
-from django.utils import timezone
 
 from collector.actions import claim_transitions
 from collector.queries.overdue import OverdueCause, overdue_causes
@@ -41,12 +40,12 @@ def process() -> Processed:
     total, changed = 0, False
     while True:
         with transaction.atomic():
-            _take_turn()
+            now = _take_turn()
             claimed = claim_transitions(CHUNK)
             if claimed:
-                changed = settle(timezone.now()) or changed
+                changed = settle(now) or changed
             if claimed < CHUNK:
-                changed = reading.settle(timezone.now()) or changed
+                changed = reading.settle(now) or changed
         total += claimed
         if claimed < CHUNK:
             return Processed(total, changed)
@@ -65,9 +64,12 @@ def settle(now: datetime) -> bool:
     return any(changed)
 
 
-def _take_turn() -> None:
+def _take_turn() -> datetime:
+    """Returns the time by the database's clock, which signs of life and watermarks go by as well."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s), clock_timestamp()", [_LOCK])
+        now: datetime = cursor.fetchone()[1]
+    return now
 
 
 def _key(cause: OverdueCause) -> CauseKey:
