@@ -52,6 +52,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 log.cleaner.dedupe.buffer.size=8388608
 log.segment.delete.delay.ms=1000
+log.cleaner.backoff.ms=200
 """
 
 

@@ -44,6 +44,11 @@ class Command(BaseCommand):
             cluster = Cluster(dict(settings.KAFKA))
             cluster_id = progress.first_contact(cluster, settled.topics.wanted, settled.topics.start)
             self._forgotten(cluster_id, settled)
+            if not cluster.describe(settled.topics.wanted)[1]:
+                logger.warning(
+                    "there is no topic to be read yet: none that is included exists, or the right Describe on them is"
+                    " missing (docs/kafka.md)"
+                )
         except config.ConfigError as error:
             raise CommandError(str(error)) from error
         except KafkaFailure as failure:
