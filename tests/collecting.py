@@ -66,7 +66,9 @@ class Collector:
         properties = {
             **(properties or {}),
             "bootstrap.servers": broker.bootstrap,
-            # topics that are new are seen soon
+            # members that are gone are given up soon, and topics that are new are seen soon
+            "session.timeout.ms": 4000,
+            "heartbeat.interval.ms": 500,
             "topic.metadata.refresh.interval.ms": 300,
         }
 

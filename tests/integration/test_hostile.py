@@ -59,7 +59,7 @@ def assert_all_kept() -> None:
     assert Payload.objects.get(offset=9).value is None
     notes = dict(Event.objects.values_list("offset", "notes"))
     assert notes[5] == ["ce_correlationid is not UTF-8"]
-    assert notes[8] == ["ce_id was shortened", "ce_correlationid was shortened"]
+    assert notes[8] == ["id was shortened", "transaction id was shortened"]
     assert notes[10] == ["its time is not readable: the record's stands for it"]
 
 
