@@ -125,6 +125,6 @@ def test_the_whole_transaction_and_its_silence_are_timed(broker: Broker) -> None
         services.event(topic, "PageViewed", "visit-1")
         services.flush()
         collector.until(lambda: transaction("visit-1").ended_by == "silence", "the silence to end the visit")
-        alert = collector.until(lambda: Alert.objects.first(), "the alert about the order as a whole")
+        alert = collector.until(Alert.objects.first, "the alert about the order as a whole")
         assert alert.sentence == "1 transaction waits for OrderCancelled or OrderCompleted"
         assert transaction("order-1").state["pending"][0]["kind"] == "timeout"
