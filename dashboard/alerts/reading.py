@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from collector import queries
-from collector.liveness import Kind, State, Trouble
+from collector.liveness import Trouble
 from dashboard.alerts.log import note, resolve
 from dashboard.alerts.models import Alert
 
@@ -20,17 +20,15 @@ def settle(now: datetime) -> bool:
     """Makes the alerts agree with how reading is; returns whether any of them changed. Three queries if none does.
 
     A trouble raises an alert when it is alarming, and keeps it until it is over altogether: what comes and goes at the
-    threshold is one alert. While no collector is alive, nobody looks at partitions: those alerts stay as they are.
+    threshold is one alert.
     """
-    found = queries.readiness(now).liveness
-    troubles: dict[Key, Trouble] = {(trouble.kind, trouble.subject): trouble for trouble in found.troubles}
+    found = queries.readiness(now).liveness.troubles
+    troubles: dict[Key, Trouble] = {(trouble.kind, trouble.subject): trouble for trouble in found}
     alerts = {
         (alert.kind, alert.subject): alert
         for alert in Alert.unresolved().filter(kind__in=Alert.READING).select_for_update()
     }
-    blind = found.state == State.DOWN
-    over = [key for key in alerts.keys() - troubles.keys() if not (blind and key[0] == Kind.UNREADABLE)]
-    changed = [resolve(alerts[key], now) for key in over]
+    changed = [resolve(alerts[key], now) for key in alerts.keys() - troubles.keys()]
     changed += [_update(alerts[key], troubles[key], now) for key in alerts.keys() & troubles.keys()]
     changed += [_raise(trouble, now) for key, trouble in troubles.items() if trouble.alarming and key not in alerts]
     return any(changed)

@@ -101,7 +101,7 @@ def test_partitions_are_named_and_make_one_alert_a_topic(feed: Feed) -> None:
     unreadable(feed, 3, ago=5)
     assert about_reading() == [("partition_unreadable", "open", "orders[2] and orders[3] cannot be read")]
     beat(11)
-    assert len(about_reading()) == 2, "nobody looks while no collector is alive"
+    assert len(about_reading()) == 2, "while no collector is alive, it is not known to be over"
     beat(0)
     End.objects.update(unreadable_since=None)
     assert about_reading()[1:] == [("partition_unreadable", "resolved", "orders[2] and orders[3] could not be read")]
@@ -111,6 +111,22 @@ def test_a_hanging_producer_transaction_calls_nobody(feed: Feed) -> None:
     End.objects.filter(topic=feed.topic.row).update(end_offset=9, stable_offset=2)
     read_until(feed, 600)
     assert about_reading() == []
+
+
+def test_what_could_be_read_before_it_is_behind(feed: Feed) -> None:
+    End.objects.filter(topic=feed.topic.row).update(end_offset=9, stable_offset=5)
+    read_until(feed, 600)
+    assert about_reading() == [("collector_behind", "open", "Reading is behind: orders")]
+
+
+def test_transactions_that_change_leave_them_alone(feed: Feed) -> None:
+    unreadable(feed, 2, ago=16)
+    process()
+    raised = Alert.objects.get(kind="partition_unreadable")
+    feed.order("another", steps=1, ago=60)
+    feed.read()
+    assert Alert.unresolved().get(kind="partition_unreadable").pk == raised.pk
+    assert Alert.objects.filter(kind="stuck").exists()
 
 
 def test_pages_lead_to_the_ingestion_page(client: Client, feed: Feed) -> None:

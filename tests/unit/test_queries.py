@@ -10,10 +10,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from collector import queries
-from collector.models import End, Event, Heartbeat, Topic
+from collector.models import End, Event, EventType, Heartbeat, Topic, Waiting
 from collector.queries import bounds, transactions
 from collector.queries.filters import BadParameter, TransactionFilter
-from tests.builders import at
+from tests.builders import at, choreography, rulebook
 from tests.feeding import HAPPY, Feed
 
 pytestmark = pytest.mark.django_db
@@ -291,6 +291,37 @@ class TestIngestion:
     def test_cursor_of_another_list(self) -> None:
         with pytest.raises(BadParameter):
             queries.undecodable(bounds.encode_cursor(at(0), 1))
+
+    @pytest.mark.parametrize(
+        ("standing_still", "expected"),
+        [
+            (set(), []),
+            ({"payments"}, ["Paid", "Unseen"]),
+            ({"stock"}, ["Reserved", "Unseen"]),
+            ({"orders"}, ["Paid", "Reserved", "Unseen"]),  # where the choreography may end
+            ({"elsewhere"}, ["Unseen"]),  # it may come on any topic
+        ],
+    )
+    def test_deadlines_wait_for_the_topics_that_matter(self, standing_still: set[str], expected: list[str]) -> None:
+        for number, (kind, topic) in enumerate({"Paid": "payments", "Reserved": "stock", "Done": "orders"}.items()):
+            row = Topic.objects.create(cluster="c", uid=str(number), name=topic)
+            EventType.objects.create(topic=row, type=kind, service="")
+        for awaited in ("Paid", "Reserved", "Unseen"):
+            for writer, count in (("a", 3), ("b", -1)):
+                Waiting.objects.create(
+                    writer=writer,
+                    choreography="order",
+                    rule=awaited,
+                    after="",
+                    awaited=awaited,
+                    service="s",
+                    count=count,
+                )
+        Waiting.objects.create(writer="a", choreography="order", rule="", after="", awaited="Paid", service="", count=9)
+        rules = rulebook(choreography(name="order", completes=["Done"], fails=[]))
+        found = queries.muted(standing_still, rules)
+        assert [entry.awaited for entry in found] == expected
+        assert {entry.count for entry in found} <= {2}
 
     def test_behind_is_that_of_the_slowest_topic(self) -> None:
         now = timezone.now()
