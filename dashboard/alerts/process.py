@@ -7,7 +7,7 @@ has no transitions, and is looked at every time.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from django.db import connection, transaction
@@ -19,6 +19,7 @@ from dashboard.alerts.log import note, resolve
 from dashboard.alerts.models import Alert
 
 CHUNK = 2_000
+REOPENED_WITHIN = timedelta(minutes=5)
 _LOCK = 0x63686F61
 
 CauseKey = tuple[str, str, str, str]
@@ -78,7 +79,16 @@ def _key(cause: OverdueCause) -> CauseKey:
 
 
 def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
+    """Raises an alert, or opens the last one of this cause again: what comes and goes is one alert, not many."""
     kind, choreography, awaited, service = key
+    before = Alert.objects.filter(kind=kind, choreography=choreography, awaited=awaited, service=service)
+    last = before.filter(resolved_at__gte=now - REOPENED_WITHIN).order_by("-resolved_at").first()
+    if last is not None:
+        last.state, last.resolved_at = Alert.State.OPEN, None
+        last.save(update_fields=["state", "resolved_at"])
+        _update(last, cause, now)
+        note(last, now, "reopened", count=cause.count)
+        return True
     alert = Alert.objects.create(
         kind=kind,
         choreography=choreography,
@@ -95,9 +105,11 @@ def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
 
 
 def _update(alert: Alert, cause: OverdueCause, now: datetime) -> bool:
-    if (alert.count, alert.since) == (cause.count, cause.since):
+    """The count follows the cause; the first deadline that passed stays, while those that wait come and go."""
+    since = min(alert.since, cause.since)
+    if (alert.count, alert.since) == (cause.count, since):
         return False
-    alert.count, alert.since, alert.changed_at = cause.count, cause.since, now
+    alert.count, alert.since, alert.changed_at = cause.count, since, now
     alert.peak = max(alert.peak, cause.count)
     alert.save(update_fields=["count", "since", "changed_at", "peak"])
     return True

@@ -98,7 +98,10 @@ class Supervisor(Launcher):
         if self._stopping:
             raise Stopped
         if process := self._processes.get(name):
-            raise PartFailed(f"{name} {ending(process.wait())}.{self.last_words(name)}")
+            status = process.wait()
+            # who was killed from outside did not die of what it said last
+            said = self.last_words(name) if status >= 0 else ""
+            raise PartFailed(f"{name} {ending(status)}.{said}")
 
     @contextmanager
     def signals(self) -> Iterator[None]:

@@ -60,6 +60,22 @@ def test_one_alert_for_each_cause_with_a_count_that_resolves_itself(broker: Brok
     assert not Overdue.objects.exists()
 
 
+def test_a_cause_that_comes_back_soon_opens_its_alert_again(broker: Broker) -> None:
+    topic, services = broker.topic("orders"), Services(broker)
+    with Collector(broker) as collector:
+        for i in range(2):
+            services.event(topic, "OrderPlaced", f"order-{i}")
+            services.flush()
+            alert = collector.until(lambda: Alert.objects.filter(count=1).first(), "the alert about the order")
+            services.event(topic, "OrderCancelled", f"order-{i}")
+            services.flush()
+            collector.until(lambda: not Alert.unresolved().exists(), "the alert to resolve itself")
+    again = Alert.objects.get()
+    assert again.since == alert.since, "it counts from the first deadline that passed"
+    kinds = list(AlertEntry.objects.order_by("id").values_list("kind", flat=True))
+    assert kinds == ["raised", "resolved", "reopened", "resolved"]
+
+
 def test_a_collector_that_was_away_longer_than_the_deadlines_calls_nothing_stuck_that_was_answered_in_time(
     broker: Broker,
 ) -> None:

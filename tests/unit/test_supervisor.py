@@ -63,6 +63,14 @@ def test_a_process_that_ends_is_named_with_its_last_words(supervisor: Supervisor
     assert idle.returncode == -signal.SIGTERM
 
 
+def test_what_a_killed_process_said_last_is_not_taken_for_the_reason(supervisor: Supervisor) -> None:
+    talks = "import os, signal; print('All is well.', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    with supervisor.group():
+        supervisor.start("killed", [sys.executable, "-c", talks])
+        with pytest.raises(PartFailed, match=r"killed was ended by SIGKILL\.$"):
+            supervisor.watch()
+
+
 def test_a_task_that_fails_is_named(supervisor: Supervisor) -> None:
     process = supervisor.start("migrate", [sys.executable, "-c", "raise SystemExit(3)"])
     with pytest.raises(PartFailed, match="migrate ended with status 3"):
