@@ -125,7 +125,8 @@ class Pipeline:
             return
         self._ahead.forget(self._source.unlocated)
         try:
-            self._source.start(progress.locate(self._cluster, self._cluster_id, self._source.unlocated))
+            unlocated, truncated = self._source.unlocated, self._source.truncated
+            self._source.start(progress.locate(self._cluster, self._cluster_id, unlocated, truncated))
         except KafkaFailure as failure:
             logger.warning("the brokers do not say where partitions begin and end; asking again: %s", failure)
 

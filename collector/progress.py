@@ -63,8 +63,12 @@ def register(cluster_id: str, uids: Mapping[str, str]) -> dict[str, TopicRef]:
     return refs
 
 
-def locate(cluster: Cluster, cluster_id: str, places: Iterable[Place]) -> dict[Place, tuple[TopicRef, int]]:
+def locate(
+    cluster: Cluster, cluster_id: str, places: Iterable[Place], truncated: Mapping[Place, int] | None = None
+) -> dict[Place, tuple[TopicRef, int]]:
     """Where to read these partitions from; records a gap or a truncation where the log no longer has that place.
+
+    `truncated`: those whose log is known to be another one from some offset on, however long it has become again.
 
     Partitions of which the brokers do not answer are left out, and may be asked for again.
     """
@@ -86,7 +90,9 @@ def locate(cluster: Cluster, cluster_id: str, places: Iterable[Place]) -> dict[P
         found = {}
         for (topic, partition), bound in bounds.items():
             stored = known.get((refs[topic].row, partition), bound.start)
-            found[topic, partition] = (refs[topic], _within(refs[topic], partition, stored, bound))
+            log_end = (truncated or {}).get((topic, partition), bound.end)
+            known_log = Bounds(bound.start, min(bound.end, log_end))
+            found[topic, partition] = (refs[topic], _within(refs[topic], partition, stored, known_log))
     return found
 
 

@@ -66,7 +66,8 @@ class Cluster:
             try:
                 found[name] = str(future.result().topic_id)
             except KafkaException as failure:
-                if failure.args[0].code() not in ABSENT:
+                # of one that we may not see any more we know nothing new either
+                if failure.args[0].code() not in ABSENT | {KafkaError.TOPIC_AUTHORIZATION_FAILED}:
                     raise
         return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from confluent_kafka import KafkaError, KafkaException
 
 KafkaFailure = KafkaException
@@ -30,6 +32,7 @@ PASSING = ABSENT | {
 """Passes by itself: the client tries again."""
 END = KafkaError._PARTITION_EOF
 
+_BROKERS_END = re.compile(r"broker end offset is (\d+)")
 _SILENCE = "Kafka does not answer (KAFKA_BOOTSTRAP_SERVERS)"
 _REMEDIES = {
     KafkaError._TRANSPORT: _SILENCE,
@@ -58,6 +61,15 @@ _FINAL = {
     KafkaError.INCONSISTENT_GROUP_PROTOCOL,
     KafkaError.INVALID_GROUP_ID,
 }
+
+
+def truncated_at(error: KafkaError, position: int) -> int | None:
+    """From which offset on the log is another one than was read up to this position, though it may be as long again;
+    None where it is the same. By the epochs of the log's leaders; the client says so in words only."""
+    if "log truncation" not in error.str():
+        return None
+    said = _BROKERS_END.search(error.str())
+    return int(said[1]) if said else max(position - 1, 0)
 
 
 def is_final(error: KafkaError) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from collector.kafka.failures import END, PASSING, RELOCATE, explain, is_final
+from collector.kafka.failures import END, PASSING, RELOCATE, explain, is_final, truncated_at
 from collector.kafka.places import Place, Span
 from collector.logs import fields
 from collector.records import NO_HEADERS, Header, Record, TopicRef, pack_headers
@@ -24,14 +24,16 @@ _LATEST_MILLIS = int(timedelta(days=365 * 400) / timedelta(milliseconds=1))
 class Source:
     """Reads records of all wanted topics as a member of a consumer group, from positions it is given.
 
-    Newly assigned partitions stand still, in `unlocated`, until `start` names their position. `rebalances` counts how
-    often partitions came or went. Not thread-safe; callbacks run inside `poll`.
+    Newly assigned partitions stand still, in `unlocated`, until `start` names their position. Of those in `truncated`,
+    the brokers said from which offset on the log is another one than was read. `rebalances` counts how often partitions
+    came or went. Not thread-safe; callbacks run inside `poll`.
     """
 
     def __init__(
         self, properties: Mapping[str, Any], group: str, include: Iterable[str], wanted: Callable[[str], bool]
     ) -> None:
         self.unlocated: set[Place] = set()
+        self.truncated: dict[Place, int] = {}
         self.rebalances = 0
         self._said: set[str] = set()
         self._refusal: KafkaError | None = None
@@ -91,6 +93,7 @@ class Source:
         for place, (topic, offset) in positions.items():
             self._topics[place[0]] = topic
             self._positions[place] = offset
+            self.truncated.pop(place, None)
         self.unlocated -= positions.keys()
 
     def hold(self, places: Iterable[Place]) -> None:
@@ -135,12 +138,13 @@ class Source:
         for partition in partitions:
             self._positions.pop((partition.topic, partition.partition), None)
             self.unlocated.discard((partition.topic, partition.partition))
+            self.truncated.pop((partition.topic, partition.partition), None)
 
     def _take(self, message: Message, spans: dict[Place, Span]) -> None:
         place = (message.topic() or "", message.partition() or 0)
         failure = message.error()
         if failure is not None and failure.code() != END:
-            self._failed(failure, place)
+            self._failed(failure, place, message.offset())
             return
         position, offset = self._positions.get(place), message.offset()
         if position is None or offset is None:
@@ -159,10 +163,12 @@ class Source:
         span.records.append(_record(message, span.topic))
         span.next_offset = offset + 1
 
-    def _failed(self, failure: KafkaError, place: Place) -> None:
+    def _failed(self, failure: KafkaError, place: Place, offset: int | None) -> None:
         where = fields(topic=place[0], partition=place[1])
         if failure.code() in RELOCATE:
             logger.warning("%s; looking for where to go on", failure.str(), extra=where)
+            if (truncated := truncated_at(failure, offset or 0)) is not None:
+                self.truncated[place] = truncated
             self.hold([place])
         elif is_final(failure):
             raise KafkaException(failure)
