@@ -7,7 +7,7 @@ from django.urls import path
 
 from dashboard import addresses  # noqa: F401 - registers <id:…>
 from dashboard.api.views import api
-from dashboard.pages import alerts, demo, health, ingestion, metrics, overview, transaction, transactions
+from dashboard.pages import alerts, demo, frame, health, ingestion, metrics, overview, transaction, transactions
 
 DEMO = [
     path("demo", demo.page, name="demo"),
@@ -23,6 +23,8 @@ urlpatterns = [
     path("live/overview.json", overview.drawings, name="overview-drawings"),
     path("transactions", transactions.page, name="transactions"),
     path("live/transactions", transactions.fragment, name="transactions-fragment"),
+    path("live/transactions/shown", transactions.shown, name="transactions-shown"),
+    path("live/frame", frame.alone, name="frame-fragment"),
     path("transactions/<id:transaction_id>", transaction.page, name="transaction"),
     path("live/transaction/<id:transaction_id>", transaction.fragment, name="transaction-fragment"),
     path("live/drawing/<id:transaction_id>", transaction.drawing, name="transaction-drawing"),

@@ -21,7 +21,7 @@ from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.readiness import Part, Readiness, behind_seconds, readiness
 from collector.queries.transaction import Found, exists, find, headers, payload, waiting_likewise
-from collector.queries.transactions import Page, Row, Step, newest, page
+from collector.queries.transactions import Page, Row, Step, listed, newest, page
 
 __all__ = [
     "BadParameter",
@@ -51,6 +51,7 @@ __all__ = [
     "headers",
     "ingestion",
     "keyset",
+    "listed",
     "metrics",
     "muted",
     "newest",

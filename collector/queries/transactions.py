@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from collector.correlation.state import Pending, StoredState
 from collector.models import OPEN_PHASES, Overdue, Transaction
 from collector.queries.bounds import encode_cursor, rows
-from collector.queries.filters import STUCK, TransactionFilter
+from collector.queries.filters import MOST_ROWS, STUCK, TransactionFilter
 
 LOOKED_AT = 5_000
 """How many transactions one page looks into for what no index knows (their events, what they wait for)."""
@@ -82,6 +82,12 @@ def page(wanted: TransactionFilter) -> Page:
 def newest(limit: int, status: str = "") -> list[Row]:
     """The newest transactions of a status. Two queries."""
     return page(TransactionFilter(status=status, limit=limit)).items
+
+
+def listed(ids: Sequence[int]) -> list[Row]:
+    """These transactions as they are now, in this order; those that are gone are left out. Two queries."""
+    found = {transaction.id: transaction for transaction in Transaction.objects.filter(id__in=ids[:MOST_ROWS])}
+    return _with_steps([found[key] for key in ids if key in found])
 
 
 def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:

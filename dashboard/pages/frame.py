@@ -79,6 +79,11 @@ def page(request: HttpRequest, template: str, active: str, context: dict[str, An
     return render(request, template, {**around, **context}, status=status)
 
 
+def alone(request: HttpRequest) -> HttpResponse:
+    """What is around the content, for pages whose content does not change by itself."""
+    return fragment(request, "frame/nothing.html", {})
+
+
 def fragment(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     """The part of a page that changes, and with it what has changed around it."""
     response = render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +11,13 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from collector import queries
-from collector.queries.filters import STATUSES
+from collector.queries.filters import MOST_ROWS, STATUSES
 from dashboard.pages import frame
 from dashboard.pages.rows import listed_rows
 from dashboard.pages.shared import MOMENT, shared
 
 FIELDS = ("q", "status", "choreography", "service", "event_type", "waiting_for", "since", "until", "min_duration")
+_ID = re.compile(r"[0-9]{1,18}")
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -31,8 +33,42 @@ def fragment(request: HttpRequest) -> HttpResponse:
     return frame.fragment(request, "transactions/content.html", _context(request))
 
 
+def shown(request: HttpRequest) -> HttpResponse:
+    """The rows that ?shown= names as they are now, in their place, and how many others the list would have by now."""
+    asked = _asked(request)
+    ids = _ids(asked.pop("shown", ""))
+    rows = shared.get(("shown", ids), MOMENT, lambda: queries.listed(ids))
+    context = {"rows": listed_rows(rows), "newer": _newer(asked, frozenset(ids))}
+    return frame.fragment(request, "transactions/shown.html", context)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    """Anything that is no id counts as not there."""
+    return tuple(int(part) for part in text.split(",")[:MOST_ROWS] if _ID.fullmatch(part))
+
+
+def _newer(asked: dict[str, str], ids: frozenset[int]) -> int:
+    """An older page stays what it is: nothing is announced on it."""
+    if "cursor" in asked:
+        return 0
+    try:
+        found = _page(asked)
+    except queries.BadParameter:
+        return 0
+    return sum(row.transaction.id not in ids for row in found.items)
+
+
+def _asked(request: HttpRequest) -> dict[str, str]:
+    return {name: value for name, value in request.GET.dict().items() if isinstance(value, str) and value.strip()}
+
+
+def _page(asked: dict[str, str]) -> queries.Page:
+    wanted = queries.TransactionFilter.parse(asked, timezone.now())
+    return shared.get(("transactions", urlencode(sorted(asked.items()))), MOMENT, lambda: queries.page(wanted))
+
+
 def _context(request: HttpRequest) -> dict[str, Any]:
-    asked = {name: value for name, value in request.GET.dict().items() if isinstance(value, str) and value.strip()}
+    asked = _asked(request)
     context: dict[str, Any] = {
         "asked": asked,
         "statuses": STATUSES,
@@ -41,8 +77,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "complaint": "",
     }
     try:
-        wanted = queries.TransactionFilter.parse(asked, timezone.now())
-        found = shared.get(("transactions", urlencode(sorted(asked.items()))), MOMENT, lambda: queries.page(wanted))
+        found = _page(asked)
     except queries.BadParameter as error:
         return {**context, "complaint": str(error), "rows": []}
     return {

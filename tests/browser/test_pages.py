@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
+from pytest_django import Settings
 
+from collector.models import Heartbeat
 from collector.publish import Publisher
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, free_port
 from tests.builders import cloud_event
-from tests.feeding import Feed
+from tests.feeding import HAPPY, Feed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -137,6 +139,60 @@ def test_new_transactions_are_announced_not_shoved_in(
     publisher.tell(["newcomer"], alerts=False)
     page.get_by_role("button", name="Show what is new").click()
     expect(rows).to_have_count(before + 1)
+
+
+def test_listed_transactions_are_followed_in_their_place(
+    page: Page, site: Site, company: Feed, publisher: Publisher
+) -> None:
+    opened(page, site, "/transactions?status=stuck")
+    same_page(page)
+    rows = page.locator("[data-row]")
+    expect(rows).to_have_count(3)
+    expect(page.locator("#alert-count")).to_have_text("1 open")
+    row = rows.filter(has_text="stuck-1")
+    row.get_by_role("link").focus()
+    for name, service, causes in HAPPY[2:]:
+        company.event("stuck-1", name, service, 0.2, causes)
+    company.order("stuck-9", steps=2, ago=60)
+    company.read()
+    publisher.tell(["stuck-1", "stuck-9"], alerts=True)
+    expect(row.locator(".state")).to_have_text("Completed", timeout=3_000)
+    expect(row.locator(".pip")).to_have_count(7)
+    expect(row.locator(".now")).not_to_contain_text("waits for")
+    expect(row.locator("time[data-since]")).to_have_count(0)
+    assert rows.all_inner_texts()[1].startswith("stuck-1")
+    expect(rows).to_have_count(3)
+    expect(row.get_by_role("link")).to_be_focused()
+    assert page.evaluate("window.notReloaded")
+    page.get_by_role("button", name="Show what is new").click()
+    expect(rows.first).to_contain_text("stuck-")
+    expect(page.get_by_role("link", name="stuck-9")).to_be_visible()
+    expect(page.get_by_role("link", name="stuck-1")).to_have_count(0)
+    expect(page.get_by_role("button", name="Show what is new")).to_be_hidden()
+
+
+def test_nothing_is_announced_where_nothing_is_new(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/transactions")
+    company.event("running", "StockReserved", "inventory", 0.2, ["OrderPlaced"])
+    company.read()
+    publisher.tell(["running"], alerts=False)
+    expect(page.locator("[data-row]").filter(has_text="running").locator(".pip-done")).to_have_count(2)
+    expect(page.locator("#news")).to_be_hidden()
+
+
+@pytest.mark.parametrize("address", ["/transactions", "/transactions?since=soon", "/demo"])
+def test_what_is_not_well_shows_on_pages_that_stand_still(
+    page: Page, site: Site, company: Feed, publisher: Publisher, settings: Settings, address: str
+) -> None:
+    assert company
+    settings.ROOT_URLCONF = "tests.demo_urls"
+    settings.DEMO_CONTROL_URL = f"http://127.0.0.1:{free_port()}"
+    opened(page, site, address)
+    expect(page.locator("#troubles")).not_to_contain_text("was stopped at")
+    Heartbeat.objects.filter(name="collector:test").update(detail={"stopped": True})
+    publisher.tell(["running"], alerts=True)
+    expect(page.locator("#troubles")).to_contain_text("The collector was stopped at", timeout=3_000)
+    expect(page.locator("#behind")).to_have_class("bad")
 
 
 def test_a_lost_connection_shows_heals_and_catches_up(page: Page, site: Site, company: Feed) -> None:

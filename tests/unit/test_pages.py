@@ -22,7 +22,7 @@ from collector.models import Heartbeat, Transaction
 from dashboard.pages import demo, errors
 from dashboard.pages.shared import shared
 from tests.builders import cloud_event
-from tests.feeding import Feed
+from tests.feeding import HAPPY, Feed
 
 pytestmark = pytest.mark.django_db
 STATIC = Path(__file__).parents[2] / "dashboard" / "static"
@@ -44,7 +44,14 @@ def text(response: HttpResponse, status: int = 200) -> str:
 
 
 PAGES = ["/", "/?status=stuck&view=events", "/transactions", "/alerts", "/ingestion", "/ingestion?list=uncorrelated"]
-FRAGMENTS = ["/live/overview", "/live/transactions", "/live/alerts", "/live/ingestion"]
+FRAGMENTS = [
+    "/live/overview",
+    "/live/transactions",
+    "/live/alerts",
+    "/live/ingestion",
+    "/live/transactions/shown",
+    "/live/frame",
+]
 
 
 @pytest.mark.parametrize("address", PAGES + FRAGMENTS)
@@ -98,6 +105,41 @@ class TestOverview:
         for part in ("alert-count", "behind", "troubles", "ages"):
             assert f'id="{part}"' in fragment
             assert "<html" not in fragment
+
+
+class TestTransactions:
+    def test_rows_that_are_shown_are_fetched_as_they_are_now(self, client: Client, feed: Feed) -> None:
+        feed.order("first", steps=2, ago=60)
+        feed.order("second", steps=2, ago=50)
+        feed.read()
+        ids = {one.transaction_id: one.pk for one in Transaction.objects.all()}
+        for name, service, causes in HAPPY[2:]:
+            feed.event("second", name, service, 1, causes)
+        feed.order("third", steps=2, ago=40)
+        feed.read()
+        asked = {"status": "stuck", "shown": f"{ids['second']},{ids['first']},x,,{'9' * 40}"}
+        rows = text(client.get("/live/transactions/shown", asked))
+        assert rows.index(">second<") < rows.index("Completed") < rows.index(">first<") < rows.index("Stuck")
+        assert "third" not in rows
+        assert '<data id="newer" value="1"' in rows
+        assert 'id="troubles"' in rows
+
+    @pytest.mark.parametrize("count", [1, 9])
+    def test_their_cost_does_not_grow(
+        self, client: Client, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(count):
+            feed.order(f"order-{number}", ago=20)
+        feed.read()
+        ids = ",".join(str(one.pk) for one in Transaction.objects.all())
+        with django_assert_num_queries(7):
+            assert text(client.get("/live/transactions/shown", {"shown": ids})).count("data-row") == count
+
+    def test_nothing_is_new_on_an_older_page(self, client: Client, feed: Feed) -> None:
+        feed.order("order", ago=20)
+        feed.read()
+        assert 'value="0"' in text(client.get("/live/transactions/shown", {"cursor": "x", "shown": ""}))
+        assert 'value="0"' in text(client.get("/live/transactions/shown", {"since": "soon", "shown": ""}))
 
 
 class TestTransaction:

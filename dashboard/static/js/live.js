@@ -65,22 +65,32 @@ if (watched.length) {
   badge.hidden = true;
 }
 
-/** Runs `act` after each change, at most one at a time; while it runs, later changes make one more run. */
-export function onChange(act) {
-  let running = false, again = false;
+/**
+ * Runs `act` after each change, at most one at a time, and begins one `every` so many milliseconds at most; changes that
+ * come meanwhile make one more run.
+ */
+export function onChange(act, every = 0) {
+  let running = false, again = false, began = 0, later;
   const run = async () => {
     if (running) {
       again = true;
       return;
     }
     running = true;
+    clearTimeout(later);
     do {
       again = false;
+      began = Date.now();
       try { await act(); } catch (error) { console.warn("Not refreshed:", error); }
     } while (again);
     running = false;
   };
-  document.body.addEventListener("live", run);
+  document.body.addEventListener("live", () => {
+    clearTimeout(later);
+    const rest = began + every - Date.now();
+    if (rest > 0) later = setTimeout(run, rest);
+    else run();
+  });
   return run;
 }
 

@@ -1,17 +1,32 @@
-// New transactions are announced, not shoved in: the list changes when the button is pressed.
+// Rows that are shown follow what happens in their place; new ones are announced, and come when the button is pressed.
 import "./app.js";
+import { onChange } from "./live.js";
+
+const AT_MOST_EVERY = 1000;
 
 const news = document.getElementById("news");
 const list = document.getElementById("live");
-const first = !new URLSearchParams(location.search).has("cursor");
+let renewed = false; // whether the list is to be made anew
 
-document.body.addEventListener("live", ({ detail }) => {
-  if (news && first && detail.changed.includes("transactions")) news.hidden = false;
-});
-news?.addEventListener("click", () => {
-  news.hidden = true;
-  list.dispatchEvent(new Event("show"));
-});
+async function follow() {
+  if (renewed) {
+    renewed = false;
+    news.hidden = true;
+    await htmx.ajax("GET", list.dataset.list, { target: "#live", swap: "innerMorph" });
+    return;
+  }
+  const shown = [...list.querySelectorAll("tr[data-row]")].map((row) => row.id.slice(2));
+  await htmx.ajax("GET", `${list.dataset.shown}&shown=${shown}`, { target: "#rows", swap: "innerMorph" });
+  news.hidden = document.getElementById("newer").value === "0";
+}
+
+if (list) {
+  const refresh = onChange(follow, AT_MOST_EVERY);
+  news.addEventListener("click", () => {
+    renewed = true;
+    refresh();
+  });
+}
 
 // Empty fields do not belong into the address.
 document.getElementById("filters").addEventListener("submit", ({ target }) => {
