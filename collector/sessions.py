@@ -64,6 +64,13 @@ def _bound(connection: Any, **_: object) -> None:
         )
 
 
+def end_when_idle(seconds: float) -> None:
+    """Has the server end this session when its client says nothing for so long, so that what it leads can be led by
+    others: a lock that is only tried, not waited for, gives nobody cause to look for who holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('idle_session_timeout', %s, false)", [f"{seconds * 1000:.0f}ms"])
+
+
 def end_blocking(patience: float) -> list[int]:
     """Ends sessions of collectors that have done nothing for so many seconds while another waits for their locks."""
     with connection.cursor() as cursor:

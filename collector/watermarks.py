@@ -20,7 +20,7 @@ import msgspec
 from django.db import Error, connection
 
 from collector import ends as end_notes
-from collector import progress
+from collector import progress, sessions
 from collector.kafka import Cluster, KafkaFailure, Place
 from collector.store import database_now
 
@@ -33,6 +33,8 @@ GONE_AFTER = timedelta(seconds=10)
 """A topic counts as vanished when the cluster has not listed it for so long; a broker that restarts may list fewer."""
 LATE = timedelta(seconds=2)
 """When a topic's watermark is older, the brokers are asked whether an open transaction keeps it from being read."""
+ABDICATE = 10.0
+"""Seconds of silence after which the one that leads is ended, so that another one takes the watermarks."""
 _LEADER = 0x63686F77
 
 _STORED = """
@@ -88,13 +90,19 @@ class Watermarks:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        said = ""
         while not self._stop.wait(INTERVAL):
             try:
+                if connection.connection is None:
+                    sessions.end_when_idle(ABDICATE)
                 self.step()
+                said = ""
             except (Error, KafkaFailure) as error:
                 self._snapshots.clear()
                 connection.close()
-                logger.warning("watermarks stand still: %s", error)
+                if said != str(error):
+                    logger.warning("watermarks stand still: %s", error)
+                said = str(error)
         connection.close()
 
     def step(self) -> dict[str, datetime]:

@@ -7,7 +7,8 @@ import signal
 import pytest
 from django.db.models import Sum
 
-from collector.models import Payload, Transaction
+from collector.models import Payload, Topic, Transaction
+from collector.store import database_now
 from tests.collecting import Services, ids_of_events
 from tests.integration.reliability.processes import FREEZING, Collectors
 from tests.stack.brokers import Broker
@@ -37,6 +38,8 @@ def test_a_frozen_collector_is_replaced_and_does_no_harm_when_it_wakes(
         send(20)
         with collectors.running() as heir:
             await_stored("by the heir")
+            frozen = database_now()
+            poll_until(Topic.objects.filter(watermark__gt=frozen).exists, 30, "watermarks that the heir takes")
             zombie.signal(signal.SIGCONT)
             zombie.await_words("reading waits")
             send(20)
