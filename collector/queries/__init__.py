@@ -19,11 +19,12 @@ from collector.queries.keysets import keyset
 from collector.queries.metrics import metrics
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
-from collector.queries.readiness import Part, Readiness, behind_seconds, readiness
+from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
 from collector.queries.transaction import Found, exists, find, headers, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 
 __all__ = [
+    "SWEEP_REMEDY",
     "BadParameter",
     "Bounded",
     "Collector",
@@ -42,6 +43,7 @@ __all__ = [
     "Slot",
     "Step",
     "TransactionFilter",
+    "Unjudged",
     "WaitingStep",
     "behind_seconds",
     "exists",

@@ -15,6 +15,7 @@ from collector.queries.bounds import rows
 COLLECTOR = "collector:"
 """What the names of collectors' heartbeats begin with."""
 FRESH = timedelta(seconds=10)
+SWEEP_REMEDY = "Start the Celery worker and beat."
 
 _TOPICS = """
 SELECT t.name, t.first_seen_at, t.watermark,
@@ -40,11 +41,35 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Unjudged:
+    """Deadlines wait since then, None where none was ever judged: all of them (`wholly`), or those on some topics."""
+
+    since: datetime | None
+    wholly: bool
+
+
+@dataclass(frozen=True)
 class Readiness:
     """How well reading is, and the parts `collector` and `sweep`."""
 
     liveness: Liveness
     parts: tuple[Part, ...]
+    swept_at: datetime | None = None
+
+    @property
+    def reading(self) -> bool:
+        """Whether any collector is alive."""
+        return self.liveness.state != State.DOWN
+
+    @property
+    def unjudged(self) -> Unjudged | None:
+        """None where what is due is judged as it falls due."""
+        if not self.reading:
+            return Unjudged(self.liveness.since, True)
+        if any(part.name == "sweep" and not part.ok for part in self.parts):
+            return Unjudged(self.swept_at, True)
+        since = [trouble.since for trouble in self.liveness.troubles if trouble.since]
+        return Unjudged(min(since), False) if since else None
 
     @property
     def sentences(self) -> list[str]:
@@ -58,7 +83,7 @@ def readiness(now: datetime) -> Readiness:
     beats = list(Heartbeat.objects.all())
     found = liveness(collectors(beats), readings(), now)
     swept = next((beat.at for beat in beats if beat.name == "sweep"), None)
-    return Readiness(found, (_collector(found, now), _sweep(swept, now)))
+    return Readiness(found, (_collector(found, now), _sweep(swept, now)), swept)
 
 
 def behind_seconds(now: datetime) -> float | None:
@@ -98,7 +123,7 @@ def _collector(found: Liveness, now: datetime) -> Part:
 
 
 def _sweep(at: datetime | None, now: datetime) -> Part:
-    remedy = "Deadlines are not checked; start the Celery worker and beat."
+    remedy = f"Deadlines are not checked. {SWEEP_REMEDY}"
     if at is None:
         return Part("sweep", False, None, f"The sweep has never run. {remedy}")
     age = max(0.0, (now - at).total_seconds())

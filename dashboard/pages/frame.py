@@ -12,10 +12,12 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from collector import queries
+from collector.liveness import REMEDY, clock
 from dashboard.alerts.models import Alert
 from dashboard.pages.shared import MOMENT, shared
 
 _MOST_ALERTS = 100
+DEMO_REMEDY = "It is part of the demo: end the demo with Ctrl-C, and start it again."
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,31 @@ class Frame:
 
     @property
     def troubles(self) -> list[str]:
-        return self.readiness.sentences
+        if not settings.DEMO_CONTROL_URL:
+            return self.readiness.sentences
+        # The demo's processes are the demo's own: one that is started beside it would not belong to it.
+        return [_in_demo(sentence) for sentence in self.readiness.sentences]
+
+    @property
+    def unread(self) -> str:
+        """Since when nothing is read; empty while something is."""
+        if self.readiness.reading:
+            return ""
+        since = self.readiness.liveness.since
+        return f"nothing read since {clock(since, self.now)}" if since else "nothing read yet"
+
+    @property
+    def unjudged(self) -> str:
+        """Since when deadlines wait; empty where none does."""
+        found = self.readiness.unjudged
+        if found is None:
+            return ""
+        judged = "not judged" if found.wholly else "not all judged"
+        return f"{judged} since {clock(found.since, self.now)}" if found.since else f"{judged} yet"
+
+
+def _in_demo(sentence: str) -> str:
+    return sentence.replace(REMEDY, DEMO_REMEDY).replace(queries.SWEEP_REMEDY, DEMO_REMEDY)
 
 
 def frame() -> Frame:

@@ -57,6 +57,7 @@ def _common() -> dict[str, Any]:
     return {
         "ingestion": found,
         "topics": _topics(found),
+        "demo": bool(settings.DEMO_CONTROL_URL),
         "collectors": [collector for collector in found.collectors if collector.alive],
         "muted": queries.muted(found.liveness.standing_still, rulebook),
     }

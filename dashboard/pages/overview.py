@@ -90,7 +90,7 @@ def _common() -> dict[str, Any]:
     _count_anew(alerts)
     return {
         "figures": figures,
-        "stuck_where": _stuck_where(figures, alerts),
+        "stuck_where": _stuck_where(figures, alerts, frame.frame()),
         "bars": shared.get("over-time", _SLOWLY, lambda: bars(queries.over_time(now))),
         "choreographies": flow_map().choreographies,
         "flow_seconds": flow_map().seconds,
@@ -111,8 +111,11 @@ def _waiting() -> list[queries.WaitingStep]:
     return shared.get("waiting", MOMENT, queries.waiting)
 
 
-def _stuck_where(figures: queries.Figures, alerts: list[Alert]) -> str:
+def _stuck_where(figures: queries.Figures, alerts: list[Alert], around: frame.Frame) -> str:
     """Whom the stuck ones wait for, as far as a line can say it."""
+    unjudged = around.readiness.unjudged
+    if unjudged and (unjudged.wholly or not figures.stuck):
+        return around.unjudged
     if not figures.stuck:
         return "nothing is overdue"
     services = {alert.service for alert in alerts if alert.service}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import Pending
-from dashboard.pages.statement import Count, Flowing, Since, Standing, Statement, Text, Until
+from dashboard.pages.statement import Count, Flowing, Since, Standing, Statement, Text, Until, Wait
 from dashboard.pages.wording import between, clock, counted, duration, listed, span
 
 OPEN = ("running", "compensating")
@@ -22,17 +22,24 @@ def state(
     events: Sequence[Skeleton],
     choreography: Choreography,
     now: datetime,
+    unjudged: Wait | None = None,
 ) -> Statement:
-    """The whole statement. `events` in event order; `pending` as stored with the transaction."""
+    """The whole statement. `events` in event order; `pending` as stored with the transaction.
+
+    `unjudged`: since when deadlines wait, because reading or judging does.
+    """
+    still = transaction.phase in OPEN and unjudged is not None and unjudged.wholly
     known = {event.key: event for event in events}
     if transaction.oversized:
         head, details = _oversized(transaction)
     elif transaction.status == "stuck":
         head, details = _stuck(pending, known, choreography)
     elif transaction.phase in OPEN:
-        head, details = _open(transaction, pending, known, choreography, now)
+        head, details = _open(transaction, pending, known, choreography, now, still)
     else:
         head, details = _ended(transaction, pending, events, choreography)
+    if still and unjudged:
+        details = [*details, _stood(unjudged)]
     return Statement(transaction.status, head, (*details, *_reservations(transaction)))
 
 
@@ -89,13 +96,14 @@ def _open(
     known: Mapping[EventKey, Skeleton],
     choreography: Choreography,
     now: datetime,
+    still: bool,
 ) -> _Parts:
     undoing = "Undoing what was done. " if transaction.phase == "compensating" else ""
     timed = _worst_first([entry for entry in pending if entry.deadline])
     half_met = _half_met(pending, known, choreography)
     if timed:
         first, others = timed[0], timed[1:]
-        head = (undoing, *_waiting(first, choreography), *_due(_deadline(first), now))
+        head = (undoing, *_waiting(first, choreography), *_due(_deadline(first), now, still))
         details = [_expectation(first, known, choreography)]
         if others:
             details.append(("Also awaited: ", "; ".join(awaited(entry) for entry in others), "."))
@@ -111,11 +119,19 @@ def _open(
     return head, [("No declared response is awaited at this moment.",)]
 
 
-def _due(deadline: datetime, now: datetime) -> Text:
+def _due(deadline: datetime, now: datetime, still: bool) -> Text:
     if deadline > now:
         return (", due in ", Until(deadline), ".")
+    if still:
+        return (f", which was due at {clock(deadline)}; whether it came is not known.",)
     # Overdue only once everything up to the deadline has certainly been read: until then this is our own lateness.
     return (", which is due now; the topics are still being read up to that moment.",)
+
+
+def _stood(unjudged: Wait) -> Text:
+    if unjudged.since is None:
+        return ("Nothing has been judged yet.",)
+    return (f"So it stood at {clock(unjudged.since)}: nothing is judged since then.",)
 
 
 def _waiting(entry: Pending, choreography: Choreography) -> Text:

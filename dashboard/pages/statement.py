@@ -83,6 +83,15 @@ class Flowing(Protocol):
     def between(self, after: tuple[str, ...], expect: tuple[str, ...]) -> Edge | None: ...
 
 
+class Wait(Protocol):
+    """Since when deadlines are not judged (collector.queries.Unjudged)."""
+
+    @property
+    def since(self) -> datetime | None: ...
+    @property
+    def wholly(self) -> bool: ...
+
+
 class Count(Protocol):
     """A count that says in words how far it was counted (collector.queries.Bounded)."""
 

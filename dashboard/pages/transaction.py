@@ -89,12 +89,13 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
     transaction = found.transaction
     rows = story.event_rows(found)
     number = _page_number(request, len(rows))
+    pending, unjudged = found.state.pending, frame.frame().readiness.unjudged
     first = (number - 1) * EVENTS_ON_A_PAGE
     return {
         "found": found,
         "transaction": transaction,
         "digest": digest(transaction.transaction_id),
-        "statement": sentences.state(transaction, found.state.pending, found.skeletons, found.choreography, now),
+        "statement": sentences.state(transaction, pending, found.skeletons, found.choreography, now, unjudged),
         "hints": _hints(found),
         "contact": _contact(found),
         "rows": rows[first : first + EVENTS_ON_A_PAGE],

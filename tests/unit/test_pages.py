@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from collector.models import Heartbeat, Transaction
+from collector.models import Heartbeat, Topic, Transaction
 from dashboard.pages import demo, errors
 from dashboard.pages.shared import shared
 from tests.builders import cloud_event
@@ -204,6 +205,76 @@ class TestTransaction:
         assert text(client.get("/transactions/big?page=3")).count("<tr id=") == 50
         assert text(client.get("/live/transaction/big?page=99")).count("<tr id=") == 50
         assert len(client.get("/live/drawing/big").content) < 500_000
+
+
+class TestWhatIsNotKnown:
+    """Figures say up to when they are known, and nothing is called fine that nobody looks at."""
+
+    @pytest.fixture
+    def feed(self) -> Feed:
+        feed = Feed()
+        feed.event("order", "OrderPlaced", "order", 1)
+        feed.read()
+        return feed
+
+    @pytest.fixture
+    def since(self, feed: Feed) -> str:
+        """The collector has said goodbye a minute ago."""
+        assert feed
+        gone = timezone.now() - timedelta(seconds=60)
+        Heartbeat.objects.filter(name="collector:test").update(at=gone, detail={"stopped": True})
+        return f"{gone:%H:%M:%S}"
+
+    def test_while_all_is_well(self, client: Client, feed: Feed) -> None:
+        assert feed
+        page = text(client.get("/"))
+        assert "nothing is overdue" in page
+        assert "?</b>" not in page
+
+    def test_without_a_collector(self, client: Client, since: str) -> None:
+        page = text(client.get("/"))
+        assert f"<b>?</b><small>not judged since {since}</small>" in page
+        assert "nothing is overdue" not in page
+        assert "Nothing that is declared is overdue" not in page
+        assert page.count(f"<b>?</b><small>nothing read since {since}</small>") == 3
+        assert f'class="bad">Nothing read since {since}<' in page
+        assert f"; deadlines are not judged since {since}." in text(client.get("/alerts"))
+        ingestion = text(client.get("/ingestion"))
+        assert ingestion.count(">?</span>") == 2
+        assert f"no collector: nothing read since {since}" in ingestion
+        assert f"known to be stuck: deadlines are not judged since {since}" in text(client.get("/?status=stuck"))
+
+    def test_the_transaction_page_does_not_say_that_topics_are_being_read(self, client: Client, since: str) -> None:
+        page = text(client.get("/transactions/order"))
+        assert "still being read" not in page
+        assert f"So it stood at {since}: nothing is judged since then." in page
+
+    def test_without_a_sweep(self, client: Client, feed: Feed) -> None:
+        assert feed
+        gone = timezone.now() - timedelta(seconds=60)
+        Heartbeat.objects.filter(name="sweep").update(at=gone)
+        page = text(client.get("/"))
+        assert f"<b>?</b><small>not judged since {gone:%H:%M:%S}</small>" in page
+        assert f'class="warn"> · deadlines not judged since {gone:%H:%M:%S}<' in page
+        assert "nothing read" not in page
+
+    def test_behind(self, client: Client, feed: Feed) -> None:
+        late = feed.ago(60)
+        Topic.objects.update(watermark=late)
+        page = text(client.get("/"))
+        assert f"<b>?</b><small>not all judged since {late:%H:%M:%S}</small>" in page
+        assert 'class="warn"> · 1 min behind<' in page
+
+    def test_nobody_is_told_to_start_what_belongs_to_the_demo(
+        self, client: Client, since: str, settings: Settings
+    ) -> None:
+        assert f"stopped at {since}: nothing is read, and all deadlines wait. Start one with" in text(client.get("/"))
+        shared.clear()
+        settings.DEMO_CONTROL_URL = "http://127.0.0.1:9"
+        settings.ROOT_URLCONF = "tests.demo_urls"
+        page = text(client.get("/"))
+        assert "manage.py collect" not in page
+        assert "It is part of the demo" in page
 
 
 HOSTILE = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>/../&amp;%00"

@@ -12,6 +12,7 @@ from collector.correlation.choreography import Choreography, undeclared
 from collector.correlation.events import Skeleton
 from collector.correlation.lifecycle import evaluate
 from collector.correlation.state import State
+from collector.queries import Unjudged
 from dashboard.pages import sentences
 from dashboard.pages.statement import Since, Until, plain
 from tests.builders import at, choreography, happened, read_until, rule, rulebook
@@ -57,6 +58,7 @@ def said(
     read: float | None = None,
     rules: Choreography = SHOP,
     abandoned: float | None = None,
+    unjudged: Unjudged | None = None,
     **known: object,
 ) -> tuple[str, str]:
     """Head and details after everything up to `read` (else `now`) has been read."""
@@ -65,7 +67,8 @@ def said(
         events, rulebook(*([rules] if rules.declared else [])), until, at(abandoned) if abandoned else None
     )
     stored = Stored(judged, abandoned_at=at(abandoned) if abandoned else None, **known)  # type: ignore[arg-type]
-    statement = sentences.state(stored, judged.pending, sorted(events, key=lambda e: e.order), rules, at(now))  # type: ignore[arg-type]
+    ordered = sorted(events, key=lambda event: event.order)
+    statement = sentences.state(stored, judged.pending, ordered, rules, at(now), unjudged)  # type: ignore[arg-type]
     assert statement.status == stored.status
     return plain(statement.head, at(now)), " ".join(plain(text, at(now)) for text in statement.details)
 
@@ -118,6 +121,18 @@ def test_due_but_not_read_so_far_is_our_own_lateness_and_not_called_overdue() ->
         "Waiting for PaymentAuthorized or PaymentDeclined from payment, which is due now; "
         "the topics are still being read up to that moment."
     )
+
+
+def test_due_while_nothing_is_judged_says_up_to_when_it_is_known() -> None:
+    waits = Unjudged(at(5), wholly=True)
+    head, details = said([PLACED], 40, read=5, unjudged=waits)
+    assert head == (
+        "Waiting for PaymentAuthorized or PaymentDeclined from payment, which was due at 12:00:30; "
+        "whether it came is not known."
+    )
+    assert details.endswith("So it stood at 12:00:05: nothing is judged since then.")
+    head, _ = said([PLACED], 40, read=5, unjudged=Unjudged(waits.since, wholly=False))
+    assert "still being read" in head
 
 
 def test_half_met_join_names_who_owes_the_missing_half() -> None:
