@@ -58,4 +58,3 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     def coordinates(self) -> str:
         """The one name that this record has, anywhere and for ever: cluster id, topic id, partition, offset."""
         return f"{self.topic.cluster}/{self.topic.uid}/{self.partition}/{self.offset}"
-
