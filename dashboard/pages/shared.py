@@ -41,6 +41,11 @@ class Shared:
                 self._made[key] = (started, value)
             return value
 
+    def kept(self, key: Hashable) -> Any:
+        """The value that was made last for this key, however old; None where there is none."""
+        with self._lock:
+            return self._made.get(key, (0.0, None))[1]
+
     def clear(self) -> None:
         with self._lock:
             self._made.clear()

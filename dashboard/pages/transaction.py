@@ -39,9 +39,9 @@ def fragment(request: HttpRequest, transaction_id: str) -> HttpResponse:
     return frame.fragment(request, "transaction/content.html", _context(request, _there(transaction_id)))
 
 
-def drawing(_request: HttpRequest, transaction_id: str) -> HttpResponse:
+def drawing(request: HttpRequest, transaction_id: str) -> HttpResponse:
     """The causal graph for static/js/transaction.js."""
-    found = _there(transaction_id)
+    found = _there(transaction_id, request.GET.get("version", ""))
     return HttpResponse(
         msgspec.json.encode(_drawing(found)), content_type="application/json", headers={"Cache-Control": "no-store"}
     )
@@ -49,20 +49,24 @@ def drawing(_request: HttpRequest, transaction_id: str) -> HttpResponse:
 
 def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
     """The inspector's content for the event that ?source= and ?event= name."""
-    found = _there(transaction_id)
+    found = _there(transaction_id, request.GET.get("version", ""))
     key = (request.GET.get("source", ""), request.GET.get("event", ""))
     if found.event(key) is None:
         raise Http404("There is no such event in this transaction.")
     return frame.fragment(request, "transaction/event.html", {"found": found, **_event(found, key)})
 
 
-def _found(transaction_id: str) -> queries.Found | None:
-    key = hashlib.sha256(transaction_id.encode(errors="replace")).digest()
-    return shared.get(("transaction", key), MOMENT, lambda: queries.find(transaction_id))
+def _found(transaction_id: str, version: str = "") -> queries.Found | None:
+    """As it is now; as it was at this version, if that is still at hand, so that all of a page shows the same."""
+    key = ("transaction", hashlib.sha256(transaction_id.encode(errors="replace")).digest())
+    kept: queries.Found | None = shared.kept(key)
+    if kept is not None and str(kept.transaction.version) == version:
+        return kept
+    return shared.get(key, MOMENT, lambda: queries.find(transaction_id))
 
 
-def _there(transaction_id: str) -> queries.Found:
-    found = _found(transaction_id)
+def _there(transaction_id: str, version: str = "") -> queries.Found:
+    found = _found(transaction_id, version)
     if found is None:
         raise Http404("There is no such transaction.")
     return found
@@ -153,6 +157,7 @@ def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
     return {
         "event": chosen,
         "row": next(row for row in story.event_rows(found) if row.event is chosen),
+        "open": found.transaction.phase in OPEN_PHASES,
         "led_to": story.led_to(found, key),
         "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
         "payload": kept,

@@ -100,6 +100,21 @@ def test_events_are_inspected_by_pointer_keyboard_and_address(
     expect(page.locator("tr[data-kept-shown]")).to_contain_text("OrderPlaced")
 
 
+def test_the_inspector_follows_its_event(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/transactions/running")
+    led_to = page.locator("#inspector .facts div").filter(has_text="Led to").locator("dd")
+    expect(led_to).to_have_text("nothing yet")
+    page.locator("#inspector summary").click()
+    company.event("running", "PaymentAuthorized", "payment", 0.2, ["OrderPlaced"])
+    company.read()
+    publisher.tell(["running"], alerts=False)
+    expect(led_to).to_contain_text("PaymentAuthorized", timeout=3_000)
+    expect(page.locator("#inspector h2")).to_have_text("OrderPlaced")
+    expect(page.locator("#inspector details")).to_have_attribute("open", "")
+    page.goto(f"{site.url}/transactions/done-1")
+    expect(led_to).to_have_text("nothing")
+
+
 def test_keys(page: Page, site: Site, company: Feed) -> None:
     assert company
     opened(page, site, "/transactions?status=stuck")

@@ -174,6 +174,20 @@ class TestTransaction:
         assert "named by the event, 500 ms before" in fragment
         assert client.get("/live/event/order", {"source": "x", "event": "y"}).status_code == 404
 
+    def test_graph_and_inspector_show_the_version_that_the_text_shows(self, client: Client, feed: Feed) -> None:
+        feed.order("order", steps=1, ago=2)
+        feed.read()
+        assert f'data-version="{Transaction.objects.get().version}"' in text(client.get("/live/transaction/order"))
+        before = {"version": Transaction.objects.get().version}
+        feed.event("order", "StockReserved", "inventory", 1, ["OrderPlaced"])
+        feed.read()
+        chosen = {"source": "/services/order", "event": "order/OrderPlaced"}
+        with mock.patch("dashboard.pages.transaction.MOMENT", 0):
+            assert "StockReserved" not in text(client.get("/live/event/order", {**chosen, **before}))
+            assert "order/StockReserved" not in text(client.get("/live/drawing/order", before))
+            assert "StockReserved" in text(client.get("/live/event/order", chosen))
+            assert "StockReserved" in text(client.get("/live/event/order", {**chosen, **before}))
+
     def test_redelivered_missing_and_late_are_marked(self, client: Client, feed: Feed) -> None:
         feed.event("order", "OrderPlaced", "order", 60)
         feed.event("order", "OrderPlaced", "order", 60)
