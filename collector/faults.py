@@ -54,6 +54,8 @@ def explain(error: Exception) -> str | None:
     """A sentence where waiting does not help; None where it may."""
     text = " ".join(str(error).split())
     code = state(error)
+    if code:
+        text = str(error).strip().partition("\n")[0]  # the lines after it may quote what was to be stored
     if code in _REMEDIES:
         return f"{_REMEDIES[code]}: {text}"
     if code:
