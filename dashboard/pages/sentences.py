@@ -56,7 +56,9 @@ def short(pending: Sequence[Pending], transaction: Standing) -> str:
     entry = _worst_first(pending)[0]
     if entry.kind == "timeout":
         return f"has not ended in {transaction.choreography}'s time"
-    return f"waits for {awaited(entry)}"
+    # The service comes first: whom to call must not be what a narrow column cuts off.
+    expected = listed(entry.expect, "or")
+    return f"waits for {entry.service}: {expected}" if entry.service else f"waits for {expected}"
 
 
 def hints(overdue: Pending, flowing: Flowing, likewise: Count) -> list[Text]:

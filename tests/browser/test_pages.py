@@ -263,6 +263,42 @@ def test_nothing_is_wider_than_the_page(page: Page, site: Site, company: Feed, w
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+def test_alerts_do_not_move_what_is_below_them(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/")
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    below = page.locator("#newest-title")
+    before = below.bounding_box()
+    for number in range(3):
+        company.order(f"unpaid-{number}", steps=1, ago=60)
+    company.order("undispatched", steps=5, ago=200)
+    company.read()
+    publisher.tell(["unpaid-1"], alerts=True)
+    expect(page.locator(".alert-row")).to_have_count(3)
+    assert below.bounding_box() == before
+
+
+def test_on_a_phone_rows_say_on_whom_they_wait(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    page.set_viewport_size({"width": 390, "height": 900})
+    opened(page, site, "/transactions?status=stuck")
+    for part in (".now", ".state", ".id", "td:last-child"):
+        box = page.locator(f"[data-row] {part}").first.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    expect(page.locator("[data-row] .now").first).to_have_text("waits for inventory: StockReserved")
+
+
+@pytest.mark.parametrize(("width", "more"), [(390, "right"), (1600, "")])
+def test_a_map_says_where_it_goes_on(page: Page, site: Site, company: Feed, width: int, more: str) -> None:
+    assert company
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, site, "/?view=events")
+    expect(page.locator("#map")).to_have_attribute("data-more", more)
+    page.locator("#map .cs-graph-stage").evaluate("stage => stage.scrollLeft = 1e6")
+    expect(page.locator("#map")).to_have_attribute("data-more", "left" if more else "")
+
+
 UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]
     .filter(element => element.checkVisibility() && !(element.textContent.trim() || element.ariaLabel || element.title
         || [...(element.labels ?? [])].some(label => label.textContent.trim())))

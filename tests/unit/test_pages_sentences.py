@@ -270,5 +270,5 @@ def test_hints(count: int, sentence: str) -> None:
 def test_short_line_for_lists() -> None:
     judged = evaluate([PLACED], rulebook(SHOP), read_until(4))
     assert sentences.short(judged.pending, Stored(judged)) == (  # type: ignore[arg-type]
-        "waits for PaymentAuthorized or PaymentDeclined from payment"
+        "waits for payment: PaymentAuthorized or PaymentDeclined"
     )

@@ -4,7 +4,7 @@
 // Needs css/graph.css and the global `Plotly` (static/vendor/plotly). Works under a content security policy without
 // 'unsafe-inline' where the page links vendor/plotly/plotly.css as that file says.
 
-const SMALLEST = 0.85; // narrower than this, the graph scrolls instead of shrinking
+const SMALLEST = 0.72; // narrower than this, the graph scrolls instead of shrinking
 const REFERENCE = ["PaymentAuthorized 0123456789", 171.2]; // a text and its width in 12px Arial
 const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false, responsive: false };
 const graphs = new Map();
@@ -42,13 +42,14 @@ class Graph {
     this.table = add(this.twin, "table");
     this.twin.addEventListener("toggle", () => this.tabulate());
     this.stage.addEventListener("keydown", (event) => this.key(event));
+    this.stage.addEventListener("scroll", () => this.hint(), { passive: true });
     this.sizes = new ResizeObserver(() => this.render());
     this.sizes.observe(element);
   }
 
   /** Draws if there is something to draw and room to draw it in: a hidden tab is drawn when it is shown. */
   render() {
-    const room = this.element.clientWidth;
+    const room = this.stage.clientWidth;
     if (!this.drawing || !room) return;
     const wanted = `${room} ${theme()}`;
     if (this.drawn === this.drawing && this.wanted === wanted) return;
@@ -70,9 +71,18 @@ class Graph {
       this.plot.on("plotly_unhover", () => this.element.classList.remove("cs-graph-answers"));
     }
     this.element.dataset.drawn = this.wanted;
+    this.hint();
     this.tabulate();
     this.mark();
     this.tick();
+  }
+
+  /** Says on which sides there is more than can be seen. */
+  hint() {
+    const { scrollLeft, clientWidth } = this.stage;
+    const beyond = this.figure.layout.width - clientWidth - scrollLeft;
+    const more = [scrollLeft > 4 && beyond + scrollLeft > 4 && "left", beyond > 4 && "right"];
+    this.element.dataset.more = more.filter(Boolean).join(" ");
   }
 
   select(data, id) {
