@@ -3,6 +3,7 @@
 Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 """
 
+from collector.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
@@ -24,6 +25,7 @@ from collector.queries.transaction import Found, exists, find, headers, payload,
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 
 __all__ = [
+    "REMEDY",
     "SWEEP_REMEDY",
     "BadParameter",
     "Bounded",
@@ -46,6 +48,7 @@ __all__ = [
     "Unjudged",
     "WaitingStep",
     "behind_seconds",
+    "clock",
     "exists",
     "figures",
     "find",

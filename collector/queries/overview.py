@@ -9,21 +9,24 @@ from datetime import datetime, timedelta
 import msgspec
 
 from collector.correlation.buckets import quantile
-from collector.models import Heartbeat, Phase
+from collector.models import Phase
 from collector.queries.bounds import MOST, Bounded, rows
 from collector.queries.readiness import behind_seconds
 
 BUCKET = timedelta(seconds=10)
 RATE_WINDOW = timedelta(seconds=60)
+EVENTS_WINDOW = timedelta(seconds=30)
 DURATION_WINDOW = timedelta(minutes=5)
 SLOT = timedelta(minutes=1)
 SLOTS = 60
-_FRESH = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Rates are per second over the last minute; durations in seconds, of those completed in the last five minutes."""
+    """Rates are per second: of transactions over RATE_WINDOW, of their events over EVENTS_WINDOW.
+
+    Durations are in seconds, of those completed within DURATION_WINDOW.
+    """
 
     at: datetime
     in_flight: int
@@ -33,7 +36,7 @@ class Figures:
     stuck: Bounded
     p50: float | None
     p95: float | None
-    events_rate: float | None
+    events_rate: float
     behind: float | None
     undecodable: Bounded
 
@@ -63,6 +66,12 @@ SELECT (SELECT coalesce(sum(count), 0)::bigint FROM collector_waiting WHERE rule
 
 _RATES = """
 SELECT outcome, sum(count)::bigint FROM collector_outcome WHERE bucket >= %(since)s GROUP BY outcome
+"""
+
+# Rows of no source count every event once.
+_EVENTS = """
+SELECT coalesce(sum(count), 0)::bigint FROM collector_flow
+WHERE bucket >= %(since)s AND source_type = '' AND source_service = ''
 """
 
 _DURATIONS = """
@@ -106,14 +115,11 @@ def figures(now: datetime) -> Figures:
     )
 
 
-def _events_rate(now: datetime) -> float | None:
-    """Events per second that the living collectors say they read; None where none lives."""
-    details = Heartbeat.objects.filter(name__startswith="collector:", at__gt=now - _FRESH).values_list(
-        "detail", flat=True
-    )
-    rates = [detail.get("events_per_second") for detail in details]
-    known = [float(rate) for rate in rates if isinstance(rate, int | float)]
-    return sum(known) if known else None
+def _events_rate(now: datetime) -> float:
+    """Of the events that have a transaction."""
+    since = floor(now - EVENTS_WINDOW, BUCKET)
+    count: int = rows(_EVENTS, {"since": since})[0][0]
+    return count / (now - since).total_seconds()
 
 
 def over_time(now: datetime) -> list[Slot]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.docs import Swagger
 from pydantic import Field
 
 from collector import config, queries
@@ -18,7 +19,15 @@ from dashboard.alerts.models import Alert
 from dashboard.api import build
 from dashboard.api.schemas import AlertOut, IngestionOut, Listing, Problem, TransactionDetail, TransactionSummary
 
+
+class Docs(Swagger):
+    """With a way back, and in the colours that were chosen."""
+
+    template = "api/docs.html"
+
+
 api = NinjaAPI(
+    docs=Docs(),
     title="Choreoscope",
     version="1",
     urls_namespace="api",

@@ -26,9 +26,12 @@ def scene(plan: Plan) -> Scene:
     texts = [*_lane_names(plan), *plan.latencies]
     for one in steps:
         texts += _step_texts(one)
-    tops = [top for top, _ in plan.bands.values()]
-    top = min([*tops, *(min(line.ys) - MARGIN / 2 for line in lines)]) - 1
-    bottom = max([end for _, end in plan.bands.values()] + [max(line.ys) + MARGIN / 2 for line in lines])
+    extents = [
+        *plan.bands.values(),
+        *((min(line.ys) - MARGIN / 2, max(line.ys) + MARGIN / 2) for line in lines),
+        *((label.rect[1], label.rect[3]) for label in texts),
+    ]
+    top, bottom = min(top for top, _ in extents) - 1, max(bottom for _, bottom in extents)
     marks, strokes, words, end = legend(of_steps(plan.graph), MARGIN, wide - MARGIN, bottom + 8)
     return Scene(
         width=wide,

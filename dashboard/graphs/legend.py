@@ -38,8 +38,8 @@ def of_steps(graph: Steps) -> list[Entry]:
     return entries
 
 
-def of_wires(wires: Sequence[Wire]) -> list[Entry]:
-    entries = [Entry("rate · 95% react within")] if wires else []
+def of_wires(wires: Sequence[Wire], pace: text.Pace) -> list[Entry]:
+    entries = [Entry(f"events per {pace.word} · 95% react within")] if wires else []
     if any(wire.waiting and not wire.overdue for wire in wires):
         entries.append(Entry("transactions waiting there", look=Look("circle", "wait", "wait", "", "", "")))
     if any(wire.overdue for wire in wires):

@@ -11,7 +11,7 @@ from dashboard.graphs.legend import legend, of_wires
 from dashboard.graphs.routing import curve
 from dashboard.graphs.scene import Box as Rectangle
 from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
-from dashboard.graphs.sentences import box_facts, hover, sentence, wire_facts, wire_title
+from dashboard.graphs.sentences import box_facts, hover, pace_of, sentence, wire_facts, wire_title
 from dashboard.graphs.wiring import (
     APRON,
     BADGE,
@@ -37,6 +37,7 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
     """`seconds`: the window that the counts are of."""
     if not wiring.items:
         return nothing("No events in this time")
+    pace = pace_of(wiring.graph, seconds)
     wide = ceil(wiring.zones[-1][1] + MARGIN)
     boxes = [(box, wiring.items[wiring.boxes[box.key]]) for box in wiring.graph.boxes]
     runs = sorted(wiring.runs, key=lambda run: (run.wire.overdue > 0, run.wire.failure))
@@ -55,11 +56,11 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
         ]
         stops.append(Stop(box.key, middle, item.y, sentence(*said), box.data))
     for run in runs:
-        texts += _run_texts(run, wiring, seconds)
+        texts += _run_texts(run, wiring, seconds, pace)
         marks.append(_arrow(run))
         marks += _badge(run, wiring)
         x, y = _middle(run, wiring)
-        said = (wire_title(wiring.graph, run.wire), *wire_facts(run.wire, seconds))
+        said = (wire_title(wiring.graph, run.wire), *wire_facts(run.wire, seconds, pace))
         hits += [
             Hit(at, level, size, hover(*said), run.wire.data, f"{run.wire.key}-{n}")
             for n, (at, level, size) in enumerate(((x, y, 2 * BADGE), _words(run, wiring)))
@@ -68,7 +69,7 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
     lines = [line for run in runs for line in _lines(run, seconds)]
     top = min(item.y - item.above for item in wiring.items) - MARGIN
     bottom = max(item.y + item.below for item in wiring.items) + MARGIN
-    symbols, strokes, words, end = legend(of_wires(wiring.graph.wires), MARGIN, wide - MARGIN, bottom)
+    symbols, strokes, words, end = legend(of_wires(wiring.graph.wires, pace), MARGIN, wide - MARGIN, bottom)
     return Scene(
         width=wide,
         top=top,
@@ -161,12 +162,12 @@ def _badge(run: Run, wiring: Wiring) -> list[Mark]:
     return [Mark(x, y, "octagon" if run.wire.overdue else "circle", size + 2 * bool(run.wire.overdue), "paper", ink)]
 
 
-def _run_texts(run: Run, wiring: Wiring, seconds: float) -> Iterator[Text]:
+def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Iterator[Text]:
     wire = run.wire
     x, y = _middle(run, wiring)
     ink = "overdue-text" if wire.overdue else "fail-text" if wire.failure else "ink"
     soft = "muted" if ink == "ink" else ink
-    rate = text.rate(wire.count, seconds) + (f" · {text.duration(wire.p95)}" if wire.p95 is not None else "")
+    rate = text.rate(wire.count, seconds, pace) + (f" · {text.duration(wire.p95)}" if wire.p95 is not None else "")
     name = label(wire, run.backward)
     if run.turns:
         left = wiring.zones[wiring.items[run.label].column][0] + 4

@@ -87,14 +87,18 @@ def _of_them(overdue: int) -> str:
     return f", {overdue} of them overdue" if overdue else ""
 
 
+def pace_of(graph: Map, seconds: float) -> text.Pace:
+    return text.pace(max((wire.count for wire in graph.wires), default=0), seconds)
+
+
 def wire_title(graph: Map, wire: Wire) -> str:
     names = {box.key: text.clean(box.name, 60) for box in graph.boxes}
     ends = f"{names[wire.source]} → {names[wire.target]}"
     return f"{text.clean(wire.name, 60)}: {ends}" if wire.named else ends
 
 
-def wire_facts(wire: Wire, seconds: float) -> list[str]:
-    facts = [f"{wire.count} in {text.duration(seconds)}, {text.rate(wire.count, seconds)}"]
+def wire_facts(wire: Wire, seconds: float, pace: text.Pace) -> list[str]:
+    facts = [f"{wire.count} in {text.duration(seconds)}, {text.rate(wire.count, seconds, pace)}"]
     if wire.p95 is not None:
         facts.append(f"95% react within {text.duration(wire.p95)}")
     if wire.failure:
@@ -108,12 +112,13 @@ def wire_facts(wire: Wire, seconds: float) -> list[str]:
 def map_table(graph: Map, seconds: float) -> Table:
     """A row per wire."""
     names = {box.key: text.clean(box.name, NAME) for box in graph.boxes}
+    pace = pace_of(graph, seconds)
     rows = tuple(
         (
             names[wire.source],
             text.clean(wire.name, NAME),
             names[wire.target],
-            text.rate(wire.count, seconds),
+            text.rate(wire.count, seconds, pace),
             text.duration(wire.p95) if wire.p95 is not None else "—",
             str(wire.waiting),
             str(wire.overdue),

@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 FAMILY = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
 """Metric-compatible fonts, so that the widths below hold on every desktop; graph.js shrinks text where they don't."""
@@ -130,14 +131,33 @@ def whole_seconds(seconds: int) -> str:
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
 
 
-def rate(count: float, seconds: float) -> str:
-    """12.4/s, 3.2/min, 4.0/h: the unit in which the number is not tiny."""
-    per_second = count / seconds if seconds > 0 else 0.0
-    for factor, unit in ((1, "s"), (60, "min"), (3600, "h")):
-        value = per_second * factor
-        if value >= 0.095 or unit == "h" or not count:
-            return f"{value:.0f}/{unit}" if value >= 99.5 or value == 0 else f"{value:.1f}/{unit}"
-    raise AssertionError("unreachable: the last unit always answers")
+class Pace(NamedTuple):
+    """The unit that all rates of one drawing are in, so that they compare."""
+
+    unit: str
+    word: str
+    seconds: float
+
+
+PACES = (Pace("s", "second", 1), Pace("min", "minute", 60), Pace("h", "hour", 3600))
+
+
+def pace(most: float, seconds: float) -> Pace:
+    """By the greatest count in so many seconds: the first unit in which that is ten or more."""
+    per_second = most / seconds if seconds > 0 else 0.0
+    if not per_second:
+        return PACES[0]
+    return next((pace for pace in PACES if per_second * pace.seconds >= 10), PACES[-1])
+
+
+def rate(count: float, seconds: float, pace: Pace) -> str:
+    """12.4/s, 3.2/min, 0.04/h."""
+    value = count / seconds * pace.seconds if seconds > 0 else 0.0
+    if value >= 99.5 or value == 0:
+        return f"{value:.0f}/{pace.unit}"
+    if value >= 0.095:
+        return f"{value:.1f}/{pace.unit}"
+    return f"{value:.2f}/{pace.unit}" if value >= 0.005 else f"<0.01/{pace.unit}"
 
 
 def number(count: int) -> str:

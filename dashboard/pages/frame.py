@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from collector import queries
-from collector.liveness import REMEDY, clock
 from dashboard.alerts.models import Alert
 from dashboard.pages.shared import MOMENT, shared
 
@@ -63,7 +62,7 @@ class Frame:
         if self.readiness.reading:
             return ""
         since = self.readiness.liveness.since
-        return f"nothing read since {clock(since, self.now)}" if since else "nothing read yet"
+        return f"nothing read since {queries.clock(since, self.now)}" if since else "nothing read yet"
 
     @property
     def unjudged(self) -> str:
@@ -72,11 +71,11 @@ class Frame:
         if found is None:
             return ""
         judged = "not judged" if found.wholly else "not all judged"
-        return f"{judged} since {clock(found.since, self.now)}" if found.since else f"{judged} yet"
+        return f"{judged} since {queries.clock(found.since, self.now)}" if found.since else f"{judged} yet"
 
 
 def _in_demo(sentence: str) -> str:
-    return sentence.replace(REMEDY, DEMO_REMEDY).replace(queries.SWEEP_REMEDY, DEMO_REMEDY)
+    return sentence.replace(queries.REMEDY, DEMO_REMEDY).replace(queries.SWEEP_REMEDY, DEMO_REMEDY)
 
 
 def frame() -> Frame:

@@ -40,7 +40,7 @@ class EventRow:
 
 @dataclass(frozen=True)
 class Line:
-    """An entry of the log. `behind`: how long after it happened it became known, where that is worth saying."""
+    """An entry of the log. `behind`: how long after what it became known, where that is worth saying."""
 
     at: datetime
     kind: str
@@ -114,6 +114,7 @@ def transition_lines(transitions: Sequence[Transition]) -> list[Line]:
     for entry in reversed(transitions):
         seconds = (entry.at - entry.effective_at).total_seconds()
         stuck = entry.overdue_since is not None and entry.phase in ("running", "compensating")
-        behind = duration(seconds) if seconds >= 0.1 else ""
+        after = "the deadline" if entry.overdue_since else "the event"
+        behind = f"{duration(seconds)} after {after}" if seconds >= 0.1 else ""
         lines.append(Line(entry.at, entry.kind, entry.phase, "stuck" if stuck else entry.phase, behind))
     return lines

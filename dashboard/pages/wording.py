@@ -66,12 +66,12 @@ def number(value: int) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Per second, with as many figures as matter; per minute where it is slow: "61.8 /s", "3 /min"."""
+    """Always per second, so that figures beside each other compare, with as many digits as matter: "61.8 /s"."""
     if per_second >= 99.95:
         return f"{number(round(per_second))} /s"
     if per_second >= 0.095 or per_second == 0:
         return f"{per_second:.1f} /s"
-    return f"{per_second * 60:.1f} /min"
+    return f"{per_second:.2f} /s" if per_second >= 0.005 else "< 0.01 /s"
 
 
 def size(count: int) -> str:

@@ -376,4 +376,5 @@ def test_hostile_texts_stay_texts(page: Page, site: Site, feed: Feed) -> None:
 def test_documentation_of_the_api_needs_no_exception_from_the_policy(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/api/docs")
     expect(page.get_by_text("/api/transactions", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Back to the overview")).to_have_attribute("href", "/")
     assert "'unsafe" not in page.request.get(f"{site.url}/api/docs").headers["content-security-policy"]

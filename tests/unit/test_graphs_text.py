@@ -84,10 +84,21 @@ def test_durations(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(3720, "12.4/s"), (60_000, "200/s"), (3, "0.6/min"), (0, "0/s"), (30, "0.1/s")]
+    ("count", "most", "said"),
+    [
+        (3720, 3720, "12.4/s"),
+        (60_000, 60_000, "200/s"),
+        (3, 60_000, "0.01/s"),
+        (1, 60_000, "<0.01/s"),
+        (300, 300, "60.0/min"),
+        (3, 300, "0.6/min"),
+        (0, 300, "0/min"),
+        (3, 3, "36.0/h"),
+        (0, 0, "0/s"),
+    ],
 )
-def test_rates_over_five_minutes(count: int, said: str) -> None:
-    assert text.rate(count, 300) == said
+def test_rates_over_five_minutes_in_the_unit_that_the_greatest_asks_for(count: int, most: int, said: str) -> None:
+    assert text.rate(count, 300, text.pace(most, 300)) == said
 
 
 @pytest.mark.parametrize(("count", "said"), [(7, "7"), (999, "999"), (1234, "1.2k"), (12_345, "12k"), (10**7, "10M")])

@@ -188,6 +188,13 @@ class TestTransaction:
             assert "StockReserved" in text(client.get("/live/event/order", chosen))
             assert "StockReserved" in text(client.get("/live/event/order", {**chosen, **before}))
 
+    def test_what_was_known_when_says_after_what(self, client: Client, feed: Feed) -> None:
+        feed.order("late", steps=2, ago=60)
+        feed.order("done", ago=60)
+        feed.read()
+        assert " after the deadline</small>" in text(client.get("/transactions/late"))
+        assert " after the event</small>" in text(client.get("/transactions/done"))
+
     def test_redelivered_missing_and_late_are_marked(self, client: Client, feed: Feed) -> None:
         feed.event("order", "OrderPlaced", "order", 60)
         feed.event("order", "OrderPlaced", "order", 60)

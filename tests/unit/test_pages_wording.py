@@ -30,9 +30,10 @@ def test_other_words() -> None:
     assert wording.span(timedelta(seconds=5)) == "5 s"
     assert wording.span(timedelta(milliseconds=1500)) == "1.5 s"
     assert wording.number(18_204) == "18\u202f204"
-    assert [wording.rate(r) for r in (0, 0.05, 3.14, 61.8, 1234.5)] == [
+    assert [wording.rate(r) for r in (0, 0.001, 0.05, 3.14, 61.8, 1234.5)] == [
         "0.0 /s",
-        "3.0 /min",
+        "< 0.01 /s",
+        "0.05 /s",
         "3.1 /s",
         "61.8 /s",
         "1\u202f234 /s",

@@ -4,7 +4,7 @@
 // Needs css/graph.css and the global `Plotly` (static/vendor/plotly). Works under a content security policy without
 // 'unsafe-inline' where the page links vendor/plotly/plotly.css as that file says.
 
-const SMALLEST = 0.72; // narrower than this, the graph scrolls instead of shrinking
+const SMALLEST = 0.7; // narrower than this, the graph scrolls instead of shrinking
 const REFERENCE = ["PaymentAuthorized 0123456789", 171.2]; // a text and its width in 12px Arial
 const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false, responsive: false };
 const graphs = new Map();

@@ -7,6 +7,7 @@
   const apply = () => {
     const theme = chosen() ?? (dark.matches ? "dark" : "light");
     document.documentElement.dataset.bsTheme = theme;
+    document.documentElement.classList.toggle("dark-mode", theme === "dark"); // what the API's documentation goes by
     document.documentElement.style.colorScheme = theme;
   };
   dark.addEventListener("change", apply);
