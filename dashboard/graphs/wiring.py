@@ -36,7 +36,7 @@ GAP = 5.0
 MARGIN, CHANNEL = 12.0, 24.0
 APRON = 10.0
 """Beside a box, where wires are level and arrows point: not stretched."""
-_WIDEST_RATE = "99.9/min · 99.9 s"
+_WIDEST_RATE = "99.9/min · 59 min 59 s"
 _WIDEST_STATE = "9999 overdue"
 
 
