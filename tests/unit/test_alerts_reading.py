@@ -163,4 +163,4 @@ def test_the_header_says_that_nothing_is_read(client: Client, feed: Feed) -> Non
     assert "behind</span>" in client.get("/alerts").content.decode()
     shared.clear()
     beat(11)
-    assert "Nothing is read since" in client.get("/alerts").content.decode()
+    assert ">Nothing read<" in client.get("/alerts").content.decode()
