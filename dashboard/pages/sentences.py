@@ -133,7 +133,7 @@ def _due(deadline: datetime, now: datetime, still: bool) -> Text:
 def _stood(unjudged: Wait) -> Text:
     if unjudged.since is None:
         return ("Nothing has been judged yet.",)
-    return (f"So it stood at {clock(unjudged.since)}: nothing is judged since then.",)
+    return (f"Nothing is judged since about {clock(unjudged.since)}: so it stood then.",)
 
 
 def _waiting(entry: Pending, choreography: Choreography) -> Text:

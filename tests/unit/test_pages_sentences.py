@@ -130,7 +130,7 @@ def test_due_while_nothing_is_judged_says_up_to_when_it_is_known() -> None:
         "Waiting for PaymentAuthorized or PaymentDeclined from payment, which was due at 12:00:30; "
         "whether it came is not known."
     )
-    assert details.endswith("So it stood at 12:00:05: nothing is judged since then.")
+    assert details.endswith("Nothing is judged since about 12:00:05: so it stood then.")
     head, _ = said([PLACED], 40, read=5, unjudged=Unjudged(waits.since, wholly=False))
     assert "still being read" in head
 
