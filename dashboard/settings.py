@@ -131,7 +131,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "collector.tasks.sweep", "schedule": 0.5, "options": {"expires": 1}},
+    "sweep": {"task": "collector.tasks.sweep", "schedule": 0.25, "options": {"expires": 1}},
     "alerts": {"task": "dashboard.alerts.tasks.process", "schedule": 1.0, "options": {"expires": 1}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }
