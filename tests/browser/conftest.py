@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import threading
@@ -13,7 +14,7 @@ from unittest import mock
 import pytest
 import uvicorn
 from django.db import connection
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from collector import partitions
 from collector.publish import Publisher
@@ -23,6 +24,8 @@ from tests.stack.waiting import poll_until
 
 UNREACHED = ("Failed to load resource", "Failed to fetch", "WebSocket connection")
 """What a browser says of a server that does not answer, which some tests bring about."""
+ALL = ["/", "/?view=events", "/transactions", "/transactions/stuck-1", "/alerts", "/ingestion"]
+LIVE = re.compile("Live")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -127,3 +130,21 @@ def publisher(site: Site) -> Iterator[Publisher]:
     publisher = Publisher()
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def company(feed: Feed) -> Feed:
+    """Some of everything."""
+    for number in range(3):
+        feed.order(f"done-{number}", ago=30 + number)
+        feed.order(f"stuck-{number}", steps=2, ago=60 + number)
+    feed.declined("declined", ago=40)
+    feed.order("running", steps=1, ago=1)
+    feed.raw(value=b"{no")
+    feed.read()
+    return feed
+
+
+def opened(page: Page, site: Site, address: str) -> None:
+    page.goto(site.url + address)
+    expect(page.locator("#connection")).to_have_text(LIVE)

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from collector.models import Heartbeat, Topic, Transaction
-from dashboard.pages import demo, errors
+from collector.models import Heartbeat, Transaction
+from dashboard.pages import errors
 from dashboard.pages.shared import shared
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
+from tests.pages import text
 
 pytestmark = pytest.mark.django_db
 STATIC = Path(__file__).parents[2] / "dashboard" / "static"
@@ -37,11 +31,6 @@ def nothing_shared() -> None:
 @pytest.fixture
 def feed() -> Feed:
     return Feed()
-
-
-def text(response: HttpResponse, status: int = 200) -> str:
-    assert response.status_code == status
-    return response.content.decode()
 
 
 PAGES = ["/", "/?status=stuck&view=events", "/transactions", "/alerts", "/ingestion", "/ingestion?list=uncorrelated"]
@@ -228,76 +217,6 @@ class TestTransaction:
         assert len(client.get("/live/drawing/big").content) < 500_000
 
 
-class TestWhatIsNotKnown:
-    """Figures say up to when they are known, and nothing is called fine that nobody looks at."""
-
-    @pytest.fixture
-    def feed(self) -> Feed:
-        feed = Feed()
-        feed.event("order", "OrderPlaced", "order", 1)
-        feed.read()
-        return feed
-
-    @pytest.fixture
-    def since(self, feed: Feed) -> str:
-        """The collector has said goodbye a minute ago."""
-        assert feed
-        gone = timezone.now() - timedelta(seconds=60)
-        Heartbeat.objects.filter(name="collector:test").update(at=gone, detail={"stopped": True})
-        return f"{gone:%H:%M:%S}"
-
-    def test_while_all_is_well(self, client: Client, feed: Feed) -> None:
-        assert feed
-        page = text(client.get("/"))
-        assert "nothing is overdue" in page
-        assert "?</b>" not in page
-
-    def test_without_a_collector(self, client: Client, since: str) -> None:
-        page = text(client.get("/"))
-        assert f"<b>?</b><small>not judged since {since}</small>" in page
-        assert "nothing is overdue" not in page
-        assert "Nothing that is declared is overdue" not in page
-        assert page.count(f"<b>?</b><small>nothing read since {since}</small>") == 3
-        assert f'class="bad">Nothing read<span class="roomy"> since {since}<' in page
-        assert f"; deadlines are not judged since {since}." in text(client.get("/alerts"))
-        ingestion = text(client.get("/ingestion"))
-        assert ingestion.count(">?</span>") == 2
-        assert f"no collector: nothing read since {since}" in ingestion
-        assert f"known to be stuck: deadlines are not judged since {since}" in text(client.get("/?status=stuck"))
-
-    def test_the_transaction_page_does_not_say_that_topics_are_being_read(self, client: Client, since: str) -> None:
-        page = text(client.get("/transactions/order"))
-        assert "still being read" not in page
-        assert f"Nothing is judged since about {since}: so it stood then." in page
-
-    def test_without_a_sweep(self, client: Client, feed: Feed) -> None:
-        assert feed
-        gone = timezone.now() - timedelta(seconds=60)
-        Heartbeat.objects.filter(name="sweep").update(at=gone)
-        page = text(client.get("/"))
-        assert f"<b>?</b><small>not judged since {gone:%H:%M:%S}</small>" in page
-        assert f'class="warn"> · not judged<span class="roomy"> since {gone:%H:%M:%S}<' in page
-        assert "nothing read" not in page
-
-    def test_behind(self, client: Client, feed: Feed) -> None:
-        late = feed.ago(60)
-        Topic.objects.update(watermark=late)
-        page = text(client.get("/"))
-        assert f"<b>?</b><small>not all judged since {late:%H:%M:%S}</small>" in page
-        assert 'class="warn"> · 1 min behind<' in page
-
-    def test_nobody_is_told_to_start_what_belongs_to_the_demo(
-        self, client: Client, since: str, settings: Settings
-    ) -> None:
-        assert f"stopped at {since}: nothing is read, and all deadlines wait. Start one with" in text(client.get("/"))
-        shared.clear()
-        settings.DEMO_CONTROL_URL = "http://127.0.0.1:9"
-        settings.ROOT_URLCONF = "tests.demo_urls"
-        page = text(client.get("/"))
-        assert "manage.py collect" not in page
-        assert "It is part of the demo" in page
-
-
 HOSTILE = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>/../&amp;%00"
 
 
@@ -378,79 +297,3 @@ def test_errors(client: Client, rf: RequestFactory) -> None:
     assert "error" in client.get("/api/nothing").json()
     assert "/readyz" in text(errors.broken(rf.get("/")), 500)
     assert errors.broken(rf.get("/api/x"))["Content-Type"] == "application/json"
-
-
-class Control(BaseHTTPRequestHandler):
-    """What the demo's control process would answer; remembers what it was asked."""
-
-    asked: list[tuple[str, str, Any]] = []  # noqa: RUF012 - one server, one list
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        body = json.loads(self.rfile.read(length)) if length else None
-        self.asked.append((self.command, self.path, body))
-        status, answer = (
-            200,
-            {"rate": 1.0, "placed": 7, "faults": {"payment silent": {"on": False, "description": "d"}}},
-        )
-        if self.path == "/orders" and body == {"count": 0}:
-            status, answer = 400, {"error": "count must be 1 to 500."}
-        elif self.path == "/orders":
-            answer = {"order_ids": ["ord-1"]}
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the library finds them by these names
-
-    def log_message(self, *_args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def control(settings: Settings) -> Iterator[list[tuple[str, str, Any]]]:
-    Control.asked.clear()
-    server = HTTPServer(("127.0.0.1", 0), Control)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    settings.DEMO_CONTROL_URL = f"http://127.0.0.1:{server.server_port}"
-    settings.ROOT_URLCONF = "tests.demo_urls"
-    yield Control.asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class TestDemo:
-    def test_is_only_there_in_the_demo(self, client: Client) -> None:
-        assert client.get("/demo").status_code == 404
-
-    @pytest.mark.usefixtures("control")
-    def test_shows_switches(self, client: Client) -> None:
-        page = text(client.get(reverse("demo")))
-        assert 'role="switch" aria-checked="false"' in page
-        assert "7 placed so far" in page
-
-    def test_switches_places_and_sets_the_rate(self, client: Client, control: list[Any]) -> None:
-        assert client.post("/demo/faults", {"name": "payment silent", "on": "true"})["Location"] == "/demo"
-        assert control[0] == ("PUT", "/faults/payment%20silent", {"on": True})
-        client.post("/demo/rate", {"rate": "2.5"})
-        assert ("PUT", "/rate", {"rate": 2.5}) in control
-        answer = client.post("/demo/orders", {"count": "1"}, headers={"HX-Request": "true"})
-        assert '<a href="/transactions/ord-1">ord-1</a>' in text(answer)
-
-    @pytest.mark.usefixtures("control")
-    def test_says_what_was_refused(self, client: Client) -> None:
-        assert "count must be 1 to 500." in text(client.post("/demo/orders", {"count": "0"}))
-
-    def test_needs_the_token(self, control: list[Any]) -> None:
-        strict = Client(enforce_csrf_checks=True)
-        assert strict.post("/demo/orders", {"count": "1"}).status_code == 403
-        assert control == []
-
-    @pytest.mark.usefixtures("control")
-    def test_says_when_nobody_answers(self, client: Client) -> None:
-        with mock.patch.object(demo.urllib.request, "urlopen", side_effect=ConnectionRefusedError):
-            assert "The demo services do not answer" in text(client.get("/demo"))

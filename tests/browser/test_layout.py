@@ -1,0 +1,120 @@
+"""How pages lie on screens of all sizes, and whether everybody can read them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from collector.publish import Publisher
+from tests.browser.conftest import ALL, Site, opened
+from tests.feeding import Feed
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1600])
+def test_nothing_is_wider_than_the_page(page: Page, site: Site, company: Feed, width: int) -> None:
+    assert company
+    page.set_viewport_size({"width": width, "height": 900})
+    for address in ALL:
+        opened(page, site, address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+def test_alerts_do_not_move_what_is_below_them(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    opened(page, site, "/")
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    below = page.locator("#newest-title")
+    before = below.bounding_box()
+    for number in range(3):
+        company.order(f"unpaid-{number}", steps=1, ago=60)
+    company.order("undispatched", steps=5, ago=200)
+    company.read()
+    publisher.tell(["unpaid-1"], alerts=True)
+    expect(page.locator(".alert-row")).to_have_count(3)
+    assert below.bounding_box() == before
+
+
+def test_on_a_phone_rows_say_on_whom_they_wait(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    page.set_viewport_size({"width": 390, "height": 900})
+    opened(page, site, "/transactions?status=stuck")
+    for part in (".now", ".state", ".id", "td:last-child"):
+        box = page.locator(f"[data-row] {part}").first.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    expect(page.locator("[data-row] .now").first).to_have_text("waits for inventory: StockReserved")
+
+
+@pytest.mark.parametrize(("width", "more"), [(390, "right"), (1600, "")])
+def test_a_map_says_where_it_goes_on(page: Page, site: Site, company: Feed, width: int, more: str) -> None:
+    assert company
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, site, "/?view=events")
+    expect(page.locator("#map")).to_have_attribute("data-more", more)
+    page.locator("#map .cs-graph-stage").evaluate("stage => stage.scrollLeft = 1e6")
+    expect(page.locator("#map")).to_have_attribute("data-more", "left" if more else "")
+
+
+UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]
+    .filter(element => element.checkVisibility() && !(element.textContent.trim() || element.ariaLabel || element.title
+        || [...(element.labels ?? [])].some(label => label.textContent.trim())))
+    .map(element => element.outerHTML)"""
+TWICE = """() => [...document.querySelectorAll("[id]")].map(element => element.id)
+    .filter((id, index, all) => all.indexOf(id) !== index)"""
+
+
+def test_everything_has_a_name_and_a_landmark(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    for address in ALL:
+        opened(page, site, address)
+        assert page.evaluate(UNNAMED) == [], address
+        assert page.evaluate(TWICE) == [], address
+        for role in ("banner", "main", "contentinfo", "search"):
+            assert page.get_by_role(role).count() == 1, (address, role)  # type: ignore[arg-type]
+        assert page.locator("h1").count() == 1
+
+
+CONTRASTS = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => {
+        const [r, g, b] = colour.map(value => value / 255).map(
+            value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (element) => {
+        for (; element; element = element.parentElement) {
+            const colour = rgba(getComputedStyle(element).backgroundColor);
+            if (colour[3] === 255) return colour;
+        }
+        return [255, 255, 255, 255];
+    };
+    const poor = [];
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode());) {
+        const element = node.parentElement;
+        if (!node.data.trim() || !element.checkVisibility() || element.closest("svg, .visually-hidden")) continue;
+        const [one, other] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (contrast < 4.5) poor.push(`${contrast.toFixed(2)} ${element.className} ${node.data.trim()}`);
+    }
+    return poor;
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_text_can_be_read(page: Page, site: Site, company: Feed, theme: str) -> None:
+    assert company
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for address in ALL:
+        opened(page, site, address)
+        assert page.evaluate(CONTRASTS) == [], address
