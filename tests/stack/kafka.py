@@ -114,7 +114,7 @@ class Server:
         self._properties = folder / "server.properties"
         self._properties.write_text(properties)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        storage = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)]
         _format(self._launcher, [*self._java, *storage])
 
     @property
