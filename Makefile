@@ -33,7 +33,8 @@ bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka) and figures
 	@$(BIN)/python -m benchmarks.graphs
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
-soak: .venv/installed-dev  ## the long runs: property tests on other examples each time, for ROUNDS=50
+soak: .venv/installed-dev  ## the long runs: a collector's troubles, then property tests on new examples for ROUNDS=50
+	@CI=true SOAK=1 $(BIN)/python -m pytest -q tests/soak
 	@for round in $$(seq $(ROUNDS)); do echo "Round $$round of $(ROUNDS)"; \
 		env -u CI $(BIN)/python -m pytest -q tests/property $(ARGS) || exit 1; done
 

@@ -54,21 +54,21 @@ class CollectorProcess:
 class Collectors:
     """Starts collectors of one test: one group, the topics with the test's prefix, the test's database."""
 
-    def __init__(self, broker: Broker, folder: Path) -> None:
+    def __init__(self, broker: Broker, folder: Path, content: str = CONFIG) -> None:
         self._broker, self._folder = broker, folder
+        self.config = folder / "choreoscope.yaml"
+        self.config.write_text(f"topics: {{include: ['^{broker.prefix}']}}\n{content}")
 
     @contextmanager
     def running(
         self, *command: str | Path, properties: Mapping[str, str] | None = None, **environment: str
     ) -> Iterator[CollectorProcess]:
         """A collector while the block runs. `command` is what Python runs; `properties` are librdkafka's."""
-        content = self._folder / "choreoscope.yaml"
-        content.write_text(f"topics: {{include: ['^{self._broker.prefix}']}}\n{CONFIG}")
         variables = {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_")} | {
             "DJANGO_SETTINGS_MODULE": "dashboard.settings",
             "DATABASE_URL": database(),
             "KAFKA_BOOTSTRAP_SERVERS": self._broker.bootstrap,
-            "CHOREOSCOPE_CONFIG": str(content),
+            "CHOREOSCOPE_CONFIG": str(self.config),
             # members that are gone are given up soon, and topics that are new are seen soon
             **_as_variables({"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}),
             **_as_variables({"topic.metadata.refresh.interval.ms": "300", **(properties or {})}),
