@@ -24,7 +24,7 @@ from tests.builders import cloud_event
 from tests.collecting import Collector, Services, ids_of_events, transaction
 from tests.integration.reliability.processes import CollectorProcess, Collectors
 from tests.stack.brokers import Broker
-from tests.stack.place import ROOT
+from tests.stack.place import FOLDER, ROOT
 from tests.stack.waiting import poll_until
 
 REFUSE = """
@@ -150,7 +150,7 @@ def await_true(after: float, what: str, condition: Callable[[], bool] = lambda: 
 
 
 def test_while_the_database_is_away_reading_waits_in_bounded_memory_and_the_membership_lives(
-    broker: Broker, collectors: Collectors, tmp_path: Path
+    broker: Broker, collectors: Collectors
 ) -> None:
     """It is away for longer than Kafka would wait for a member that does not poll."""
     topic, services = broker.topic("orders", partitions=2), Services(broker)
@@ -163,7 +163,7 @@ def test_while_the_database_is_away_reading_waits_in_bounded_memory_and_the_memb
         services.flush()
 
     send(10, 100)
-    folder = tmp_path / "postgres"
+    folder = FOLDER / "away"  # not in tmp_path: to PostgreSQL's own user, the next run of pytest would shut that
     with ExitStack() as database:
         url = database.enter_context(postgres.running(folder, durable=False))
         migrate = [executable, ROOT / "manage.py", "migrate", "--verbosity", "0"]
