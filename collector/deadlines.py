@@ -21,8 +21,9 @@ from collector.tally import Tally
 
 CHUNK = 2_000
 WRITER = "sweep"
-POSTPONE = timedelta(seconds=1)
-"""How soon a transaction is looked at again whose deadline has passed by the clock, but not by the watermark."""
+SOON, LATER = timedelta(milliseconds=100), timedelta(seconds=1)
+"""When to look again at what is due by one watermark, but not by those that matter to it: if reading is up to date, and
+if it is further behind than that."""
 
 # No deadline has passed that lies beyond every watermark: a collector that is down or behind costs the sweep nothing.
 _DUE = """
@@ -79,13 +80,20 @@ def _chunk(rulebook: RuleBook) -> tuple[int, list[Change]]:
         held = {row.id for row in rows}
         # rows that are gone are settled as well; rows that somebody else holds just now stay due
         settled = [row for row in due if row in held] + _vanished(cursor, [row for row in due if row not in held])
-        moments = [_next(next_checks.get(row), ctx.now) for row in settled]
+        again = look_again(ctx.now, ctx.reading.through_all())
+        moments = [_next(next_checks.get(row), again) for row in settled]
         cursor.execute(_SETTLE, [array(settled), array(moments)])
         return len(due), changes
 
 
-def _next(next_check: datetime | None, now: datetime) -> datetime | None:
-    return None if next_check is None else max(next_check, now + POSTPONE)
+def look_again(now: datetime, through: datetime | None) -> datetime:
+    """When to look again at what waits for a watermark, the least of which is `through` (None: not known)."""
+    up_to_date = through is not None and now - through < LATER
+    return now + (SOON if up_to_date else LATER)
+
+
+def _next(next_check: datetime | None, again: datetime) -> datetime | None:
+    return None if next_check is None else max(next_check, again)
 
 
 def _vanished(cursor: CursorWrapper, rows: Sequence[int]) -> list[int]:
