@@ -18,11 +18,6 @@ def bind(**values: object) -> None:
     _bound.update(values)
 
 
-def unbind(*names: str) -> None:
-    for name in names:
-        _bound.pop(name, None)
-
-
 def fields(**values: object) -> dict[str, Any]:
     """For a logging call's `extra`; in a place of their own, where no name means something else to logging."""
     return {"fields": values}

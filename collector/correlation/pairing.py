@@ -63,7 +63,7 @@ def pair(ordered: Sequence[Skeleton], choreography: Choreography, skew: timedelt
         answers = [position for name in rule.expect for position in by_type.get(name, ())]
         if answers:
             answers.sort()
-            _answer([o for o in obligations if not o.missing], ordered, answers, skew, paired.answers)
+            paired.answers |= _answer([o for o in obligations if not o.missing], ordered, answers, skew)
         paired.obligations += obligations
     return paired
 
@@ -93,13 +93,9 @@ def _undoing(rule: Rule, ordered: Sequence[Skeleton], by_type: dict[str, list[in
 
 
 def _answer(
-    obligations: list[Obligation],
-    ordered: Sequence[Skeleton],
-    answers: list[int],
-    skew: timedelta,
-    used_by_any: set[int],
-) -> None:
-    """Gives the obligations their answers, and adds the positions of the events used."""
+    obligations: list[Obligation], ordered: Sequence[Skeleton], answers: list[int], skew: timedelta
+) -> set[int]:
+    """Gives the obligations their answers; returns the positions of the events used."""
     used = _answer_by_cause(obligations, ordered, answers)
     if len(used) < len(answers):
         waiting = [o for o in obligations if o.answer is None]
@@ -113,7 +109,7 @@ def _answer(
                 waiting[at].answer = ordered[position]
                 used.add(position)
                 at += 1
-    used_by_any |= used
+    return used
 
 
 def _answer_by_cause(obligations: list[Obligation], ordered: Sequence[Skeleton], answers: list[int]) -> set[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,10 +13,9 @@ from collector.logs import Json, Text, fields
 
 
 @pytest.fixture(autouse=True)
-def collector() -> Iterator[None]:
+def collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_bound", {})
     logs.bind(collector="c-1")
-    yield
-    logs.unbind("collector")
 
 
 def line(formatter: logging.Formatter, message: str, *args: object, **extra: object) -> str:
