@@ -16,12 +16,12 @@ import msgspec
 import psycopg
 
 from benchmarks import stream
-from collector.judgement import LOCK_BY_NAME
 from collector.pipeline import BATCH
-from collector.saving import UPDATE_TRANSACTIONS
-from collector.sql import array, arrays
-from collector.store import ADVANCE_PROGRESS, INSERT_MISSING, LOCK_PROGRESS
-from collector.storing import EVENT_COLUMNS, PAYLOAD_COLUMNS
+from collector.storage.judgement import LOCK_BY_NAME
+from collector.storage.saving import UPDATE_TRANSACTIONS
+from collector.storage.sql import array, arrays
+from collector.storage.store import ADVANCE_PROGRESS, INSERT_MISSING, LOCK_PROGRESS
+from collector.storage.storing import EVENT_COLUMNS, PAYLOAD_COLUMNS
 
 
 class Batch(NamedTuple):

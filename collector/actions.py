@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.utils import timezone
 
-from collector import context, judgement, saving
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
-from collector.sql import binary_cursor
-from collector.tally import Tally
+from collector.storage import context, judgement, saving
+from collector.storage.sql import binary_cursor
+from collector.storage.tally import Tally
 
 WRITER = "person"
 

@@ -13,11 +13,12 @@ import msgspec
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector import context, heartbeats, judgement, saving
 from collector.correlation.choreography import RuleBook
-from collector.judgement import Change
-from collector.sql import array, binary_cursor
-from collector.tally import Tally
+from collector.health import heartbeats
+from collector.storage import context, judgement, saving
+from collector.storage.judgement import Change
+from collector.storage.sql import array, binary_cursor
+from collector.storage.tally import Tally
 
 CHUNK = 2_000
 WRITER = "sweep"

@@ -1,7 +1,7 @@
 """The tables of events and transactions: what was read, what it means, and how far reading has come.
 
 Five of them are partitioned by day (`day`) and so carry no foreign keys: `Event`, `Payload`, `Transition`,
-`Uncorrelated` and `Undecodable`; their DDL is in the first migration, their upkeep in `collector.partitions`.
+`Uncorrelated` and `Undecodable`; their DDL is in the first migration, their upkeep in `collector.storage.partitions`.
 docs/architecture.md draws how they hang together.
 """
 

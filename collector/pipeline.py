@@ -19,17 +19,19 @@ import msgspec
 from django.db import Error, connection
 from django.utils import timezone
 
-from collector import deadlines, faults, heartbeats, isolation, progress
-from collector.ahead import Ahead
+from collector import deadlines
 from collector.config import Config
-from collector.counts import Counts
+from collector.config.rules import registered
+from collector.health import heartbeats
+from collector.health.counts import Counts
+from collector.health.logs import fields
+from collector.intake import faults, isolation, progress
+from collector.intake.ahead import Ahead
+from collector.intake.meter import Meter
 from collector.kafka import Cluster, KafkaFailure, Source, Span
-from collector.logs import fields
-from collector.meter import Meter
 from collector.publish import Publisher
 from collector.records import TopicRef
-from collector.rules import registered
-from collector.store import Behind, Decoded, Written
+from collector.storage.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from collector import config, deadlines, heartbeats, judgement, partitions, saving
+from collector import config, deadlines
+from collector.config.rules import registered
 from collector.deadlines import Swept
+from collector.health import heartbeats
 from collector.models import Flow, Outcome, Transaction
-from collector.rules import registered
-from collector.sql import binary_cursor
+from collector.storage import judgement, partitions, saving
+from collector.storage.sql import binary_cursor
 
 KEEP_STATISTICS = timedelta(hours=48)
 CHUNK = 2_000

@@ -147,7 +147,7 @@ LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), defau
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"text": {"()": "collector.logs.Text"}, "json": {"()": "collector.logs.Json"}},
+    "formatters": {"text": {"()": "collector.health.logs.Text"}, "json": {"()": "collector.health.logs.Json"}},
     # That a service is not ready is an answer to whoever asked, each second perhaps, and no error of ours.
     "filters": {"errors": {"()": CallbackFilter, "callback": lambda record: getattr(record, "status_code", 0) != 503}},
     "handlers": {

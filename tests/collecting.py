@@ -12,12 +12,13 @@ from confluent_kafka import Producer
 from django.db import connection
 from django.utils import timezone
 
-from collector import config, deadlines, progress
+from collector import config, deadlines
+from collector.config.rules import registered
+from collector.intake import progress
+from collector.intake.watermarks import Watermarks
 from collector.kafka import Cluster, Source
 from collector.models import Event, Payload, Transaction, Transition
 from collector.pipeline import Pipeline
-from collector.rules import registered
-from collector.watermarks import Watermarks
 from dashboard.alerts.process import process
 from tests.builders import Header, cloud_event
 from tests.stack.brokers import Broker

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
-from collector import partitions
+from collector.storage import partitions
 from dashboard.parts import broker as embedded_broker
 from dashboard.parts import postgres as embedded_postgres
 from dashboard.parts import redis as embedded_redis

@@ -9,13 +9,14 @@ from itertools import count
 from django.conf import settings
 from django.utils import timezone
 
-from collector import config, deadlines, partitions, store
+from collector import config, deadlines
+from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.decoding import decode
 from collector.kafka import Span
 from collector.models import End, Heartbeat, Progress, Topic
 from collector.records import Record, TopicRef
-from collector.rules import registered
+from collector.storage import partitions, store
 from dashboard.alerts.process import process
 from tests.builders import Header, cloud_event, record
 

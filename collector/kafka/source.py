@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from collector.health.logs import fields
 from collector.kafka.failures import END, PASSING, RELOCATE, explain, is_final, truncated_at
 from collector.kafka.places import Place, Span
-from collector.logs import fields
 from collector.records import NO_HEADERS, Header, Record, TopicRef, pack_headers
 
 logger = logging.getLogger(__name__)

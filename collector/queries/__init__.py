@@ -3,7 +3,7 @@
 Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 """
 
-from collector.liveness import REMEDY, clock
+from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting

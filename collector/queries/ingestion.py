@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from django.db import models
 
-from collector.liveness import Beat, Liveness, liveness
+from collector.health.liveness import Beat, Liveness, liveness
 from collector.models import Gap, Heartbeat, Topic, Uncorrelated, Undecodable
 from collector.queries.bounds import MOST, Bounded, rows
 from collector.queries.keysets import keyset

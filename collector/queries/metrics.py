@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import msgspec
 from prometheus_client.core import Metric
 
-from collector.counts import Counts
-from collector.liveness import Liveness, State, TopicState, liveness
-from collector.metrics import counter, families, gauge
+from collector.health.counts import Counts
+from collector.health.liveness import Liveness, State, TopicState, liveness
+from collector.health.metrics import counter, families, gauge
 from collector.models import Heartbeat
 from collector.queries.bounds import rows
 from collector.queries.readiness import COLLECTOR, collectors, readings

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils.dateparse import parse_datetime
 
-from collector.liveness import Beat, Liveness, State, TopicReading, liveness
+from collector.health.liveness import Beat, Liveness, State, TopicReading, liveness
 from collector.models import Heartbeat
 from collector.queries.bounds import rows
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from collector import queries
-from collector.liveness import Trouble
+from collector.health.liveness import Trouble
 from dashboard.alerts.log import note, resolve
 from dashboard.alerts.models import Alert
 

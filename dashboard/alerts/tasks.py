@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from collector import heartbeats, publish
+from collector import publish
+from collector.health import heartbeats
 from dashboard.alerts.process import process as process_alerts
 
 

@@ -16,8 +16,8 @@ import uvicorn
 from django.db import connection
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from collector import partitions
 from collector.publish import Publisher
+from collector.storage import partitions
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
 from tests.stack.waiting import poll_until

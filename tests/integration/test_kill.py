@@ -21,7 +21,6 @@ from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
-from collector import context, judgement
 from collector.config import load
 from collector.correlation.lifecycle import OPEN, evaluate
 from collector.models import (
@@ -35,6 +34,7 @@ from collector.models import (
     Undecodable,
     Waiting,
 )
+from collector.storage import context, judgement
 from tests.builders import cloud_event
 from tests.stack.brokers import Broker
 from tests.stack.place import ROOT

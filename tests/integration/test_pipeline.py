@@ -10,8 +10,9 @@ from confluent_kafka import Producer, TopicPartition
 from django.db import OperationalError, connection
 from django.db.models import Sum
 
-from collector import progress, store, watermarks
+from collector.intake import progress, watermarks
 from collector.models import Event, Gap, Payload, Progress, Topic, Transaction, Undecodable
+from collector.storage import store
 from tests.builders import cloud_event
 from tests.collecting import Collector, Services, ids_of_events, transaction
 from tests.stack.brokers import Broker

@@ -9,13 +9,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from collector import partitions, store
 from collector.config import parse
+from collector.config.rules import registered
 from collector.decoding import decode
 from collector.kafka import Span
 from collector.models import Event, Progress, Topic, Transaction
 from collector.records import TopicRef
-from collector.rules import registered
+from collector.storage import partitions, store
 from tests.builders import cloud_event, record
 from tests.collecting import CONFIG
 

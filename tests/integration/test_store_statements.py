@@ -9,13 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from collector import deadlines, store
+from collector import deadlines
 from collector.config import parse
+from collector.config.rules import registered
 from collector.decoding import decode
 from collector.kafka import Span
 from collector.models import Progress, Topic, Transaction
 from collector.records import TopicRef
-from collector.rules import registered
+from collector.storage import store
 from tests.builders import cloud_event, record
 from tests.collecting import CONFIG
 

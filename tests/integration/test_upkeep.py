@@ -9,14 +9,15 @@ from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
-from collector import actions, deadlines, partitions, store, upkeep
+from collector import actions, deadlines, upkeep
 from collector.config import parse
+from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.decoding import decode
 from collector.kafka import Span
 from collector.models import Deadline, Flow, Heartbeat, Outcome, Overdue, Progress, Topic, Transaction, Waiting
 from collector.records import TopicRef
-from collector.rules import registered
+from collector.storage import partitions, store
 from dashboard.alerts.models import Alert
 from dashboard.alerts.process import process
 from tests.builders import cloud_event, record

@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import deadlines, store
+from collector import deadlines
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import Skeleton
 from collector.correlation.lifecycle import OPEN, evaluate
@@ -37,6 +37,7 @@ from collector.models import (
 )
 from collector.models import Event as StoredEvent
 from collector.records import Record, TopicRef
+from collector.storage import store
 from tests.builders import cloud_event, record
 from tests.property.dances import SERVICES, TYPES, Happening, happenings, moments, rule_books
 

@@ -10,13 +10,13 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import store
 from collector.correlation.choreography import RuleBook
 from collector.decoding import Event, decode
 from collector.kafka import Span
 from collector.models import Event as StoredEvent
 from collector.models import Payload, Progress, Topic, Transaction, Uncorrelated, Undecodable
 from collector.records import Record, TopicRef
+from collector.storage import store
 from tests.builders import ORDERS, choreography, rule
 from tests.property.hostile import hostile_records
 

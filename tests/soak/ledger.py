@@ -12,7 +12,6 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from django.db import connection
 from django.db.models import Sum
 
-from collector import context, judgement
 from collector.config import Config
 from collector.correlation.lifecycle import evaluate
 from collector.models import (
@@ -26,6 +25,7 @@ from collector.models import (
     Undecodable,
     Waiting,
 )
+from collector.storage import context, judgement
 from tests.soak.load import PARTITIONS
 from tests.stack.brokers import Broker
 from tests.stack.waiting import poll_until

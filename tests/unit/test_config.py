@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from collector import config, durations
-from collector.config import Config, ConfigError, load, parse
+from collector import config
+from collector.config import Config, ConfigError, durations, load, parse
 from collector.correlation.choreography import Limits
 from tests.stack.place import ROOT
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from psycopg import errors
 
-from collector import faults
+from collector.intake import faults
 
 
 def raised(kind: type[Error], cause: type[Exception] | None = None, text: str = "") -> Error:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from collector.liveness import Beat, Kind, Liveness, State, TopicReading, TopicState, clock, liveness
+from collector.health.liveness import Beat, Kind, Liveness, State, TopicReading, TopicState, clock, liveness
 from tests.builders import NOON, at, seconds
 
 NOW = at(0)

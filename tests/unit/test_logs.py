@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from collector import logs
-from collector.logs import Json, Text, fields
+from collector.health import logs
+from collector.health.logs import Json, Text, fields
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def line(formatter: logging.Formatter, message: str, *args: object, **extra: object) -> str:
-    logger = logging.getLogger("collector.progress")
+    logger = logging.getLogger("collector.intake.progress")
     entry = logger.makeRecord(logger.name, logging.WARNING, "x.py", 1, message, args, None, extra=fields(**extra))
     entry.created, entry.msecs = 1_795_176_106.5, 500
     return formatter.format(entry)
@@ -27,7 +27,7 @@ def line(formatter: logging.Formatter, message: str, *args: object, **extra: obj
 
 def test_text() -> None:
     said = line(Text(), "gone: %d", 3, topic="orders", partition=2)
-    assert said.endswith(".500 WARNING collector.progress: gone: 3 collector=c-1 topic=orders partition=2")
+    assert said.endswith(".500 WARNING collector.intake.progress: gone: 3 collector=c-1 topic=orders partition=2")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_json() -> None:
     assert entry == {
         "time": "2026-11-20T12:01:46.500+00:00",
         "level": "warning",
-        "logger": "collector.progress",
+        "logger": "collector.intake.progress",
         "message": "gone: 3\nreally",
         "collector": "c-1",
         "topic": "orders",

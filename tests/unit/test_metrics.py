@@ -15,13 +15,14 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 
-from collector import deadlines, heartbeats
-from collector.counts import DELAYS, Counts
+from collector import deadlines
+from collector.health import heartbeats
+from collector.health.counts import DELAYS, Counts
+from collector.health.metrics import PortTaken, serving
+from collector.intake.meter import Meter
 from collector.kafka import Span
-from collector.meter import Meter
-from collector.metrics import PortTaken, serving
 from collector.models import End, Gap, Heartbeat
-from collector.store import Written
+from collector.storage.store import Written
 from dashboard.pages.shared import shared
 from tests.builders import NOON, ORDERS, at, record
 from tests.feeding import Feed

@@ -9,11 +9,11 @@ import pytest
 
 from collector.correlation.lifecycle import evaluate
 from collector.correlation.state import State, StoredState
-from collector.judgement import Change, Row, waiting_differences
 from collector.publish import MOST_IDS, digest, message
 from collector.records import pack_headers, unpack_headers
-from collector.storing import CUT_BYTES, PAYLOAD_BYTES, _stored_value
-from collector.tally import Tally, bucket_of
+from collector.storage.judgement import Change, Row, waiting_differences
+from collector.storage.storing import CUT_BYTES, PAYLOAD_BYTES, _stored_value
+from collector.storage.tally import Tally, bucket_of
 from tests.builders import NOON, at, choreography, read_until, record, rule, rulebook, story
 
 SHOP = choreography(rule("Placed", "Paid", 30, service="payment"), rule("Placed", "Reserved", 30, service="stock"))

@@ -11,7 +11,13 @@ import pytest
 from tests.stack.place import ROOT
 
 PACKAGES = ("collector", "dashboard", "demo_services")
-PURE = ("collector.counts", "collector.decoding", "collector.correlation", "collector.liveness", "dashboard.graphs")
+PURE = (
+    "collector.health.counts",
+    "collector.decoding",
+    "collector.correlation",
+    "collector.health.liveness",
+    "dashboard.graphs",
+)
 KAFKA_CLIENTS = ("collector.kafka", "dashboard.parts.broker", "demo_services")
 CLOCKS = {
     "time.time",

@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from collector.correlation.reading import Reading
-from collector.watermarks import Snapshot, reached
+from collector.intake.watermarks import Snapshot, reached
 from tests.builders import at
 
 Ends = Mapping[int, int | None]

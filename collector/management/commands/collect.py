@@ -14,13 +14,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from collector import actions, config, faults, logs, metrics, partitions, progress, sessions, slots
+from collector import actions, config
+from collector.config.rules import registered
+from collector.health import logs, metrics
+from collector.intake import faults, progress
+from collector.intake.watermarks import Watermarks
 from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source, explain
 from collector.models import Topic
 from collector.pipeline import Pipeline
 from collector.publish import Publisher
-from collector.rules import registered
-from collector.watermarks import Watermarks
+from collector.storage import partitions, sessions, slots
 
 logger = logging.getLogger(__name__)
 

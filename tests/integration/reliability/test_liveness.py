@@ -14,9 +14,9 @@ from confluent_kafka import Producer
 from django.utils import timezone
 
 from collector import queries
-from collector.counts import Counts
+from collector.health.counts import Counts
+from collector.health.liveness import Liveness, State, TopicState
 from collector.kafka import Place
-from collector.liveness import Liveness, State, TopicState
 from collector.models import End, Heartbeat, Topic
 from collector.queries.metrics import counts
 from tests.builders import cloud_event

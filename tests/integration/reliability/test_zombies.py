@@ -8,7 +8,7 @@ import pytest
 from django.db.models import Sum
 
 from collector.models import Payload, Topic, Transaction
-from collector.store import database_now
+from collector.storage.store import database_now
 from tests.collecting import Services, ids_of_events
 from tests.integration.reliability.processes import FREEZING, Collectors
 from tests.stack.brokers import Broker

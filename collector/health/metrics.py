@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from collector.counts import DELAYS, Counts
+from collector.health.counts import DELAYS, Counts
 
 PREFIX = "choreoscope_"
 _COUNTERS: tuple[tuple[str, str, Callable[[Counts], float]], ...] = (

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from collector import durations
+from collector.config import durations
+from collector.config.yaml_reader import ConfigError, Node, read
 from collector.correlation.choreography import Choreography, Limits, Rule, RuleBook
-from collector.yaml_reader import ConfigError, Node, read
-
-__all__ = ["Config", "ConfigError", "Service", "Topics", "current", "load"]
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable
 from collector.decoding import decode
 from collector.kafka import Place, Span
 from collector.records import TopicRef
-from collector.store import Decoded
+from collector.storage.store import Decoded
 
 RECORDS = 10_000
 BYTES = 32 * 1024 * 1024

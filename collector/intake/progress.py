@@ -1,7 +1,7 @@
 """How far reading has come: where to begin, where to go on, and what was missed.
 
 Progress is keyed by (cluster id, topic id, partition); a topic that was deleted and made anew is a new one, and is read
-from its beginning. Written by `collector.store` together with the events.
+from its beginning. Written by `collector.storage.store` together with the events.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from collector.health.logs import fields
 from collector.kafka import Bounds, Cluster, Place
-from collector.logs import fields
 from collector.models import Gap, Progress, Topic
 from collector.records import TopicRef
 

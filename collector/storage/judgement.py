@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from collector.context import Context
 from collector.correlation import lifecycle
 from collector.correlation.events import Skeleton, in_order
 from collector.correlation.state import Pending, State, StoredState
-from collector.sql import array, arrays
+from collector.storage.context import Context
+from collector.storage.sql import array, arrays
 
 _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
     event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state::text"""

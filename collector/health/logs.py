@@ -28,7 +28,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 class Text(logging.Formatter):
-    """ "12:01:46.920 WARNING collector.progress: records are missing collector=a topic=orders partition=2"."""
+    """ "12:01:46.920 WARNING collector.intake.progress: records are missing collector=a topic=orders partition=2"."""
 
     def __init__(self) -> None:
         super().__init__("{asctime}.{msecs:03.0f} {levelname:<7} {name}: {message}", "%H:%M:%S", "{")

@@ -19,10 +19,11 @@ from typing import Any
 import msgspec
 from django.db import Error, connection
 
-from collector import ends as end_notes
-from collector import progress, sessions
+from collector.intake import ends as end_notes
+from collector.intake import progress
 from collector.kafka import Cluster, KafkaFailure, Place
-from collector.store import database_now
+from collector.storage import sessions
+from collector.storage.store import database_now
 
 logger = logging.getLogger(__name__)
 

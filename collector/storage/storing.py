@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
 from collector.records import Record
-from collector.sql import arrays, copy
+from collector.storage.sql import arrays, copy
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
 """A value up to this size is stored whole; of a larger one, only its beginning."""

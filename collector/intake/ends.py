@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import connection
 
 from collector.kafka import Place
-from collector.sql import arrays
+from collector.storage.sql import arrays
 
 _NOTE = """
 INSERT INTO collector_end AS e (topic_id, partition, end_offset, stable_offset, unreadable_since)

@@ -10,7 +10,7 @@ from collector.correlation import buckets
 from collector.correlation.causality import edges
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
-from collector.judgement import Change
+from collector.storage.judgement import Change
 
 BUCKET = timedelta(seconds=10)
 

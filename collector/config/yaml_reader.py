@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 import yaml
 
-from collector import durations
+from collector.config import durations
 
 T = TypeVar("T")
 _DURATION_SHAPE = "a duration such as 30s, 5m, 2h or P1D"

@@ -13,16 +13,16 @@ import msgspec
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector import context, judgement, saving
-from collector.context import Context
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
 from collector.decoding import Event, Undecodable
-from collector.judgement import Change, Row
 from collector.kafka import Span
 from collector.records import Record
-from collector.sql import array, arrays, binary_cursor
-from collector.storing import (
+from collector.storage import context, judgement, saving
+from collector.storage.context import Context
+from collector.storage.judgement import Change, Row
+from collector.storage.sql import array, arrays, binary_cursor
+from collector.storage.storing import (
     Incoming,
     Redelivery,
     copy_events,
@@ -32,7 +32,7 @@ from collector.storing import (
     make_room,
     settle_redeliveries,
 )
-from collector.tally import Tally
+from collector.storage.tally import Tally
 
 Decoded = tuple[Record, Event | Undecodable]
 

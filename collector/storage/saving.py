@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from collector.judgement import Change, Row, WaitingKey, waiting_differences, waiting_gone
-from collector.sql import array, arrays
-from collector.tally import Tally
+from collector.storage.judgement import Change, Row, WaitingKey, waiting_differences, waiting_gone
+from collector.storage.sql import array, arrays
+from collector.storage.tally import Tally
 
 UPDATE_TRANSACTIONS = """
 UPDATE collector_transaction t SET

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from collector.counts import DELAYS, Counts
+from collector.health.counts import DELAYS, Counts
 from collector.kafka import Span
-from collector.store import Written
+from collector.storage.store import Written
 
 
 class Meter:

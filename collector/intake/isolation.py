@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import msgspec
 from django.utils import timezone
 
-from collector import faults, partitions, store
 from collector.correlation.choreography import RuleBook
 from collector.decoding import Undecodable
+from collector.health.logs import fields
+from collector.intake import faults
 from collector.kafka import KafkaFailure, Span
-from collector.logs import fields
-from collector.store import Behind, Decoded, Written
+from collector.storage import partitions, store
+from collector.storage.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
 
