@@ -1,0 +1,146 @@
+"""A record as paths see it: headers by name, key and value as documents that are parsed only when asked for.
+
+The one place that answers what lies in a header, in the key or in the value, whoever asks: dialects, or the rules of
+the configuration. A document has the shape of JSON (objects, arrays, text, numbers, booleans, null), whether it was
+written as JSON or with a schema from a registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from collector.decoding import framing
+from collector.records import Record
+
+MAX_HEADERS = 200
+MAX_BODY_BYTES = 8 * 1024 * 1024
+
+_json = msgspec.json.Decoder()
+_OPENING = (b"{", b"[", b'"')
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a key or value could not be read. `passing`: reading it again later may go better (a registry was away)."""
+
+    reason: str
+    detail: str
+    passing: bool = False
+
+
+class Unreadable(Exception):
+    """A schema, or what was written with it, could not be read."""
+
+    def __init__(self, reason: str, detail: str, *, passing: bool = False) -> None:
+        super().__init__(detail)
+        self.problem = Problem(reason, detail, passing)
+
+
+class Schemas(Protocol):
+    """Where schemas come from: a registry."""
+
+    def read(self, framed: framing.Framed) -> tuple[Any, str]:
+        """The document that was written with this schema, and the schema's kind ("Avro", "Protobuf", "JSON Schema").
+
+        Raises `Unreadable`, and nothing else; answers within a bounded time.
+        """
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A key or a value. `form`: JSON, text, Avro, Protobuf, JSON Schema; or empty, where there is nothing (null or no
+    bytes) or a `problem`; then `document` is None."""
+
+    document: Any = None
+    form: str = ""
+    problem: Problem | None = None
+
+
+NOTHING = Body()
+
+
+class Content:
+    """What a record holds. `headers` are by lower-case name, the last of several counts; `irregular` says that one came
+    twice or that some beyond the bound were left out."""
+
+    __slots__ = ("_key", "_schemas", "_value", "headers", "irregular", "record")
+
+    def __init__(self, record: Record, schemas: Schemas | None = None) -> None:
+        headers = record.headers
+        self.record = record
+        self.headers: Mapping[str, bytes | None] = {name.lower(): value for name, value in headers[:MAX_HEADERS]}
+        self.irregular = len(self.headers) != len(headers)
+        self._schemas = schemas
+        self._key: Body | None = None
+        self._value: Body | None = None
+
+    def header_values(self, name: str) -> list[bytes]:
+        """All values of a header that comes several times, in order; without regard to case, null ones left out."""
+        wanted = name.lower()
+        return [value for known, value in self.record.headers[:MAX_HEADERS] if known.lower() == wanted and value]
+
+    @property
+    def key(self) -> Body:
+        if self._key is None:
+            self._key = _body(self.record.key, self.headers.get(framing.KEY_SCHEMA), self._schemas)
+        return self._key
+
+    @property
+    def value(self) -> Body:
+        if self._value is None:
+            self._value = _body(self.record.value, self.headers.get(framing.VALUE_SCHEMA), self._schemas)
+        return self._value
+
+    def part(self, document: Any) -> Content:
+        """The same record with one of the documents of its value in the value's place: an event of a batch."""
+        part = Content(self.record, self._schemas)
+        part._key, part._value = self._key, Body(document, self.value.form)
+        return part
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the configuration's rules say of a record; empty where they say nothing, and its dialect does.
+
+    `basis` tells where the transaction ids were found, such as "value orders[*].number".
+    """
+
+    transaction_ids: tuple[str, ...] = ()
+    basis: str = ""
+    type: str = ""
+    service: str = ""
+
+
+class Rules(Protocol):
+    """The rules that come before all dialects."""
+
+    def read(self, content: Content) -> Said | None:
+        """None where no rule concerns its topic. Never raises."""
+
+
+def _body(data: bytes | None, schema: bytes | None, schemas: Schemas | None) -> Body:
+    if not data:
+        return NOTHING
+    if len(data) > MAX_BODY_BYTES:
+        return Body(problem=Problem("too long", f"It is {len(data)} bytes long and is not looked into."))
+    try:
+        if (framed := framing.unframe(data, schema)) is None:
+            return _plain(data)
+        if schemas is None:
+            return Body(problem=Problem("no schema registry", f"It needs {framed.schema}: set SCHEMA_REGISTRY_URL."))
+        return Body(*schemas.read(framed))
+    except Unreadable as unreadable:
+        return Body(problem=unreadable.problem)
+
+
+def _plain(data: bytes) -> Body:
+    """JSON, where it looks like that; else text."""
+    if data[:64].lstrip()[:1] in _OPENING:
+        try:
+            return Body(_json.decode(data), "JSON")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Body(problem=Problem("invalid JSON", f"It is not JSON: {error}."))
+    try:
+        return Body(data.decode(), "text")
+    except UnicodeDecodeError:
+        return Body(problem=Problem("unknown format", "It is neither JSON nor text, and no schema is named for it."))
