@@ -17,7 +17,7 @@ from django.core.management import call_command
 
 django.setup()
 
-from collector import storing  # noqa: E402 - models are there only now
+from collector.storage import storing  # noqa: E402 - models are there only now
 
 original = storing.copy
 
