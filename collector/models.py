@@ -337,11 +337,12 @@ class Transition(models.Model):
 class Uncorrelated(models.Model):
     """A decoded event without a transaction id. Partitioned by the day of arrival."""
 
-    pk = models.CompositePrimaryKey("day", "topic", "partition", "offset")
+    pk = models.CompositePrimaryKey("day", "topic", "partition", "offset", "position")
     day = models.DateField()
     topic = models.ForeignKey(Topic, on_delete=models.DO_NOTHING, db_constraint=False)
     partition = models.IntegerField()
     offset = models.BigIntegerField()
+    position = models.SmallIntegerField(default=0, help_text="which of the record's events it is")
     record_time = models.DateTimeField()
     received_at = models.DateTimeField()
     source = models.TextField()

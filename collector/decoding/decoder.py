@@ -13,27 +13,30 @@ import msgspec
 
 from collector.decoding import values
 from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, GENERIC, Dialect
-from collector.decoding.event import UNTYPED, Event, Undecodable
+from collector.decoding.event import UNTYPED, Bundle, Event, Found, Undecodable
 from collector.records import Record
 
 MAX_HEADERS = 200
 MAX_CAUSES = 100
 MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_BUNDLE = 1_000
+"""So many events of one record are looked at."""
 _STRUCTURED = b"application/cloudevents"
+_BATCH = b"application/cloudevents-batch"
 
 _GENERIC_NAMES = (*GENERIC.transaction, *GENERIC.id, *GENERIC.type)
 
 _json = msgspec.json.Decoder()
 
 
-def decode(record: Record) -> Event | Undecodable:
+def decode(record: Record) -> Found:
     """What this record says; see the module."""
     if record.headers_error:
         return _undecodable(record, "headers", record.headers_error)
     headers, repeated = _headers(record)
     content_type = (headers.get("content-type") or b"").strip().lower()
     if content_type.startswith(_STRUCTURED):
-        return _structured(record, required=True)
+        return _bundle(record) if content_type.startswith(_BATCH) else _structured(record, required=True)
     if "ce_specversion" in headers:
         return _event(record, CLOUDEVENTS_BINARY, _from_headers(headers), repeated)
     in_body = _structured(record, required=False) if _looks_like_json_object(record.value) else None
@@ -92,6 +95,25 @@ def _from_body(body: Mapping[str, Any]) -> Lookup:
 
 def _looks_like_json_object(value: bytes | None) -> bool:
     return value is not None and value[:64].lstrip()[:1] == b"{"
+
+
+def _bundle(record: Record) -> Bundle | Undecodable:
+    """A batch of structured CloudEvents; what in it is none is said in one undecodable at its end."""
+    try:
+        parts = _json.decode(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _undecodable(record, "invalid JSON", f"The value is not JSON: {error}.")
+    if not isinstance(parts, list) or not parts:
+        return _undecodable(record, "invalid value", "A batch of CloudEvents must be a JSON array with events in it.")
+    events: list[Event | Undecodable] = []
+    for part in parts[:MAX_BUNDLE]:
+        if isinstance(part, dict) and all(isinstance(part.get(name), str) for name in CLOUDEVENTS_STRUCTURED.marker):
+            event = _event(record, CLOUDEVENTS_STRUCTURED, _from_body(part), repeated=False)
+            events.append(msgspec.structs.replace(event, position=len(events)))
+    if len(events) < len(parts):
+        detail = f"Of the {len(parts)} parts of the batch {len(events)} are read; others are no events, or too many."
+        events.append(_undecodable(record, "incomplete batch", detail))
+    return Bundle(tuple(events), _record_time(record) or values.EARLIEST)
 
 
 def _structured(record: Record, *, required: bool) -> Event | Undecodable:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +16,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     `transaction_ids` is empty for an uncorrelated event. `causes` are ids of the events that led to this one. `trace`
     is "trace id/span id" of the W3C trace context, or empty. `basis` names the place of the transaction id.
-    `notes` says what had to be assumed or mended.
+    `keys` are business keys, each with what it is called; `impact` is what is at stake; both as configured.
+    `notes` says what had to be assumed or mended. `position`: which of a record's events it is, where it holds several.
     """
 
     id: str
@@ -30,6 +33,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     trace: str = ""
     basis: str = ""
     notes: tuple[str, ...] = ()
+    position: int = 0
+    keys: tuple[tuple[str, str], ...] = ()
+    impact: float | None = None
 
 
 class Undecodable(msgspec.Struct, frozen=True):
@@ -38,3 +44,23 @@ class Undecodable(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     record_time: datetime
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """A record that holds several events, as a CloudEvents batch does; and at the end, perhaps, what of it is none."""
+
+    found: tuple[Event | Undecodable, ...]
+    record_time: datetime
+
+
+Found = Event | Undecodable | Bundle
+"""What a record turned out to be."""
+
+T = TypeVar("T")
+
+
+def opened(decoded: Sequence[tuple[T, Found]]) -> Sequence[tuple[T, Event | Undecodable]]:
+    """The same, with each of a bundle's events in its place, beside the record that holds it."""
+    return [
+        (record, one) for record, found in decoded for one in (found.found if isinstance(found, Bundle) else (found,))
+    ]

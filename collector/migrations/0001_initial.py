@@ -137,6 +137,7 @@ class Migration(migrations.Migration):
                         "topic",
                         "partition",
                         "offset",
+                        "position",
                         blank=True,
                         editable=False,
                         primary_key=True,
@@ -146,6 +147,10 @@ class Migration(migrations.Migration):
                 ("day", models.DateField()),
                 ("partition", models.IntegerField()),
                 ("offset", models.BigIntegerField()),
+                (
+                    "position",
+                    models.SmallIntegerField(default=0, help_text="which of the record's events it is"),
+                ),
                 ("record_time", models.DateTimeField()),
                 ("received_at", models.DateTimeField()),
                 ("source", models.TextField()),

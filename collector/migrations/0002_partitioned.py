@@ -70,6 +70,7 @@ CREATE TABLE collector_uncorrelated (
     topic_id bigint NOT NULL,
     partition integer NOT NULL,
     "offset" bigint NOT NULL,
+    position smallint NOT NULL DEFAULT 0,
     record_time timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     source text NOT NULL,
@@ -79,7 +80,7 @@ CREATE TABLE collector_uncorrelated (
     time timestamptz NOT NULL,
     dialect text NOT NULL,
     notes jsonb,
-    PRIMARY KEY (topic_id, partition, "offset", day)
+    PRIMARY KEY (topic_id, partition, "offset", position, day)
 ) PARTITION BY RANGE (day);
 CREATE INDEX collector_uncorrelated_newest ON collector_uncorrelated (received_at DESC);
 """

@@ -136,10 +136,10 @@ def undecodable(cursor: str = "", limit: int = 50) -> Keyset[Undecodable]:
 
 def uncorrelated(cursor: str = "", limit: int = 50) -> Keyset[Uncorrelated]:
     """The newest events without a transaction id. One query."""
-    return _newest(Uncorrelated.objects.select_related("topic"), cursor, limit)
+    return _newest(Uncorrelated.objects.select_related("topic"), cursor, limit, "position")
 
 
-def _newest(found: models.QuerySet[Row], cursor: str, limit: int) -> Keyset[Row]:
-    """Ordered by (received_at, topic, partition, offset), newest first."""
-    order = ("received_at", "topic_id", "partition", "offset")
+def _newest(found: models.QuerySet[Row], cursor: str, limit: int, *within: str) -> Keyset[Row]:
+    """Ordered by (received_at, topic, partition, offset), newest first; and by what else makes a row unique."""
+    order = ("received_at", "topic_id", "partition", "offset", *within)
     return Keyset(*keyset(found, order, cursor, limit))

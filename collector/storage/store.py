@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
-from collector.decoding import Event, Undecodable
+from collector.decoding import Event, Found, Undecodable, opened
 from collector.kafka import Span
 from collector.records import Record
 from collector.storage import context, judgement, saving
@@ -34,7 +34,7 @@ from collector.storage.storing import (
 )
 from collector.storage.tally import Tally
 
-Decoded = tuple[Record, Event | Undecodable]
+Decoded = tuple[Record, Found]
 
 LOCK_PROGRESS = """
 SELECT p.topic_id, p.partition, p.next_offset, EXISTS (
@@ -96,7 +96,8 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
     """Stores what was read of some partitions and what `decode` made of it. Raises `Behind` with nothing written."""
     with transaction.atomic(), binary_cursor() as cursor:
         stored, truncated = _lock_progress(cursor, spans)
-        fresh = [pair for pair in decoded if pair[0].offset >= stored[pair[0].topic.row, pair[0].partition]]
+        arriving = opened(decoded)
+        fresh = [pair for pair in arriving if pair[0].offset >= stored[pair[0].topic.row, pair[0].partition]]
         names = sorted({name for _, found in fresh if isinstance(found, Event) for name in found.transaction_ids})
         rows = _lock_transactions(cursor, names)
         ctx = context.load(cursor, rulebook)
@@ -108,7 +109,7 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
         saving.save(cursor, [change for change in changes if change.changed], writer, ctx.now, rulebook.version)
         saving.save_tally(cursor, batch.tally(changes), writer)
         _advance(cursor, spans, stored)
-        return batch.summary(changes, dropped=len(decoded) - len(fresh))
+        return batch.summary(changes, dropped=len(arriving) - len(fresh))
 
 
 def _lock_progress(
@@ -142,7 +143,7 @@ def _advance(cursor: CursorWrapper, spans: Sequence[Span], stored: dict[tuple[in
 class _Batch:
     """A batch on its way in: what each touched transaction has, and what arrives."""
 
-    def __init__(self, fresh: Sequence[Decoded], rows: Sequence[Row], ctx: Context) -> None:
+    def __init__(self, fresh: Sequence[tuple[Record, Event | Undecodable]], rows: Sequence[Row], ctx: Context) -> None:
         self.fresh, self.ctx = fresh, ctx
         self.rows = {row.id: row for row in rows}
         by_name = {row.transaction_id: row.id for row in rows}

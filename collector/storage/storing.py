@@ -46,6 +46,7 @@ _CAUSES, _NOTES = (
 PAYLOAD_COLUMNS = (*_COORDINATES, ("key", "bytea"), ("headers", "bytea"), ("value", "bytea"), ("size", "int4"))
 _UNCORRELATED_COLUMNS = (
     *_COORDINATES,
+    ("position", "int2"),
     ("record_time", "timestamptz"),
     ("received_at", "timestamptz"),
     ("source", "text"),
@@ -196,7 +197,7 @@ def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event |
         [
             (*_coordinates(record, now), record.key, record.packed_headers, *_stored_value(record))
             for record, found in decoded
-            if isinstance(found, Event)
+            if isinstance(found, Event) and not found.position
         ],
     )
 
@@ -222,6 +223,7 @@ def copy_uncorrelated(
         [
             (
                 *_coordinates(record, now),
+                found.position,
                 found.record_time,
                 now,
                 found.source,
