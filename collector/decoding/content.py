@@ -66,14 +66,16 @@ class Content:
 
     __slots__ = ("_key", "_schemas", "_value", "headers", "irregular", "record")
 
-    def __init__(self, record: Record, schemas: Schemas | None = None) -> None:
+    def __init__(
+        self, record: Record, schemas: Schemas | None = None, key: Body | None = None, value: Body | None = None
+    ) -> None:
+        """`key` and `value` where they are known already."""
         headers = record.headers
         self.record = record
         self.headers: Mapping[str, bytes | None] = {name.lower(): value for name, value in headers[:MAX_HEADERS]}
         self.irregular = len(self.headers) != len(headers)
         self._schemas = schemas
-        self._key: Body | None = None
-        self._value: Body | None = None
+        self._key, self._value = key, value
 
     def header_values(self, name: str) -> list[bytes]:
         """All values of a header that comes several times, in order; without regard to case, null ones left out."""
@@ -94,28 +96,11 @@ class Content:
 
     def part(self, document: Any) -> Content:
         """The same record with one of the documents of its value in the value's place: an event of a batch."""
-        part = Content(self.record, self._schemas)
-        part._key, part._value = self._key, Body(document, self.value.form)
-        return part
+        return Content(self.record, self._schemas, self._key, Body(document, self.value.form))
 
-
-class Said(msgspec.Struct, frozen=True):
-    """What the configuration's rules say of a record; empty where they say nothing, and its dialect does.
-
-    `basis` tells where the transaction ids were found, such as "value orders[*].number".
-    """
-
-    transaction_ids: tuple[str, ...] = ()
-    basis: str = ""
-    type: str = ""
-    service: str = ""
-
-
-class Rules(Protocol):
-    """The rules that come before all dialects."""
-
-    def read(self, content: Content) -> Said | None:
-        """None where no rule concerns its topic. Never raises."""
+    def replaced(self, record: Record, key: Body | None, value: Body | None) -> Content:
+        """Another record in this one's place, with these documents where they differ: what redaction leaves of it."""
+        return Content(record, self._schemas, key or self._key, value or self._value)
 
 
 def _body(data: bytes | None, schema: bytes | None, schemas: Schemas | None) -> Body:

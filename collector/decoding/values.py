@@ -11,6 +11,8 @@ ID_BYTES = 200
 SURELY_SHORT = ID_BYTES // 4
 """So many characters have at most that many bytes in UTF-8."""
 _PREFIX_BYTES = 160
+MASK = "***"
+"""What stands for a value that must not be known. It is no id and no name: as if nothing were there."""
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -34,10 +36,10 @@ def bounded(name: str) -> str:
 
 
 def is_none(identifier: str) -> bool:
-    """Empty and "null" are what serialisers write for an id that is not there."""
+    """Empty and "null" are what serialisers write for an id that is not there; a masked one is none either."""
     if len(identifier) > 4 and identifier[0] > " " and identifier[-1] > " ":
         return False  # the usual case: too long, and without blanks around it
-    return identifier.strip().lower() in {"", "null"}
+    return identifier.strip().lower() in {"", "null", MASK}
 
 
 def moment(rfc3339: str) -> datetime | None:
