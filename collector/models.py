@@ -112,6 +112,9 @@ class Transaction(models.Model):
     event_count = models.IntegerField(default=0)
     redelivery_count = models.IntegerField(default=0)
     failed_delivery_count = models.IntegerField(default=0)
+    impact = models.FloatField(
+        null=True, help_text="what is at stake: the largest number that any of its events has there"
+    )
     partial = models.BooleanField(default=False)
     oversized = models.BooleanField(default=False)
     historic = models.BooleanField(default=False)
@@ -283,13 +286,27 @@ class Event(models.Model):
     dialect = models.TextField()
     basis = models.TextField(help_text="where the transaction id was found")
     trace = models.TextField(default="", help_text="trace context: trace id, span id, parent span id")
-    keys = models.JSONField(null=True, help_text="searchable business keys")
+    keys = models.JSONField(null=True, help_text="business keys: pairs of what a key is called and its value")
     notes = models.JSONField(null=True, help_text="what had to be assumed or mended: marks of what is not known")
     redeliveries = models.IntegerField(default=0)
 
     class Meta:
         managed = False
         db_table = "collector_event"
+
+
+class Key(models.Model):
+    """A business key that one of a transaction's events has: what it is searched by. Partitioned as events are."""
+
+    pk = models.CompositePrimaryKey("day", "value", "name", "transaction")
+    day = models.DateField()
+    value = models.TextField(db_collation="C")
+    name = models.TextField(help_text="what the key is called: its path without the place")
+    transaction = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "collector_key"
 
 
 class Payload(models.Model):

@@ -28,6 +28,7 @@ from collector.health.logs import fields
 from collector.intake import faults, isolation, progress
 from collector.intake.ahead import Ahead
 from collector.intake.meter import Meter
+from collector.intake.reading import Reader
 from collector.kafka import Cluster, KafkaFailure, Source, Span
 from collector.publish import Publisher
 from collector.records import TopicRef
@@ -71,7 +72,7 @@ class Pipeline:
         self._source, self._cluster, self._cluster_id = source, cluster, cluster_id
         self._name, self._writer, self._config, self._publisher = name, writer, config, publisher
         self._storing = ThreadPoolExecutor(1, "store")
-        self._ahead = Ahead()
+        self._ahead = Ahead(Reader(lambda: config().policy).read)
         self._underway: tuple[list[Span], Future[Written]] | None = None
         self._beat_at = 0.0
         self._retry_at = 0.0

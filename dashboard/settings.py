@@ -18,6 +18,7 @@ VAR = env.folder("CHOREOSCOPE_VAR", BASE_DIR / "var")
 # --- The web application -------------------------------------------------------------------------------------------
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY", least=32) or kept_secret(VAR / "secret_key")
+ENCRYPTION_KEY = env.secret("CHOREOSCOPE_ENCRYPTION_KEY", least=32) or SECRET_KEY
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS if host != "*"]
 PORT = env.port("PORT", default=8000)

@@ -4,49 +4,54 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
-from collector.config import choreographies, durations
+from collector.config import choreographies, doubts, durations, policies, services
+from collector.config.services import Service
 from collector.config.yaml_reader import ConfigError, Node, read
 from collector.correlation.choreography import Limits, RuleBook
+from collector.decoding.policy import Policy
 
 logger = logging.getLogger(__name__)
 
 
 class Topics(msgspec.Struct, frozen=True):
-    """Which topics are read, and where reading begins at first contact: "earliest", "latest" or a time back."""
+    """Which topics are read, and where reading begins at first contact: "earliest", "latest" or a time back.
+
+    `failures` are those that hold retries and dead letters: copies of events that could not be delivered.
+    """
 
     include: tuple[re.Pattern[str], ...] = (re.compile("^.*"),)
     exclude: tuple[re.Pattern[str], ...] = (re.compile("^_"), re.compile(r"^choreoscope\."))
     start: str | timedelta = "earliest"
+    failures: tuple[re.Pattern[str], ...] = (re.compile(r"\.(dlq|dlt|retry).*$"),)
 
     def wanted(self, name: str) -> bool:
         return any(p.search(name) for p in self.include) and not any(p.search(name) for p in self.exclude)
 
 
-class Service(msgspec.Struct, frozen=True):
-    """Whom to call about a service, and where to look."""
-
-    owner: str = ""
-    contact: str = ""
-    runbook: str = ""
-    groups: tuple[str, ...] = ()
-    links: dict[str, str] = {}
-
-
 class Retention(msgspec.Struct, frozen=True):
+    """How long things are kept. `abnormal`: transactions that did not simply complete, with their events."""
+
     payloads: timedelta = timedelta(days=7)
     events: timedelta = timedelta(days=30)
+    abnormal: timedelta = timedelta(days=30)
 
 
 class Config(msgspec.Struct, frozen=True):
+    """The whole file. `doubts` are sentences about what can never apply, each with its line and key."""
+
     topics: Topics = Topics()
+    policy: Policy = Policy(failures=Topics().failures)
     rulebook: RuleBook = RuleBook()
     services: dict[str, Service] = {}
     retention: Retention = Retention()
+    doubts: tuple[str, ...] = ()
 
 
 def load(path: Path) -> Config:
@@ -84,23 +89,52 @@ def current(path: Path) -> Config:
 
 
 def parse(file: str, content: str) -> Config:
-    top = read(file, content)
-    if top is None:
-        return Config()
-    entries = top.mapping(("topics", "limits", "retention", "services", "choreographies"))
+    """Raises ConfigError for the first mistake."""
+    found, mistakes = check(file, content)
+    if found is None:
+        raise ConfigError(mistakes[0])
+    return found
+
+
+def check(file: str, content: str) -> tuple[Config | None, list[str]]:
+    """The configuration; or None, and the first mistake of each of its parts."""
+    try:
+        top = read(file, content)
+        entries = top.mapping(tuple(_PARTS)) if top is not None else {}
+    except ConfigError as error:
+        return None, [str(error)]
+    parts: dict[str, Any] = {}
+    mistakes: list[str] = []
+    for name, node in entries.items():
+        try:
+            parts[name] = _PARTS[name](node)
+        except ConfigError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        return None, mistakes
+    found = _config(parts)
+    return msgspec.structs.replace(found, doubts=tuple(doubts.about(entries, found))), []
+
+
+def _config(parts: dict[str, Any]) -> Config:
+    topics: Topics = parts.get("topics", Topics())
+    told = {name: parts[name] for name in ("correlation", "keys", "impact", "redact", "overrides") if name in parts}
     return Config(
-        topics=_topics(entries["topics"]) if "topics" in entries else Topics(),
-        rulebook=RuleBook(
-            choreographies=choreographies.read(entries["choreographies"]) if "choreographies" in entries else (),
-            limits=_limits(entries["limits"]) if "limits" in entries else Limits(),
+        topics=topics,
+        policy=Policy(
+            failures=topics.failures,
+            payloads=parts.get("payloads", True),
+            encrypt=parts.get("undecodable", False),
+            **told,
         ),
-        services=_services(entries["services"]) if "services" in entries else {},
-        retention=_retention(entries["retention"]) if "retention" in entries else Retention(),
+        rulebook=RuleBook(parts.get("choreographies", ()), parts.get("limits", Limits())),
+        services=parts.get("services", {}),
+        retention=parts.get("retention", Retention()),
     )
 
 
 def _topics(node: Node) -> Topics:
-    entries = node.mapping(("include", "exclude", "start"))
+    entries = node.mapping(("include", "exclude", "start", "failures"))
     defaults = Topics()
     start: str | timedelta = "earliest"
     if "start" in entries:
@@ -113,6 +147,7 @@ def _topics(node: Node) -> Topics:
         include=entries["include"].patterns() if "include" in entries else defaults.include,
         exclude=entries["exclude"].patterns() if "exclude" in entries else defaults.exclude,
         start=start,
+        failures=entries["failures"].patterns() if "failures" in entries else defaults.failures,
     )
 
 
@@ -130,22 +165,30 @@ def _limits(node: Node) -> Limits:
 
 
 def _retention(node: Node) -> Retention:
-    entries = node.mapping(("payloads", "events"))
+    entries = node.mapping(("payloads", "events", "abnormal"))
     defaults = Retention()
+    events = entries["events"].duration() if "events" in entries else defaults.events
+    abnormal = entries["abnormal"].duration() if "abnormal" in entries else events
+    if abnormal < events:
+        entries["abnormal"].fail("is shorter than events: what went wrong is kept at least as long as the rest")
     return Retention(
         payloads=entries["payloads"].duration() if "payloads" in entries else defaults.payloads,
-        events=entries["events"].duration() if "events" in entries else defaults.events,
+        events=events,
+        abnormal=abnormal,
     )
 
 
-def _services(node: Node) -> dict[str, Service]:
-    found = {}
-    for name, entry in node.mapping().items():
-        entries = entry.mapping(("owner", "contact", "runbook", "groups", "links"))
-        links = entries["links"].mapping() if "links" in entries else {}
-        found[name] = Service(
-            groups=entries["groups"].texts() if "groups" in entries else (),
-            links={label: link.text() for label, link in links.items()},
-            **{key: entries[key].text() for key in ("owner", "contact", "runbook") if key in entries},
-        )
-    return found
+_PARTS: Final[dict[str, Callable[[Node], Any]]] = {
+    "topics": _topics,
+    "correlation": policies.correlation,
+    "keys": policies.keys,
+    "impact": policies.impact,
+    "redact": policies.redact,
+    "payloads": policies.payloads,
+    "undecodable": policies.undecodable,
+    "overrides": policies.overrides,
+    "limits": _limits,
+    "retention": _retention,
+    "services": services.read,
+    "choreographies": choreographies.read,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import NoReturn, TypeVar
 
@@ -26,9 +26,12 @@ class Node:
     def __init__(self, file: str, path: str, node: yaml.Node) -> None:
         self.file, self.path, self.node = file, path, node
 
+    @property
+    def place(self) -> str:
+        return f"{self.file}, line {self.node.start_mark.line + 1}, {self.path or 'top level'}"
+
     def fail(self, complaint: str) -> NoReturn:
-        line = self.node.start_mark.line + 1
-        raise ConfigError(f"{self.file}, line {line}, {self.path or 'top level'}: {complaint}")
+        raise ConfigError(f"{self.place}: {complaint}")
 
     def mapping(self, known: tuple[str, ...] = ()) -> dict[str, Node]:
         """Its entries; with `known`, any other key is a mistake. A key that comes twice is one as well."""
@@ -39,9 +42,7 @@ class Node:
             key = str(key_node.value)
             at = Node(self.file, f"{self.path}.{key}".lstrip("."), key_node)
             if known and key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                meant = f"did you mean {close[0]!r}? " if close else ""
-                at.fail(f"this key is not known; {meant}Known here: {', '.join(known)}")
+                at.fail(f"this key is not known; {meant(key, known)}Known here: {', '.join(known)}")
             if key in entries:
                 at.fail("this key is here twice")
             entries[key] = Node(self.file, at.path, value)
@@ -52,6 +53,10 @@ class Node:
             self.fail("expected a list here")
         return [Node(self.file, f"{self.path}[{i}]", item) for i, item in enumerate(self.node.value)]
 
+    def one_or_more(self) -> list[Node]:
+        """The items of a list; a single text stands for a list of one."""
+        return [self] if isinstance(self.node, yaml.ScalarNode) else self.items()
+
     def text(self) -> str:
         if not isinstance(self.node, yaml.ScalarNode) or self.node.tag == "tag:yaml.org,2002:null":
             self.fail("expected text here")
@@ -59,9 +64,7 @@ class Node:
 
     def texts(self, *, or_one: bool = False) -> tuple[str, ...]:
         """A list of texts; with `or_one`, a single text stands for a list of one."""
-        if or_one and isinstance(self.node, yaml.ScalarNode):
-            return (self.text(),)
-        return tuple(item.text() for item in self.items())
+        return tuple(item.text() for item in (self.one_or_more() if or_one else self.items()))
 
     def duration(self) -> timedelta:
         return self.read_as(durations.parse, _DURATION_SHAPE)
@@ -78,8 +81,17 @@ class Node:
             self.fail("expected true or false")
         return found
 
+    def choice(self, allowed: Mapping[str, T]) -> T:
+        text = self.text()
+        if text not in allowed:
+            self.fail(f"expected {' or '.join(allowed)}, not {text!r}; {meant(text, allowed)}".removesuffix("; "))
+        return allowed[text]
+
+    def pattern(self) -> re.Pattern[str]:
+        return self.read_as(re.compile, "a regular expression")
+
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        return tuple(item.read_as(re.compile, "a regular expression") for item in self.items())
+        return tuple(item.pattern() for item in self.items())
 
     def read_as(self, parse: Callable[[str], T], shape: str) -> T:
         text = self.text()
@@ -87,6 +99,12 @@ class Node:
             return parse(text)
         except (ValueError, re.error) as error:
             self.fail(f"expected {shape}: {error}")
+
+
+def meant(text: str, known: Iterable[str]) -> str:
+    """ "did you mean …? " where one of the known is close, else nothing."""
+    close = difflib.get_close_matches(text, list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def read(file: str, content: str) -> Node | None:

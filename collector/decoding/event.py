@@ -39,11 +39,13 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Undecodable(msgspec.Struct, frozen=True):
-    """A record that nothing could read. `reason` is one of few words to count by, `detail` a sentence."""
+    """A record that nothing could read. `reason` is one of few words to count by, `detail` a sentence. `sealed` is the
+    record itself, encrypted, where that is to be kept."""
 
     reason: str
     detail: str
     record_time: datetime
+    sealed: bytes | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True):

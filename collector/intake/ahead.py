@@ -5,11 +5,10 @@ So batches are small where little comes in, and large where much does, which cos
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 
-from collector.decoding import decode
 from collector.kafka import Place, Span
-from collector.records import TopicRef
+from collector.records import Record, TopicRef
 from collector.storage.store import Decoded
 
 RECORDS = 10_000
@@ -17,9 +16,13 @@ BYTES = 32 * 1024 * 1024
 
 
 class Ahead:
-    """Spans that follow on each other, merged by partition; bounded by what `is_full` says."""
+    """Spans that follow on each other, merged by partition; bounded by what `is_full` says.
 
-    def __init__(self) -> None:
+    `read` makes of the records of the topic that it is given what is stored of them.
+    """
+
+    def __init__(self, read: Callable[[str, Sequence[Record]], list[Decoded]]) -> None:
+        self._read = read
         self._spans: dict[Place, Span] = {}
         self._decoded: dict[Place, list[Decoded]] = {}
         self._records = self._bytes = 0
@@ -39,7 +42,7 @@ class Ahead:
     def add(self, spans: Iterable[Span]) -> None:
         for span in spans:
             place = (span.topic.name, span.partition)
-            decoded = [(record, decode(record)) for record in span.records]
+            decoded = self._read(span.topic.name, span.records)
             if place in self._spans:
                 known = self._spans[place]
                 known.records += span.records

@@ -40,7 +40,10 @@ class Migration(migrations.Migration):
                 ("dialect", models.TextField()),
                 ("basis", models.TextField(help_text="where the transaction id was found")),
                 ("trace", models.TextField(default="", help_text="trace context: trace id, span id, parent span id")),
-                ("keys", models.JSONField(help_text="searchable business keys", null=True)),
+                (
+                    "keys",
+                    models.JSONField(help_text="business keys: pairs of what a key is called and its value", null=True),
+                ),
                 (
                     "notes",
                     models.JSONField(
@@ -51,6 +54,32 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "collector_event",
+                "managed": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="Key",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "day",
+                        "value",
+                        "name",
+                        "transaction",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("value", models.TextField(db_collation="C")),
+                ("name", models.TextField(help_text="what the key is called: its path without the place")),
+                ("transaction", models.BigIntegerField()),
+            ],
+            options={
+                "db_table": "collector_key",
                 "managed": False,
             },
         ),
@@ -404,6 +433,13 @@ class Migration(migrations.Migration):
                 ("event_count", models.IntegerField(default=0)),
                 ("redelivery_count", models.IntegerField(default=0)),
                 ("failed_delivery_count", models.IntegerField(default=0)),
+                (
+                    "impact",
+                    models.FloatField(
+                        null=True,
+                        help_text="what is at stake: the largest number that any of its events has there",
+                    ),
+                ),
                 ("partial", models.BooleanField(default=False)),
                 ("oversized", models.BooleanField(default=False)),
                 ("historic", models.BooleanField(default=False)),

@@ -28,6 +28,16 @@ CREATE TABLE collector_event (
 ) PARTITION BY RANGE (day)
 """
 
+KEY = """
+CREATE TABLE collector_key (
+    day date NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    transaction bigint NOT NULL,
+    PRIMARY KEY (value, name, transaction, day)
+) PARTITION BY RANGE (day)
+"""
+
 PAYLOAD = """
 CREATE TABLE collector_payload (
     day date NOT NULL,
@@ -121,6 +131,7 @@ class Migration(migrations.Migration):
     dependencies = [("collector", "0001_initial")]
     operations = [
         table("collector_event", EVENT),
+        table("collector_key", KEY),
         table("collector_payload", PAYLOAD),
         table("collector_transition", TRANSITION),
         table("collector_uncorrelated", UNCORRELATED),

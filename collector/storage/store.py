@@ -18,7 +18,7 @@ from collector.correlation.events import EventKey, Skeleton
 from collector.decoding import Event, Found, Undecodable, opened
 from collector.kafka import Span
 from collector.records import Record
-from collector.storage import context, judgement, saving
+from collector.storage import context, judgement, keys, saving
 from collector.storage.context import Context
 from collector.storage.judgement import Change, Row
 from collector.storage.sql import array, arrays, binary_cursor
@@ -105,6 +105,7 @@ def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook,
         batch.merge(batch.stored(cursor))
         make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch.write_records(cursor)
+        keys.save(cursor, (item for items in batch.incoming.values() for item in items))
         changes = batch.judge()
         saving.save(cursor, [change for change in changes if change.changed], writer, ctx.now, rulebook.version)
         saving.save_tally(cursor, batch.tally(changes), writer)

@@ -37,12 +37,11 @@ EVENT_COLUMNS = (
     ("dialect", "text"),
     ("basis", "text"),
     ("trace", "text"),
+    ("keys", "bytea"),
     ("notes", "bytea"),
     ("redeliveries", "int4"),
 )
-_CAUSES, _NOTES = (
-    next(i for i, (name, _) in enumerate(EVENT_COLUMNS) if name == wanted) for wanted in ("causes", "notes")
-)
+_JSON = [i for i, (name, _) in enumerate(EVENT_COLUMNS) if name in ("causes", "keys", "notes")]
 PAYLOAD_COLUMNS = (*_COORDINATES, ("key", "bytea"), ("headers", "bytea"), ("value", "bytea"), ("size", "int4"))
 _UNCORRELATED_COLUMNS = (
     *_COORDINATES,
@@ -64,6 +63,7 @@ _UNDECODABLE_COLUMNS = (
     ("reason", "text"),
     ("detail", "text"),
     ("size", "int4"),
+    ("raw", "bytea"),
 )
 _MAKE_ROOM = """
 DELETE FROM {table} t USING unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[])
@@ -81,12 +81,12 @@ _REPLACE = """
 UPDATE collector_event e SET type = v.type, service = v.service, time = v.time, record_time = v.record_time,
     received_at = v.received_at, topic_id = v.topic_id, partition = v.partition, "offset" = v."offset",
     causes = v.causes::jsonb, subject = v.subject, dialect = v.dialect, basis = v.basis, trace = v.trace,
-    notes = v.notes::jsonb
+    keys = v.keys::jsonb, notes = v.notes::jsonb
 FROM unnest(%s::date[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
     %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::text[], %s::text[])
+    %s::text[], %s::text[], %s::text[], %s::text[])
     AS v(day, transaction, source, event_id, type, service, time, record_time, received_at, topic_id, partition,
-         "offset", causes, subject, dialect, basis, trace, notes)
+         "offset", causes, subject, dialect, basis, trace, keys, notes)
 WHERE e.day = v.day AND e.transaction = v.transaction AND e.source = v.source AND e.event_id = v.event_id
 """
 
@@ -140,6 +140,7 @@ class Incoming(msgspec.Struct, frozen=True, dict=True):
             event.dialect,
             event.basis,
             event.trace,
+            _jsonb(event.keys),
             _jsonb(event.notes),
         )
 
@@ -151,7 +152,7 @@ class Redelivery(msgspec.Struct, frozen=True):
     replaces: bool
 
 
-def _jsonb(values: Sequence[str]) -> bytes | None:
+def _jsonb(values: Sequence[Any]) -> bytes | None:
     """The binary form of jsonb: a version number, then the text. Null for nothing."""
     return b"\x01" + msgspec.json.encode(values) if values else None
 
@@ -184,12 +185,13 @@ def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> 
     if smallest:
         rows = [list(item.columns) for item in smallest.values()]
         for row in rows:
-            row[_CAUSES], row[_NOTES] = _text(row[_CAUSES]), _text(row[_NOTES])
+            for column in _JSON:
+                row[column] = _text(row[column])
         cursor.execute(_REPLACE, arrays(rows))
 
 
 def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
-    """Stores the records of events as bytes; of undecodable ones only the coordinates are kept."""
+    """Stores the records of events as bytes, unless they are withheld; undecodable ones are not kept here."""
     copy(
         cursor,
         "collector_payload",
@@ -197,7 +199,7 @@ def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event |
         [
             (*_coordinates(record, now), record.key, record.packed_headers, *_stored_value(record))
             for record, found in decoded
-            if isinstance(found, Event) and not found.position
+            if isinstance(found, Event) and not found.position and not record.withheld
         ],
     )
 
@@ -255,6 +257,7 @@ def copy_undecodable(
                 found.reason,
                 found.detail,
                 len(record.value or b""),
+                found.sealed,
             )
             for record, found in decoded
             if isinstance(found, Undecodable)

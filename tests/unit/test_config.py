@@ -92,7 +92,7 @@ def test_the_configuration_that_comes_with_the_project_is_right() -> None:
         ("topics: [", "line 1: this is not YAML"),
         ("topics:\n\t- x", "line 2: this is not YAML"),
         ("just text", "line 1, top level: expected keys with values here"),
-        ("tpoics: {}", "line 1, tpoics: this key is not known; did you mean 'topics'? Known here: topics, limits"),
+        ("tpoics: {}", "line 1, tpoics: this key is not known; did you mean 'topics'? Known here: topics, correlation, keys"),
         ("limits:\n  skew: 5s\n  skew: 6s", "line 3, limits.skew: this key is here twice"),
         ("limits:\n  grace: soon", "line 2, limits.grace: expected a duration such as 30s, 5m, 2h or P1D: 'soon'"),
         ("limits: {skew: -5s}", "line 1, limits.skew: expected a duration"),

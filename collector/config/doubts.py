@@ -1,0 +1,86 @@
+"""What is written rightly and can still never apply: a rule behind one that always wins, a topic that is not read …"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from collector.config.yaml_reader import Node, meant
+from collector.decoding import redaction
+from collector.decoding.paths import Path, Place
+from collector.decoding.rules import CorrelationRule
+
+if TYPE_CHECKING:
+    from collector.config.loader import Config, Topics
+
+_LITERAL = re.compile(r"\^((?:[\w-]|\\[.-])+)")
+
+
+def about(entries: Mapping[str, Node], config: Config) -> Iterator[str]:
+    """Sentences, each with its line and key."""
+    rule_nodes = entries["correlation"].items() if "correlation" in entries else []
+    rules = list(zip(config.policy.correlation, rule_nodes, strict=True))
+    for at, (rule, node) in enumerate(rules):
+        yield from _unread(rule.topics, node, config.topics)
+        for earlier, _ in rules[:at]:
+            if _always_wins(earlier, rule):
+                yield f"{node.place}: never applies: rule {earlier.number} goes before it, on all of its topics"
+                break
+        masked = _masked(rule.transaction_id, config.policy.redact)
+        if masked and len(masked) == len(rule.transaction_id):
+            yield f"{node.place}: finds no transaction: {masked[0]} is masked by redact, and a masked value is no id"
+    for name in ("keys", "impact"):
+        if name in entries:
+            paths = config.policy.keys if name == "keys" else tuple(filter(None, [config.policy.impact]))
+            for path in _masked(paths, config.policy.redact):
+                yield f"{entries[name].place}: {path} is masked by redact, so that it is never found"
+    for override, node in zip(
+        config.policy.overrides, entries["overrides"].items() if "overrides" in entries else [], strict=True
+    ):
+        yield from _unread(override.topics, node, config.topics)
+    if "choreographies" in entries:
+        yield from _unanswered(entries["choreographies"], config)
+
+
+def _unread(topics: re.Pattern[str], node: Node, read: Topics) -> Iterator[str]:
+    """Only of patterns that begin with plain text can it be said from here."""
+    literal = _LITERAL.match(topics.pattern)
+    if literal is None:
+        return
+    beginning = literal[1].replace("\\", "")
+    for excluded in read.exclude:
+        if excluded.pattern.startswith("^") and not excluded.pattern.endswith("$") and excluded.match(beginning):
+            yield (
+                f"{node.place}: never applies: no topic that begins with {beginning!r} is read,"
+                f" since topics.exclude has {excluded.pattern!r}"
+            )
+            return
+
+
+def _always_wins(earlier: CorrelationRule, later: CorrelationRule) -> bool:
+    """Whether the earlier rule applies wherever the later one would."""
+    if earlier.topics.pattern not in ("", "^", ".*", "^.*", later.topics.pattern):
+        return False
+    certain = any(path.place in (Place.TEXT, Place.TOPIC) for path in earlier.transaction_id or earlier.paths)
+    wanted = {path.written for path in later.transaction_id}
+    return certain or (bool(wanted) and wanted <= {path.written for path in earlier.transaction_id})
+
+
+def _masked(paths: Iterable[Path], masks: tuple[Path, ...]) -> list[Path]:
+    """Those of these paths that lead only to what is masked."""
+    masking = redaction.Redaction.of(masks)
+    return [path for path in paths if masking is not None and redaction.covers(masking, path)]
+
+
+def _unanswered(node: Node, config: Config) -> Iterator[str]:
+    """Triggers that nothing else in their choreography mentions, though something similar is mentioned."""
+    nodes = node.mapping()
+    for choreography in config.rulebook.choreographies:
+        entries = nodes[choreography.name].mapping()
+        answers = {name for rule in choreography.rules for name in rule.expect}
+        mentioned = choreography.starts | choreography.completes | choreography.fails | answers
+        for rule, at in zip(choreography.rules, entries["rules"].items() if "rules" in entries else [], strict=True):
+            for trigger in rule.after:
+                if trigger not in mentioned and (close := meant(trigger, mentioned)):
+                    yield f"{at.place}: nothing here brings {trigger}; {close}".rstrip()

@@ -1,0 +1,48 @@
+"""Decodes as the configuration says: what is to be masked goes first, then dialects and rules, then keys and impact."""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.decoding import redaction, rules
+from collector.decoding.content import Content, Schemas
+from collector.decoding.decoder import decode
+from collector.decoding.event import Bundle, Event, Found, Undecodable
+from collector.decoding.policy import Handling
+from collector.records import Record
+
+
+def read(record: Record, handling: Handling, schemas: Schemas | None = None) -> tuple[Record, Found]:
+    """What may be stored of a record, and what it says."""
+    content = Content(record, schemas)
+    if handling.redaction is not None and not record.headers_error:
+        content = redaction.masked(content, handling.redaction)
+    found = decode(content.record)
+    kept = content.record if handling.payloads else msgspec.structs.replace(content.record, withheld=True)
+    if isinstance(found, Bundle):
+        return kept, msgspec.structs.replace(found, found=_parts(found, content, handling))
+    return kept, _settled(found, content, handling)
+
+
+def _parts(bundle: Bundle, content: Content, handling: Handling) -> tuple[Event | Undecodable, ...]:
+    document = content.value.document
+    parts = {
+        (part.get("source"), part.get("id")): content.part(part)
+        for part in (document if isinstance(document, list) else [])
+        if isinstance(part, dict) and isinstance(part.get("source"), str) and isinstance(part.get("id"), str)
+    }
+    return tuple(
+        _settled(found, parts[found.source, found.id], handling)
+        if isinstance(found, Event) and (found.source, found.id) in parts
+        else found
+        for found in bundle.found
+    )
+
+
+def _settled(found: Event | Undecodable, content: Content, handling: Handling) -> Event | Undecodable:
+    found = rules.correlated(handling.rules, content, found)
+    if isinstance(found, Undecodable):
+        return found
+    if handling.keys:
+        found = rules.with_keys(handling.keys, content, found)
+    return found if handling.impact is None else rules.with_impact(handling.impact, content, found)

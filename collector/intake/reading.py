@@ -1,0 +1,33 @@
+"""Reads records as the configuration says: masked before anything looks at them, and then decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from collector.decoding import Undecodable, configured, decode
+from collector.decoding.policy import PLAIN, Handling, Policy
+from collector.records import Record
+from collector.storage import sealing
+from collector.storage.store import Decoded
+
+
+class Reader:
+    """Makes of the records of a topic what is stored of them and what they say, by the policy as it is just now."""
+
+    def __init__(self, policy: Callable[[], Policy]) -> None:
+        self._policy = policy
+
+    def read(self, topic: str, records: Sequence[Record]) -> list[Decoded]:
+        handling = self._policy().of(topic)
+        if handling is PLAIN:
+            return [(record, decode(record)) for record in records]
+        return [_read(record, handling) for record in records]
+
+
+def _read(record: Record, handling: Handling) -> Decoded:
+    kept, found = configured.read(record, handling)
+    if handling.encrypt and isinstance(found, Undecodable):
+        found = msgspec.structs.replace(found, sealed=sealing.seal(record))
+    return kept, found
