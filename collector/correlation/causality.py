@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
 from collector.correlation.choreography import Choreography
-from collector.correlation.events import EventKey, Skeleton, in_order
+from collector.correlation.events import EventKey, Skeleton
+from collector.correlation.shape import NOWHERE, Course, Shape, course_of
+
+_NONE = timedelta(0)
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -34,84 +38,94 @@ class Causality(msgspec.Struct, frozen=True):
     depth: dict[EventKey, int]
 
 
+class Link(NamedTuple):
+    """An edge between positions in event order."""
+
+    parent: int
+    child: int
+    basis: str
+
+
+class Links(NamedTuple):
+    """The causal graph as the shape of a transaction shows it; `cyclic` as in `Causality`."""
+
+    links: tuple[Link, ...]
+    cyclic: tuple[Link, ...]
+
+
 def causality(events: Sequence[Skeleton], choreography: Choreography) -> Causality:
     """The causal graph of a transaction's events, best basis first: explicit ids, then declared rules."""
-    ordered = in_order(list(events))
-    candidates, missing = _candidates(ordered, choreography)
-    edges, cyclic = _without_cycles(ordered, candidates)
-    return Causality(tuple(edges), tuple(missing), tuple(cyclic), _depths(ordered, edges))
+    course = course_of(events)
+    ordered = course.ordered
+    found = links_of(course, choreography)
+    depths = _depths(len(ordered), found.links)
+    return Causality(
+        edges=tuple(_edge(ordered, link) for link in found.links),
+        missing=tuple(_missing(ordered)),
+        cyclic=tuple(_edge(ordered, link) for link in found.cyclic),
+        depth={event.key: depth for event, depth in zip(ordered, depths, strict=True)},
+    )
 
 
-def edges(events: Sequence[Skeleton], choreography: Choreography) -> list[Edge]:
-    """Only the edges of that graph."""
-    ordered = in_order(list(events))
-    return _without_cycles(ordered, _candidates(ordered, choreography)[0])[0]
+def links_of(course: Course, choreography: Choreography) -> Links:
+    """The edges of that graph by the positions of their events."""
+    found = choreography.links.get(course.shape)
+    if found is None:
+        found = _without_cycles(_candidates(course.shape, choreography))
+        choreography.links.keep(course.shape, found)
+    return found
 
 
-def _candidates(ordered: list[Skeleton], choreography: Choreography) -> tuple[list[Edge], list[tuple[EventKey, str]]]:
-    """Edges that may yet close cycles, and the causes that no event here has."""
-    by_id: dict[str, Skeleton] = {}
-    for event in ordered:
-        by_id.setdefault(event.id, event)
-    candidates: list[Edge] = []
-    missing: list[tuple[EventKey, str]] = []
-    for event in ordered:
-        found, absent = _explicit(event, by_id) if event.causes else ([], [])
-        missing += [(event.key, cause) for cause in absent]
-        if not found and not absent:
-            found = _declared(event, ordered, choreography)
-        candidates += found
-    return candidates, missing
-
-
-def _edge(parent: Skeleton, child: Skeleton, basis: str) -> Edge:
+def _edge(ordered: Sequence[Skeleton], link: Link) -> Edge:
+    parent, child = ordered[link.parent], ordered[link.child]
     latency = child.time - parent.time
-    return Edge(parent.key, child.key, basis, latency, skewed=latency < timedelta(0))
+    return Edge(parent.key, child.key, link.basis, latency, skewed=latency < _NONE)
 
 
-def _explicit(event: Skeleton, by_id: dict[str, Skeleton]) -> tuple[list[Edge], list[str]]:
-    found, absent = [], []
-    for cause in dict.fromkeys(event.causes):
-        parent = by_id.get(cause)
-        if parent is None:
-            absent.append(cause)
+def _missing(ordered: Sequence[Skeleton]) -> list[tuple[EventKey, str]]:
+    present = {event.id for event in ordered}
+    return [(event.key, cause) for event in ordered for cause in dict.fromkeys(event.causes) if cause not in present]
+
+
+def _candidates(shape: Shape, choreography: Choreography) -> list[Link]:
+    """Edges that may yet close cycles. The rules are asked only about events that name no cause."""
+    latest: dict[str, int] = {}
+    found: list[Link] = []
+    for child, name in enumerate(shape.types):
+        if causes := shape.causes_of(child):
+            found += [Link(parent, child, "explicit") for parent in dict.fromkeys(causes) if parent != NOWHERE]
         else:
-            found.append(_edge(parent, event, "explicit"))
-    return found, absent
+            found += [Link(parent, child, "declared") for parent in _declared(name, latest, choreography)]
+        latest[name] = child
+    return found
 
 
-def _declared(event: Skeleton, ordered: list[Skeleton], choreography: Choreography) -> list[Edge]:
-    """Parents by rule: for each rule that this event answers, the latest earlier event of each trigger type."""
-    parents: dict[EventKey, Skeleton] = {}
-    for rule in choreography.expected_by.get(event.type, []):
-        latest: dict[str, Skeleton] = {}
-        for other in ordered:
-            if other is event:
-                break
-            if other.type in rule.after:
-                latest[other.type] = other
-        if len(latest) == len(set(rule.after)):
-            parents.update((parent.key, parent) for parent in latest.values())
-    return [_edge(parent, event, "declared") for parent in parents.values()]
+def _declared(name: str, latest: dict[str, int], choreography: Choreography) -> list[int]:
+    """Parents by rule: for each rule that an event of this type answers, the latest earlier event of each trigger
+    type; none where a trigger has not happened."""
+    parents: set[int] = set()
+    for rule in choreography.expected_by.get(name, ()):
+        if all(trigger in latest for trigger in rule.after):
+            parents.update(latest[trigger] for trigger in rule.after)
+    return sorted(parents)
 
 
-def _without_cycles(ordered: list[Skeleton], candidates: list[Edge]) -> tuple[list[Edge], list[Edge]]:
+def _without_cycles(candidates: list[Link]) -> Links:
     """Splits off the edges that would close a cycle, self-cycles among them."""
-    position = {event.key: at for at, event in enumerate(ordered)}
-    if all(position[edge.parent] < position[edge.child] for edge in candidates):
-        return candidates, []  # the usual case: where every edge leads onward, none leads back
-    children: dict[EventKey, list[EventKey]] = {}
-    edges, cyclic = [], []
-    for edge in candidates:
-        if _reaches(children, edge.child, edge.parent):
-            cyclic.append(edge)
+    if all(link.parent < link.child for link in candidates):
+        return Links(tuple(candidates), ())  # the usual case: where every edge leads onward, none leads back
+    children: dict[int, list[int]] = {}
+    kept, cyclic = [], []
+    for link in candidates:
+        if _reaches(children, link.child, link.parent):
+            cyclic.append(link)
         else:
-            children.setdefault(edge.parent, []).append(edge.child)
-            edges.append(edge)
-    return edges, cyclic
+            children.setdefault(link.parent, []).append(link.child)
+            kept.append(link)
+    return Links(tuple(kept), tuple(cyclic))
 
 
-def _reaches(children: dict[EventKey, list[EventKey]], start: EventKey, goal: EventKey) -> bool:
+def _reaches(children: dict[int, list[int]], start: int, goal: int) -> bool:
     seen, todo = set(), [start]
     while todo:
         at = todo.pop()
@@ -123,20 +137,20 @@ def _reaches(children: dict[EventKey, list[EventKey]], start: EventKey, goal: Ev
     return False
 
 
-def _depths(ordered: list[Skeleton], edges: list[Edge]) -> dict[EventKey, int]:
+def _depths(count: int, links: Sequence[Link]) -> list[int]:
     """Longest way from a root, by Kahn's algorithm (A. B. Kahn, 1962) over the acyclic edges."""
-    children: dict[EventKey, list[EventKey]] = {}
-    open_parents = {event.key: 0 for event in ordered}
-    for edge in edges:
-        children.setdefault(edge.parent, []).append(edge.child)
-        open_parents[edge.child] += 1
-    depth = dict.fromkeys(open_parents, 0)
-    todo = [key for key, count in open_parents.items() if count == 0]
+    children: dict[int, list[int]] = {}
+    open_parents = [0] * count
+    for link in links:
+        children.setdefault(link.parent, []).append(link.child)
+        open_parents[link.child] += 1
+    depths = [0] * count
+    todo = [position for position, parents in enumerate(open_parents) if parents == 0]
     while todo:
-        key = todo.pop()
-        for child in children.get(key, []):
-            depth[child] = max(depth[child], depth[key] + 1)
+        position = todo.pop()
+        for child in children.get(position, ()):
+            depths[child] = max(depths[child], depths[position] + 1)
             open_parents[child] -= 1
             if open_parents[child] == 0:
                 todo.append(child)
-    return depth
+    return depths

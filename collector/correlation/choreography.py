@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from collector.correlation.shape import Remembered
+
+if TYPE_CHECKING:
+    from collector.correlation.causality import Links
+    from collector.correlation.standing import Standing
 
 GRACE = timedelta(milliseconds=500)
 SKEW = timedelta(seconds=5)
@@ -87,15 +93,10 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
         """By rule, the types of event that settle its pending responses: its answers, and what ends the whole."""
         return {rule.key: (*rule.expect, *sorted(self.ends)) for rule in self.rules}
 
-    def rules_after(self, types: Container[str]) -> list[Rule]:
-        """The rules of which at least one trigger is among these types."""
-        found = []
-        for rule in self.rules:
-            for name in rule.after:
-                if name in types:
-                    found.append(rule)
-                    break
-        return found
+    @cached_property
+    def links(self) -> Remembered[Links]:
+        """What led to what, by shape: filled by `collector.correlation.causality`."""
+        return Remembered()
 
     @cached_property
     def expected_by(self) -> dict[str, list[Rule]]:
@@ -107,6 +108,7 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
         return found
 
 
+@lru_cache(maxsize=1_024)
 def undeclared(name: str) -> Choreography:
     return Choreography(name=name, idle_timeout=IDLE_UNDECLARED, declared=False)
 
@@ -129,6 +131,11 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _by_mention(self) -> dict[str, Choreography]:
         return {name: c for c in reversed(self.choreographies) for name in c.mentioned}
+
+    @cached_property
+    def standings(self) -> Remembered[Standing]:
+        """Where transactions stand, by shape: filled by `collector.correlation.standing`."""
+        return Remembered()
 
     def named(self, name: str) -> Choreography:
         return self.by_name.get(name) or undeclared(name)

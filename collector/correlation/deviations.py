@@ -3,99 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import NamedTuple
 
-from collector.correlation.choreography import Choreography, Limits
-from collector.correlation.events import Skeleton
+from collector.correlation.choreography import Choreography, Rule
 from collector.correlation.pairing import Paired
-from collector.correlation.state import Deviation
+from collector.correlation.shape import Clocks, Shape
+from collector.correlation.state import DeviationKind
 
 MOST = 50
 """Deviations kept for one transaction: the first ones tell the story, and a row has to stay small."""
 
 
+class Finding(NamedTuple):
+    """A deviation, with the position of the event that it is about."""
+
+    kind: DeviationKind
+    sentence: str
+    position: int
+
+
 def find(
-    ordered: Sequence[Skeleton], choreography: Choreography, paired: Paired, end: Skeleton | None, limits: Limits
-) -> tuple[Deviation, ...]:
-    """The deviations of a transaction of a declared choreography; none where nothing was declared."""
+    shape: Shape, choreography: Choreography, paired: Paired, end: int | None, clocks: Clocks
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The deviations that the shape shows: those told before late answers, and those told after.
+
+    None where nothing was declared.
+    """
     if not choreography.declared:
-        return ()
-    found = [
-        *_unexpected(ordered, choreography),
-        *_unpaired(ordered, choreography, paired, limits),
-        *_late(paired, limits),
-        *_around_end(ordered, choreography, paired, end),
-    ]
-    return tuple(found[:MOST])
+        return (), ()
+    before = _unexpected(shape, choreography) + _unpaired(shape, choreography, paired, clocks)
+    after = _after_end(shape, choreography, paired, end) + _missing(shape, choreography, paired, end)
+    return tuple(before[:MOST]), tuple(after[:MOST])
 
 
-def _unexpected(ordered: Sequence[Skeleton], choreography: Choreography) -> list[Deviation]:
+def _unexpected(shape: Shape, choreography: Choreography) -> list[Finding]:
     return [
-        Deviation("unexpected", f"{event.type} is no event of {choreography.name}.", event.key)
-        for event in ordered
-        if event.type not in choreography.mentioned
+        Finding("unexpected", f"{name} is no event of {choreography.name}.", position)
+        for position, name in enumerate(shape.types)
+        if name not in choreography.mentioned
     ]
 
 
-def _unpaired(
-    ordered: Sequence[Skeleton], choreography: Choreography, paired: Paired, limits: Limits
-) -> list[Deviation]:
+def _unpaired(shape: Shape, choreography: Choreography, paired: Paired, clocks: Clocks) -> list[Finding]:
     """Answers that nothing asked for: before their trigger or without one, or once more after the answer had come."""
-    expected_by, answers, starts = choreography.expected_by, paired.answers, choreography.starts
+    expected_by = choreography.expected_by
     unasked = [
-        event
-        for position, event in enumerate(ordered)
-        if position not in answers and event.type in expected_by and event.type not in starts
+        (position, name)
+        for position, name in enumerate(shape.types)
+        if position not in paired.answers and name in expected_by and name not in choreography.starts
     ]
     if not unasked:
         return []
-    triggered: dict[str, datetime] = {}
+    triggered: dict[str, int] = {}
     for obligation in paired.obligations:
         if not obligation.missing:
-            first = triggered.setdefault(obligation.rule.key, obligation.base.time)
-            triggered[obligation.rule.key] = min(first, obligation.base.time)
-    found = []
-    for event in unasked:
-        rules = expected_by[event.type]
-        if any(rule.key in triggered and triggered[rule.key] <= event.time + limits.skew for rule in rules):
-            found.append(Deviation("repeated", f"{event.type} came again, though nothing waited for it.", event.key))
-        else:
-            after = " or ".join(dict.fromkeys(" and ".join(rule.after) for rule in rules))
-            found.append(Deviation("out of order", f"{event.type} came without {after} before it.", event.key))
-    return found
+            key = obligation.rule.key
+            triggered[key] = min(triggered.get(key, obligation.base), obligation.base)
+    return [_unasked(position, name, expected_by[name], triggered, clocks) for position, name in unasked]
 
 
-def _late(paired: Paired, limits: Limits) -> list[Deviation]:
-    found = []
-    for obligation in paired.obligations:
-        if obligation.answer is None or obligation.rule.within is None:
-            continue
-        deadline, _ = obligation.deadline(limits.skew)
-        if deadline is not None and obligation.answer.time > deadline + limits.grace:
-            late = (obligation.answer.time - deadline).total_seconds()
-            sentence = f"{obligation.answer.type} came {late:.1f} s after its deadline."
-            found.append(Deviation("late", sentence, obligation.answer.key))
-    return found
+def _unasked(position: int, name: str, rules: Sequence[Rule], triggered: dict[str, int], clocks: Clocks) -> Finding:
+    if any(rule.key in triggered and clocks.allow(triggered[rule.key], position) for rule in rules):
+        return Finding("repeated", f"{name} came again, though nothing waited for it.", position)
+    after = " or ".join(dict.fromkeys(" and ".join(rule.after) for rule in rules))
+    return Finding("out of order", f"{name} came without {after} before it.", position)
 
 
-def _around_end(
-    ordered: Sequence[Skeleton], choreography: Choreography, paired: Paired, end: Skeleton | None
-) -> list[Deviation]:
+def _after_end(shape: Shape, choreography: Choreography, paired: Paired, end: int | None) -> list[Finding]:
     if end is None:
         return []
+    allowed = {o.answer for o in paired.obligations if o.rule.survives_end}
     found = []
-    answers_that_may_follow = {o.answer.key for o in paired.obligations if o.rule.survives_end and o.answer is not None}
-    for event in ordered:
-        if event.order <= end.order or event.key in answers_that_may_follow:
-            continue
-        if event.type in choreography.ends:
-            found.append(Deviation("second end", f"{event.type} came after {end.type} had ended it.", event.key))
-        else:
-            found.append(Deviation("after end", f"{event.type} came after {end.type} had ended it.", event.key))
-    if end.type in choreography.completes:
-        for obligation in paired.obligations:
-            if obligation.answer is None and not obligation.missing and not obligation.rule.survives_end:
-                rule = obligation.rule
-                sentence = f"{rule.awaited} never came after {' and '.join(rule.after)}."
-                found.append(Deviation("missing", sentence, obligation.base.key))
+    for position, name in enumerate(shape.types[end + 1 :], end + 1):
+        if position not in allowed:
+            kind: DeviationKind = "second end" if name in choreography.ends else "after end"
+            found.append(Finding(kind, f"{name} came after {shape.types[end]} had ended it.", position))
     return found
+
+
+def _missing(shape: Shape, choreography: Choreography, paired: Paired, end: int | None) -> list[Finding]:
+    """What was still awaited when it was completed; a failure leaves things undone."""
+    if end is None or shape.types[end] not in choreography.completes:
+        return []
+    return [
+        Finding("missing", f"{o.rule.awaited} never came after {' and '.join(o.rule.after)}.", o.base)
+        for o in paired.obligations
+        if o.answer is None and not o.missing and not o.rule.survives_end
+    ]

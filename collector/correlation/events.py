@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -46,5 +48,11 @@ class Skeleton(msgspec.Struct, frozen=True, gc=False):
         return (self.record_time, self.topic, self.partition, self.offset)
 
 
-def in_order(events: list[Skeleton]) -> list[Skeleton]:
-    return sorted(events, key=lambda event: event.order)
+_time = attrgetter("time")
+_order = attrgetter("time", "record_time", "topic", "partition", "offset")
+
+
+def in_order(events: Sequence[Skeleton]) -> list[Skeleton]:
+    """The events in event order. Their times alone decide it, unless two have the same."""
+    times = {event.time for event in events}
+    return sorted(events, key=_time if len(times) == len(events) else _order)

@@ -15,6 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation import lifecycle
 from collector.correlation.events import Skeleton, in_order
+from collector.correlation.shape import Course, course_of
 from collector.correlation.state import Pending, State, StoredState
 from collector.storage.context import Context
 from collector.storage.sql import array, arrays
@@ -83,6 +84,8 @@ class Change(msgspec.Struct):
     state: State
     event_count: int
     redelivery_count: int
+    course: Course | None = None
+    """The events that it was judged by; None where there are too many."""
 
     @property
     def is_open(self) -> bool:
@@ -198,8 +201,9 @@ def _causes_of(stored: str | None) -> tuple[str, ...]:
 
 def judge(row: Row, events: Sequence[Skeleton], context: Context, redeliveries: int = 0) -> Change:
     """The transaction's state by all its events, `redeliveries` of them new ones."""
-    state = lifecycle.evaluate(events, context.rulebook, context.reading, row.abandoned_at)
-    return Change(row, state, len(events), row.redelivery_count + redeliveries)
+    course = course_of(events)
+    state = lifecycle.judge(course, context.rulebook, context.reading, row.abandoned_at)
+    return Change(row, state, len(events), row.redelivery_count + redeliveries, course)
 
 
 def suspend(row: Row, events: Sequence[Skeleton], context: Context, total: int, redeliveries: int) -> Change:

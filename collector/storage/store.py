@@ -225,9 +225,7 @@ class _Batch:
     def tally(self, changes: Iterable[Change]) -> Tally:
         tally = Tally(self.ctx.now)
         for change in changes:
-            arrived = self.arrived[change.row.id]
-            if not change.state.oversized:
-                tally.count_events(change, self.events[change.row.id], set(arrived), self.ctx.rulebook)
+            tally.count_events(change, self.arrived[change.row.id], self.ctx.rulebook)
             tally.count_outcome(change)
         return tally
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, TypeVar
 
 from collector.correlation import buckets
-from collector.correlation.causality import edges
+from collector.correlation.causality import links_of
 from collector.correlation.choreography import RuleBook
-from collector.correlation.events import EventKey, Skeleton
+from collector.correlation.events import EventKey
 from collector.storage.judgement import Change
 
 BUCKET = timedelta(seconds=10)
@@ -38,23 +38,23 @@ class Tally:
         self.flows: dict[FlowKey, dict[int, int]] = {}
         self.outcomes: dict[OutcomeKey, dict[int, int]] = {}
 
-    def count_events(
-        self, change: Change, events: Sequence[Skeleton], arrived: set[EventKey], rulebook: RuleBook
-    ) -> None:
+    def count_events(self, change: Change, arrived: Collection[EventKey], rulebook: RuleBook) -> None:
         """Counts each event that arrived, and each edge that it closed: one of its ends is new."""
-        choreography = change.state.choreography
-        by_key = {event.key: event for event in events}
-        for key in arrived:
-            event = by_key[key]
-            self._flow((choreography, "", "", event.type, event.service, event.topic), self.UNTIMED)
-        if len(events) == len(arrived) == 1:
+        if change.course is None:
             return
-        for edge in edges(events, rulebook.named(choreography)):
-            if edge.parent in arrived or edge.child in arrived:
-                parent, child = by_key[edge.parent], by_key[edge.child]
+        choreography, ordered = change.state.choreography, change.course.ordered
+        new = [event.key in arrived for event in ordered]
+        for event, is_new in zip(ordered, new, strict=True):
+            if is_new:
+                self._flow((choreography, "", "", event.type, event.service, event.topic), self.UNTIMED)
+        if len(ordered) == 1:
+            return
+        for link in links_of(change.course, rulebook.named(choreography)).links:
+            if new[link.parent] or new[link.child]:
+                parent, child = ordered[link.parent], ordered[link.child]
                 self._flow(
                     (choreography, parent.type, parent.service, child.type, child.service, child.topic),
-                    buckets.bucket(edge.latency),
+                    buckets.bucket(child.time - parent.time),
                 )
 
     def count_outcome(self, change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from collector.correlation.events import Skeleton, in_order
 from collector.correlation.lifecycle import OPEN, evaluate
 from collector.correlation.pairing import pair
 from collector.correlation.reading import Reading
+from collector.correlation.shape import Clocks, course_of
 from tests.builders import at, happened
 from tests.property.dances import TYPES, Happening, happenings, moments, rule_books
 from tests.property.reference import outcome, pairs
@@ -57,11 +59,12 @@ def test_the_order_of_arrival_makes_no_difference(
 def test_answers_are_paired_as_the_obvious_way_pairs_them(
     found: list[Skeleton], book: RuleBook, reading: Reading
 ) -> None:
-    ordered = in_order(found)
-    choreography = book.choose(event.type for event in ordered)
-    paired = pair(ordered, choreography, book.limits.skew)
+    ordered, shape = course_of(found)
+    choreography = book.choose(shape.types)
+    paired = pair(shape, choreography, Clocks(ordered, book.limits.skew))
+    keys = [event.key for event in ordered]
     quick = [
-        (o.rule.key, tuple(trigger.key for trigger in o.triggers), o.answer and o.answer.key)
+        (o.rule.key, tuple(keys[trigger] for trigger in o.triggers), None if o.answer is None else keys[o.answer])
         for o in paired.obligations
         if not o.missing
     ]
@@ -136,3 +139,25 @@ def test_a_state_is_of_one_piece(found: list[Skeleton], book: RuleBook, reading:
     rules = {rule.key: rule for rule in book.named(state.choreography).rules}
     if state.phase not in OPEN:
         assert all(rules[entry.rule].survives_end for entry in state.pending)
+
+
+@given(st.lists(events, min_size=2, max_size=4), rule_books(), readings)
+@settings(max_examples=150)
+def test_what_was_found_for_other_transactions_makes_no_difference(
+    several: list[list[Skeleton]], book: RuleBook, reading: Reading
+) -> None:
+    """What follows from the shape alone is remembered: nothing that depends on moments or ids may slip in."""
+    later = [event_moved for found in several for event_moved in (found, [_elsewhere(event) for event in found])]
+    for found in later:
+        evaluate(found, book, reading)
+        causality(found, book.named(evaluate(found, book, reading).choreography))
+    for found in later:
+        afresh = RuleBook(tuple(msgspec.structs.replace(c) for c in book.choreographies), book.limits)
+        state = evaluate(found, afresh, reading)
+        assert evaluate(found, book, reading) == state
+        assert causality(found, book.named(state.choreography)) == causality(found, afresh.named(state.choreography))
+
+
+def _elsewhere(event: Skeleton) -> Skeleton:
+    """The same event ten times as late, so that clocks that just agreed disagree."""
+    return msgspec.structs.replace(event, time=at(0) + 10 * (event.time - at(0)))

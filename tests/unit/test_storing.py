@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from collector.correlation.lifecycle import evaluate
+from collector.correlation.shape import course_of
 from collector.correlation.state import State, StoredState
 from collector.publish import MOST_IDS, digest, message
 from collector.records import pack_headers, unpack_headers
@@ -130,7 +131,8 @@ def test_what_is_counted_is_counted_by_ten_seconds() -> None:
 def test_edges_are_counted_when_their_second_end_arrives() -> None:
     events = story("Placed@0 Paid@3 Reserved@4")
     tally = Tally(NOON)
-    tally.count_events(change(None, state_of("Placed@0 Paid@3 Reserved@4")), events, {events[1].key}, rulebook(SHOP))
+    judged = Change(row(), state_of("Placed@0 Paid@3 Reserved@4"), 3, 0, course_of(events))
+    tally.count_events(judged, {events[1].key}, rulebook(SHOP))
     assert {key: sum(counts.values()) for key, counts in tally.flows.items()} == {
         ("order", "", "", "Paid", "any", "orders"): 1,
         ("order", "Placed", "any", "Paid", "any", "orders"): 1,

@@ -1,0 +1,167 @@
+"""What the shape of a transaction says by itself: its phase, what it waits for, what deviates. Moments come later.
+
+Positions are those in event order. `collector.correlation.lifecycle` adds what depends on times and watermarks.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from collector.correlation import deviations
+from collector.correlation.choreography import Choreography, RuleBook
+from collector.correlation.deviations import Finding
+from collector.correlation.pairing import Obligation, Paired, pair
+from collector.correlation.shape import Clocks, Course, Shape
+from collector.correlation.state import PendingKind
+
+
+class Awaited(msgspec.Struct, frozen=True):
+    """Something awaited: what a `Pending` says but for its deadline, which is `within` after the event at `base` (None:
+    nothing sets a time). `settled_by` are the types of event that would settle it."""
+
+    rule: str
+    kind: PendingKind
+    after: tuple[str, ...]
+    expect: tuple[str, ...]
+    service: str
+    triggers: tuple[int, ...]
+    base: int
+    within: timedelta | None
+    settled_by: tuple[str, ...]
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """An answer that was due `within` after the event at `base`."""
+
+    base: int
+    answer: int
+    within: timedelta
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a shape says by itself. `ended_at`: the positions of the events of which the last in time ended it.
+    Deviations are told in this order: `before`, late answers, `after`."""
+
+    choreography: Choreography
+    phase: str
+    ended_at: tuple[int, ...]
+    ended_by: str
+    started: bool
+    """Whether an event is there that starts such a transaction."""
+    awaited: tuple[Awaited, ...]
+    answered: tuple[Answered, ...]
+    before: tuple[Finding, ...]
+    after: tuple[Finding, ...]
+
+
+def standing_of(course: Course, rulebook: RuleBook) -> Standing:
+    ordered, shape = course
+    found = rulebook.standings.get(shape)
+    if found is None:
+        clocks = Clocks(ordered, rulebook.limits.skew)
+        found = _stand(shape, rulebook.choose(shape.types), clocks)
+        if not clocks.consulted:
+            rulebook.standings.keep(shape, found)
+    return found
+
+
+def _stand(shape: Shape, choreography: Choreography, clocks: Clocks) -> Standing:
+    end = next((position for position, name in enumerate(shape.types) if name in choreography.ends), None)
+    paired = pair(shape, choreography, clocks)
+    awaited = _awaited(paired, choreography, end)
+    phase, ended_at, ended_by = _phase(shape, choreography, paired, end, waits=bool(awaited))
+    before, after = deviations.find(shape, choreography, paired, end, clocks)
+    return Standing(
+        choreography=choreography,
+        phase=phase,
+        ended_at=ended_at,
+        ended_by=ended_by,
+        started=any(name in choreography.starts for name in shape.types),
+        awaited=tuple(awaited),
+        answered=tuple(
+            Answered(o.base, o.answer, o.rule.within)
+            for o in paired.obligations
+            if o.answer is not None and o.rule.within is not None
+        ),
+        before=before,
+        after=after,
+    )
+
+
+def _awaited(paired: Paired, choreography: Choreography, end: int | None) -> list[Awaited]:
+    """What is awaited, joins that lack a trigger last. An end voids all but what survives it."""
+    unanswered = [
+        o for o in paired.obligations if o.answer is None and not o.missing and (end is None or o.rule.survives_end)
+    ]
+    found = [_response(o, choreography) for o in unanswered]
+    if end is None:
+        expected = {name for entry in found for name in entry.expect}
+        triggered = {o.rule.key for o in paired.obligations if not o.missing}
+        for obligation in paired.obligations:
+            if obligation.missing:
+                found += _half_met(obligation, choreography, expected, triggered)
+    return found
+
+
+def _response(obligation: Obligation, choreography: Choreography) -> Awaited:
+    rule = obligation.rule
+    return Awaited(
+        rule=rule.key,
+        kind="compensation" if rule.compensates else "join" if len(rule.after) > 1 else "response",
+        after=rule.after,
+        expect=rule.expect,
+        service=rule.service,
+        triggers=obligation.triggers,
+        base=obligation.base,
+        within=rule.within,
+        settled_by=choreography.settled_by[rule.key],
+    )
+
+
+def _half_met(
+    obligation: Obligation, choreography: Choreography, expected: set[str], triggered: set[str]
+) -> list[Awaited]:
+    """A join waiting for triggers, where nothing else here says so already.
+
+    A trigger that is awaited by a pending response is shown there. One whose rule was answered by an alternative does
+    not come any more. Else the service whose rule promises it owes it.
+    """
+    found = []
+    for name in obligation.missing:
+        promises = choreography.expected_by.get(name, [])
+        if name in expected or any(rule.key in triggered for rule in promises):
+            continue
+        found.append(
+            Awaited(
+                rule=obligation.rule.key,
+                kind="join",
+                after=obligation.rule.after,
+                expect=(name,),
+                service=next((rule.service for rule in promises if rule.service), ""),
+                triggers=obligation.triggers,
+                base=obligation.base,
+                within=None,
+                settled_by=(),
+            )
+        )
+    return found
+
+
+def _phase(
+    shape: Shape, choreography: Choreography, paired: Paired, end: int | None, *, waits: bool
+) -> tuple[str, tuple[int, ...], str]:
+    """The phase by events alone, the events of which the last ended it, and by what it ended."""
+    undoing = [o for o in paired.obligations if o.rule.compensates]
+    undone = tuple(o.answer for o in undoing if o.answer is not None)
+    to_undo = any(o.answer is None for o in undoing)
+    if to_undo or (end is None and undoing and waits):
+        return "compensating", (), ""
+    if end is None:
+        return ("compensated", undone, "compensation") if undone else ("running", (), "")
+    if shape.types[end] in choreography.completes:
+        return "completed", (end,), "event"
+    if undone:
+        return "compensated", (end, *undone), "event"
+    return "failed", (end,), "event"
