@@ -36,6 +36,7 @@ from tests.stack import kafka
 from tests.stack.waiting import poll_until
 
 PATIENCE = 900
+SUBJECTS = ("consume", "sql", "collector")
 ROOT = Path(__file__).parent.parent
 
 
@@ -43,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=SUBJECTS, help="measure this alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="choreoscope-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -52,7 +54,7 @@ def main() -> None:
             postgres.running(Path(folder) / "postgres") as database,
         ):
             produce(bootstrap, options.events)
-            measure(bootstrap, redis_url, database, options.events, options.rounds)
+            measure(bootstrap, redis_url, database, options.events, options.rounds, options.only)
 
 
 def produce(bootstrap: str, events: int) -> None:
@@ -72,21 +74,23 @@ def produce(bootstrap: str, events: int) -> None:
     print(f"{events:,} events produced in {time.perf_counter() - begun:.0f} s", flush=True)
 
 
-def measure(bootstrap: str, redis_url: str, database: str, events: int, rounds: int) -> None:
+def measure(bootstrap: str, redis_url: str, database: str, events: int, rounds: int, only: str | None) -> None:
     subjects: dict[str, Callable[[], tuple[float, str]]] = {
         "consume": lambda: (consume(bootstrap, events), ""),
         "sql": lambda: (baseline.run(database, events), ""),
         "collector": lambda: collect(bootstrap, redis_url, database, events),
     }
-    rates: dict[str, list[float]] = {name: [] for name in subjects}
+    rates: dict[str, list[float]] = {name: [] for name in subjects if only in (None, name)}
     for number in range(1, rounds + 1):
-        for name, subject in subjects.items():
+        for name, found in rates.items():
             with fresh(database, redis_url):
-                seconds, remark = subject()
-            rates[name].append(events / seconds)
+                seconds, remark = subjects[name]()
+            found.append(events / seconds)
             print(f"round {number}  {name:<10} {events / seconds:>9,.0f} events/s  {remark}", flush=True)
     for name, found in rates.items():
         print(f"median   {name:<10} {statistics.median(found):>9,.0f} events/s")
+    if only is not None:
+        return
     ratios = [ours / limit for ours, limit in zip(rates["collector"], rates["sql"], strict=True)]
     print(f"collector / sql, round by round: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
     print(f"median ratio {statistics.median(ratios):.2f}")

@@ -36,7 +36,7 @@ from collector.storage.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
 
-BATCH = 5_000
+BATCH = 1_500
 WAIT = 0.1
 HEARTBEAT = 1.0
 RETRY = 0.5
@@ -105,6 +105,7 @@ class Pipeline:
         if not away:
             self._guard(self._locate)
         self._ahead.add(self._source.poll(min(BATCH, self._ahead.room), WAIT))
+        self._source.rest(self._ahead.align(self._source.remaining))
         if (self._ahead.is_full or self._idle) and self._settle() and not away:
             self._hand_over()
         if not away:

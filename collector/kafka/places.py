@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from collector.records import Record, TopicRef
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Place = tuple[str, int]
 """Topic name and partition: how the client names a partition."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Set
+from datetime import timedelta
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from collector.health.logs import fields
 from collector.kafka.failures import END, PASSING, RELOCATE, explain, is_final, truncated_at
-from collector.kafka.places import Place, Span
+from collector.kafka.places import EPOCH, Place, Span
 from collector.records import NO_HEADERS, Header, Record, TopicRef, pack_headers
 
 logger = logging.getLogger(__name__)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MILLIS = int(timedelta(days=365 * 400) / timedelta(milliseconds=1))
 
 
@@ -36,6 +35,7 @@ class Source:
         self.truncated: dict[Place, int] = {}
         self.rebalances = 0
         self._said: set[str] = set()
+        self._resting: Set[Place] = frozenset()
         self._refusal: KafkaError | None = None
         self._wanted = wanted
         self._positions: dict[Place, int] = {}
@@ -46,8 +46,9 @@ class Source:
                 "metadata.max.age.ms": 10000,
                 "fetch.wait.max.ms": 100,
                 # small pieces of many partitions, not large ones of a few: a transaction's events come in one batch
-                "max.partition.fetch.bytes": 131072,
-                "queued.max.messages.kbytes": 16384,
+                "max.partition.fetch.bytes": 65536,
+                "queued.max.messages.kbytes": 4096,
+                "fetch.queue.backoff.ms": 10,
                 "session.timeout.ms": 10000,
                 "max.poll.interval.ms": 300000,
                 **properties,
@@ -79,6 +80,25 @@ class Source:
         """The topics that are being read, by name."""
         return {name: self._topics[name] for name in {name for name, _ in self._positions}}
 
+    @property
+    def remaining(self) -> dict[Place, int]:
+        """How many offsets lie before the end of each partition that is being read, as far as the brokers said when
+        they last sent something."""
+        found = {}
+        for place, position in self._positions.items():
+            end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)[1]
+            found[place] = max(0, end - position)
+        return found
+
+    def rest(self, places: Set[Place]) -> None:
+        """Lets these partitions rest, and wakes those that rested until now: the others are read meanwhile."""
+        places = places & self._positions.keys()
+        if tired := places - self._resting:
+            self._consumer.pause([TopicPartition(*place) for place in tired])
+        if rested := self._resting - places:
+            self._consumer.resume([TopicPartition(*place) for place in rested])
+        self._resting = places
+
     def start(self, positions: Mapping[Place, tuple[TopicRef, int]]) -> None:
         """Begins, or begins again, to read these partitions at these offsets."""
         assigned = {(p.topic, p.partition) for p in self._consumer.assignment()}
@@ -102,6 +122,7 @@ class Source:
             if self._positions.pop(place, None) is not None:
                 self._consumer.pause([TopicPartition(*place)])
                 self.unlocated.add(place)
+                self._resting -= {place}
 
     def poll(self, limit: int, timeout: float) -> list[Span]:
         """Up to `limit` records, by partition; waits at most `timeout` seconds for the first."""
@@ -137,6 +158,7 @@ class Source:
         consumer.incremental_unassign(partitions)
         for partition in partitions:
             self._positions.pop((partition.topic, partition.partition), None)
+            self._resting -= {(partition.topic, partition.partition)}
             self.unlocated.discard((partition.topic, partition.partition))
             self.truncated.pop((partition.topic, partition.partition), None)
 

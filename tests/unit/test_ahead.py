@@ -1,0 +1,121 @@
+"""Batches that keep the events of a transaction together, however unevenly brokers send its partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector.decoding import decode
+from collector.intake import ahead
+from collector.intake.ahead import BEYOND, RECORDS, Ahead
+from collector.kafka import Span
+from collector.records import Record, TopicRef
+from collector.storage.store import Decoded
+
+START = datetime(2026, 11, 20, tzinfo=UTC)
+TOPIC = TopicRef(1, "cluster", "uid", "orders")
+FAR = {("orders", partition): 100_000 for partition in range(3)}
+
+
+def decoded(_: str, records: Sequence[Record]) -> list[Decoded]:
+    return [(record, decode(record)) for record in records]
+
+
+def span(partition: int, first: int, count: int, per_second: float) -> Span:
+    records = [
+        Record(TOPIC, partition, offset, START + timedelta(seconds=offset / per_second), None, b"x")
+        for offset in range(first, first + count)
+    ]
+    return Span(TOPIC, partition, first, first + count, records)
+
+
+def offsets(spans: list[Span]) -> dict[int, tuple[int, int, int]]:
+    return {span.partition: (span.start, span.next_offset, len(span.records)) for span in spans}
+
+
+def test_what_is_nearly_up_to_date_is_handed_over_at_once() -> None:
+    read = Ahead(decoded)
+    read.add([span(0, 0, 10, 1.0), span(1, 0, 10, 100.0)])
+    assert read.align({("orders", 0): 5, ("orders", 1): 5}) == set()
+    spans, pairs = read.take()
+    assert offsets(spans) == {0: (0, 10, 10), 1: (0, 10, 10)}
+    assert len(pairs) == 20
+
+
+def test_far_behind_nothing_later_than_the_slowest_partition_is_handed_over() -> None:
+    """Partition 0 was read up to second 9,999, partition 1 up to second 999.9."""
+    read = Ahead(decoded)
+    read.add([span(0, 0, 10_000, 1.0), span(1, 0, 10_000, 10.0)])
+    read.align(FAR)
+    spans, pairs = read.take()
+    assert offsets(spans) == {0: (0, 1000, 1000), 1: (0, 10_000, 10_000)}
+    assert [record.offset for record, _ in pairs if record.partition == 0] == list(range(1000))
+
+    read.add([span(1, 10_000, 1_000, 10.0)])
+    read.align({})
+    assert offsets(read.take()[0]) == {0: (1000, 10_000, 9000), 1: (10_000, 11_000, 1000)}
+
+
+def test_a_partition_that_leads_rests_until_others_have_caught_up() -> None:
+    read = Ahead(decoded)
+    read.add([span(0, 0, BEYOND, 1.0), span(1, 0, 100, 1.0)])
+    assert read.align(FAR) == {("orders", 0)}
+    read.add([span(1, 100, BEYOND // 2, 1.0)])
+    assert read.align(FAR) == {("orders", 0)}, "it has to fall to half of what made it rest"
+    read.add([span(1, 100 + BEYOND // 2, BEYOND // 2, 1.0)])
+    assert read.align(FAR) == set()
+
+
+def test_batches_are_full_ones_while_far_behind() -> None:
+    read = Ahead(decoded)
+    read.add([span(0, 0, 500, 1.0), span(1, 0, 500, 1.0)])
+    read.align(FAR)
+    assert read.take() == ([], [])
+    read.add([span(0, 500, RECORDS, 1.0), span(1, 500, RECORDS, 1.0)])
+    read.align(FAR)
+    assert sum(len(found.records) for found in read.take()[0]) >= RECORDS
+
+
+def test_a_full_buffer_is_handed_over_even_where_one_partition_is_stuck_in_the_past() -> None:
+    read = Ahead(decoded)
+    read.add([span(0, 0, 10, 1.0), span(1, 10, RECORDS + BEYOND, 1.0)])
+    read.align(FAR)
+    assert offsets(read.take()[0]) == {0: (0, 10, 10), 1: (10, 10 + RECORDS + BEYOND, RECORDS + BEYOND)}
+
+
+def test_a_partition_that_falls_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Ahead(decoded)
+    read.add([span(0, 0, 100, 1.0), span(1, 0, 10, 1.0)])
+    monkeypatch.setattr(ahead, "SILENCE", 0.0)
+    read.align(FAR)
+    assert offsets(read.take()[0]) == {0: (0, 100, 100), 1: (0, 10, 10)}
+
+
+def test_nothing_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Ahead(decoded)
+    read.add([span(0, 0, 100, 1.0), span(1, 0, 10, 1.0)])
+    read.align(FAR)
+    assert read.take() == ([], [])
+    monkeypatch.setattr(ahead, "HOLD", 0.0)
+    read.align(FAR)
+    assert offsets(read.take()[0]) == {0: (0, 100, 100), 1: (0, 10, 10)}
+
+
+def test_what_was_read_of_a_partition_is_forgotten_with_its_share_of_the_room() -> None:
+    read = Ahead(decoded)
+    room = read.room
+    read.add([span(0, 0, 100, 1.0), span(1, 0, 10, 1.0)])
+    read.forget({("orders", 0)})
+    assert read.room == room - 10
+    read.align({})
+    assert offsets(read.take()[0]) == {1: (0, 10, 10)}
+    assert read.room == room
+
+
+def test_the_end_of_a_partition_is_handed_over_though_it_holds_only_markers() -> None:
+    read = Ahead(decoded)
+    read.add([Span(TOPIC, 0, 5, 9, [])])
+    read.align({})
+    assert offsets(read.take()[0]) == {0: (5, 9, 0)}
