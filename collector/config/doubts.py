@@ -14,6 +14,8 @@ from collector.decoding.rules import CorrelationRule
 if TYPE_CHECKING:
     from collector.config.loader import Config, Topics
 
+_TYPO = 0.8
+"""How alike two names are of which one is probably a slip of the other."""
 _LITERAL = re.compile(r"\^((?:[\w-]|\\[.-])+)")
 
 
@@ -82,5 +84,5 @@ def _unanswered(node: Node, config: Config) -> Iterator[str]:
         mentioned = choreography.starts | choreography.completes | choreography.fails | answers
         for rule, at in zip(choreography.rules, entries["rules"].items() if "rules" in entries else [], strict=True):
             for trigger in rule.after:
-                if trigger not in mentioned and (close := meant(trigger, mentioned)):
+                if trigger not in mentioned and (close := meant(trigger, mentioned, _TYPO)):
                     yield f"{at.place}: nothing here brings {trigger}; {close}".rstrip()

@@ -56,13 +56,15 @@ class Config(msgspec.Struct, frozen=True):
 
 def load(path: Path) -> Config:
     """Reads and checks the file; a missing one means all defaults. Raises ConfigError with line and key."""
-    if not path.exists():
-        return Config()
+    return parse(path.name, text_of(path)) if path.exists() else Config()
+
+
+def text_of(path: Path) -> str:
+    """Raises ConfigError where the file is not there or is no text."""
     try:
-        content = path.read_text()
+        return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    return parse(path.name, content)
 
 
 _cache: dict[Path, tuple[float, Config]] = {}
@@ -79,6 +81,8 @@ def current(path: Path) -> Config:
         return cached[1]
     try:
         found = load(path)
+        for doubt in found.doubts:
+            logger.warning("%s", doubt)
     except ConfigError as error:
         if cached is None:
             raise

@@ -31,7 +31,7 @@ class Node:
         return f"{self.file}, line {self.node.start_mark.line + 1}, {self.path or 'top level'}"
 
     def fail(self, complaint: str) -> NoReturn:
-        raise ConfigError(f"{self.place}: {complaint}")
+        raise ConfigError(f"{self.place}: {complaint}".rstrip("; "))
 
     def mapping(self, known: tuple[str, ...] = ()) -> dict[str, Node]:
         """Its entries; with `known`, any other key is a mistake. A key that comes twice is one as well."""
@@ -84,7 +84,7 @@ class Node:
     def choice(self, allowed: Mapping[str, T]) -> T:
         text = self.text()
         if text not in allowed:
-            self.fail(f"expected {' or '.join(allowed)}, not {text!r}; {meant(text, allowed)}".removesuffix("; "))
+            self.fail(f"expected {' or '.join(allowed)}, not {text!r}; {meant(text, allowed)}")
         return allowed[text]
 
     def pattern(self) -> re.Pattern[str]:
@@ -101,9 +101,9 @@ class Node:
             self.fail(f"expected {shape}: {error}")
 
 
-def meant(text: str, known: Iterable[str]) -> str:
-    """ "did you mean …? " where one of the known is close, else nothing."""
-    close = difflib.get_close_matches(text, list(known), n=1)
+def meant(text: str, known: Iterable[str], alike: float = 0.6) -> str:
+    """ "did you mean …? " where one of the known is at least so much `alike` (from 0 to 1), else nothing."""
+    close = difflib.get_close_matches(text, list(known), n=1, cutoff=alike)
     return f"did you mean {close[0]!r}? " if close else ""
 
 

@@ -80,7 +80,7 @@ def parse(written: str, *, any_case: bool = False) -> Path:
     except ValueError:
         close = difflib.get_close_matches(place_name, [place.value for place in Place], n=1)
         meant = f"did you mean {close[0]}:{rest or '…'}? " if close else ""
-        raise ValueError(f"{written!r} begins with no known place; {meant}Write a path {_EXAMPLE}") from None
+        raise ValueError(f"{written!r} begins with no known place; {meant}write a path {_EXAMPLE}") from None
     rest = rest.strip()
     if place in (Place.HEADER, Place.TEXT):
         if not rest:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from collector import config
-from collector.config import Config, ConfigError, durations, load, parse
+from collector.config import Config, ConfigError, Service, check, durations, load, parse
 from collector.correlation.choreography import Limits
 from tests.stack.place import ROOT
 
@@ -92,7 +94,10 @@ def test_the_configuration_that_comes_with_the_project_is_right() -> None:
         ("topics: [", "line 1: this is not YAML"),
         ("topics:\n\t- x", "line 2: this is not YAML"),
         ("just text", "line 1, top level: expected keys with values here"),
-        ("tpoics: {}", "line 1, tpoics: this key is not known; did you mean 'topics'? Known here: topics, correlation, keys"),
+        (
+            "tpoics: {}",
+            "line 1, tpoics: this key is not known; did you mean 'topics'? Known here: topics, correlation, keys",
+        ),
         ("limits:\n  skew: 5s\n  skew: 6s", "line 3, limits.skew: this key is here twice"),
         ("limits:\n  grace: soon", "line 2, limits.grace: expected a duration such as 30s, 5m, 2h or P1D: 'soon'"),
         ("limits: {skew: -5s}", "line 1, limits.skew: expected a duration"),
@@ -106,6 +111,35 @@ def test_the_configuration_that_comes_with_the_project_is_right() -> None:
         ("topics:\n  include:\n    - '^x'\n    - '['", "line 4, topics.include[1]: expected a regular expression"),
         ("topics: {start: yesterday}", "line 1, topics.start: expected earliest, latest, or how far back"),
         ("services: {payment: {ownr: x}}", "services.payment.ownr: this key is not known; did you mean 'owner'?"),
+        ("correlation: {topics: x}", "line 1, correlation: expected a list here"),
+        (
+            "correlation:\n  - {topics: x}",
+            "line 2, correlation[0]: says nothing: give a path to at least one of transaction_id",
+        ),
+        ("correlation: [{topics: '(', type: key}]", "correlation[0].topics: expected a regular expression"),
+        ("correlation: [{transactionid: key}]", "this key is not known; did you mean 'transaction_id'?"),
+        (
+            "correlation:\n- type: valeu:x",
+            "line 2, correlation[0].type: expected a path into the record: 'valeu:x' begins",
+        ),
+        ("correlation: [{type: valeu:x}]", "did you mean value:x?"),
+        (
+            "keys:\n  - value:a\n  - value:b..c",
+            "line 3, keys[1]: expected a path into the record: 'value:b..c': a dot is",
+        ),
+        ("impact: topic", "line 1, impact: expected a path to a number"),
+        ("redact: ['text:x']", "line 1, redact[0]: only headers, keys and values can be masked"),
+        ("payloads: mask", "line 1, payloads: expected masked or none, not 'mask'; did you mean 'masked'?"),
+        ("undecodable: keep", "line 1, undecodable: expected reference or encrypt, not 'keep'"),
+        ("overrides: [{payloads: none}]", "line 1, overrides[0]: topics is missing"),
+        ("overrides: [{topics: x}]", "line 1, overrides[0]: says nothing: give keys"),
+        ("retention: {events: 30d, abnormal: 7d}", "line 1, retention.abnormal: is shorter than events"),
+        (
+            "services: {a: {runbook: 'javascript:alert(1)'}}",
+            "services.a.runbook: expected an address that begins with https://",
+        ),
+        ("services: {a: {groups: ['(']}}", "services.a.groups[0]: expected a regular expression"),
+        ("services: {a: {links: {l: 'https://x/{transactoin}'}}}", "stands for nothing; did you mean 'transaction'?"),
         ("choreographies: [order]", "line 1, choreographies: expected keys with values here"),
         ("choreographies:\n  order:\n    completes: [A]", "line 3, choreographies.order: starts is missing"),
         (
@@ -147,6 +181,103 @@ def test_a_mistake_is_told_with_its_line_and_key(content: str, complaint: str) -
         parse("choreoscope.yaml", content)
     assert str(caught.value).startswith("choreoscope.yaml, line ")
     assert complaint in str(caught.value)
+
+
+def test_of_each_part_the_first_mistake_is_told() -> None:
+    found, mistakes = check("c.yaml", "keys: [x]\nlimits: {grac: 1s}\nimpact: value:ok\npayloads: no")
+    assert found is None
+    assert [mistake.split(":")[0] for mistake in mistakes] == [
+        "c.yaml, line 1, keys[0]",
+        "c.yaml, line 2, limits.grac",
+        "c.yaml, line 4, payloads",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "doubt"),
+    [
+        (
+            "correlation:\n- {transaction_id: topic}\n- {topics: x, type: key}",
+            "line 3, correlation[1]: never applies: rule 1",
+        ),
+        (
+            "correlation:\n- {transaction_id: [key, 'value:a']}\n- {transaction_id: key}",
+            "line 3, correlation[1]: never",
+        ),
+        (
+            "correlation: [{topics: ^_demo, type: key}]",
+            "no topic that begins with '_demo' is read, since topics.exclude has",
+        ),
+        ("overrides: [{topics: '^choreoscope\\.alerts', payloads: none}]", "overrides[0]: never applies"),
+        (
+            "correlation: [{transaction_id: value:a.b}]\nredact: value:a",
+            "correlation[0]: finds no transaction: value:a.b is",
+        ),
+        ("correlation: [{transaction_id: header:X-a}]\nredact: ['header:x-*']", "header:X-a is masked by redact"),
+        ("keys: key\nredact: key", "line 1, keys: key is masked by redact"),
+        ("impact: 'value:a[0].b'\nredact: 'value:**.B'", "line 1, impact: value:a[0].b is masked by redact"),
+        (
+            "choreographies:\n  o:\n    starts: Placed\n    rules:\n    - {after: Plaecd, expect: A}",
+            "line 5, choreographies.o.rules[0]: nothing here brings Plaecd; did you mean 'Placed'?",
+        ),
+    ],
+)
+def test_what_can_never_apply_is_doubted(content: str, doubt: str) -> None:
+    [said] = parse("c.yaml", content).doubts
+    assert said.startswith("c.yaml, line ")
+    assert doubt in said
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "correlation:\n- {topics: ^a, transaction_id: topic}\n- {topics: ^b, transaction_id: topic}",
+        "correlation:\n- {transaction_id: value:a}\n- {transaction_id: value:b}",
+        "correlation: [{transaction_id: [value:a, value:b]}]\nredact: value:a",
+        "keys: value:a.b\nredact: [value:a.c, 'header:a']",
+        "correlation: [{topics: demo, type: key}]",
+        "choreographies: {o: {starts: Placed, rules: [{after: Other, expect: Else}]}}",
+        FULL,
+    ],
+)
+def test_nothing_else_is_doubted(content: str) -> None:
+    assert parse("c.yaml", content).doubts == ()
+
+
+def test_check_config_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FULL + "keys: value:order.number\nredact: ['value:**.card', header:x]\npayloads: none\n")
+    call_command("check_config", str(path), stdout=sys.stdout)
+    said = capsys.readouterr().out
+    for line in (
+        "read ^shop, but not internal$; from 1d back",
+        "value:**.card, header:x",
+        "not kept",
+        "mine.yaml is right.",
+    ):
+        assert line in said
+    path.write_text("correlation: [{transaction_id: topic}, {type: key}]")
+    call_command("check_config", str(path), stdout=sys.stdout)
+    assert "Warning: mine.yaml, line 1, correlation[1]: never applies" in capsys.readouterr().out
+
+
+def test_check_config_tells_every_mistake_and_fails(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("keys: [x]\npayloads: no")
+    with pytest.raises(CommandError, match=r"(?s)mine\.yaml, line 1, keys.*mine\.yaml, line 2, payloads") as caught:
+        call_command("check_config", str(path))
+    assert caught.value.returncode == 1
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("check_config", str(tmp_path / "none.yaml"))
+
+
+def test_links_lead_to_the_transaction() -> None:
+    service = Service(links={"logs": "https://x/{transaction}?s={service}", "all": "https://x/{service}"})
+    assert service.about("a/b&c", "pay ment").links == {
+        "logs": "https://x/a%2Fb%26c?s=pay%20ment",
+        "all": "https://x/pay%20ment",
+    }
+    assert service.about("", "pay").links == {"all": "https://x/pay"}
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
