@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from collector import config, deadlines
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
-from collector.models import Flow, Outcome, Transaction
+from collector.models import Flow, Outcome, Phase, Transaction
 from collector.storage import judgement, partitions, saving
-from collector.storage.sql import binary_cursor
+from collector.storage.judgement import Row
+from collector.storage.sql import array, binary_cursor
 
+_OF_TRANSACTIONS = ("collector_event", "collector_key", "collector_transition")
 KEEP_STATISTICS = timedelta(hours=48)
 CHUNK = 2_000
 WRITER = "upkeep"
@@ -31,10 +36,14 @@ def keep_up() -> None:
     partitions.ensure_ahead(now.date())
     retention = config.current(settings.CHOREOSCOPE_CONFIG).retention
     partitions.drop_before((now - retention.payloads).date(), ("collector_payload",))
-    oldest = (now - retention.events).date()
+    ordinary, oldest = (now - retention.events).date(), (now - retention.abnormal).date()
     # before their events go, so that an event that comes after all begins a transaction anew
-    _forget_transactions(oldest)
-    partitions.drop_before(oldest, tuple(table for table in partitions.TABLES if table != "collector_payload"))
+    _forget_transactions(Transaction.objects.filter(day__lt=oldest))
+    if oldest < ordinary:
+        completed = Transaction.objects.filter(day__lt=ordinary, phase=Phase.COMPLETED)
+        _forget_transactions(completed.exclude(state__has_key="deviations"), with_events=True)
+    partitions.drop_before(oldest, _OF_TRANSACTIONS)
+    partitions.drop_before(ordinary, ("collector_uncorrelated", "collector_undecodable"))
     for statistics in (Flow, Outcome):
         old_rows = statistics.objects.filter(bucket__lt=now - KEEP_STATISTICS).values_list("pk", flat=True)
         while ids := list(old_rows[:CHUNK]):
@@ -42,13 +51,22 @@ def keep_up() -> None:
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 
 
-def _forget_transactions(oldest: date) -> None:
-    """Drops transactions of earlier days, open ones too, and takes them out of all counts. Those that somebody holds
-    just now are left for the next time."""
-    old = Transaction.objects.filter(day__lt=oldest).order_by("id").values_list("id", flat=True)
+def _forget_transactions(which: QuerySet[Transaction], *, with_events: bool = False) -> None:
+    """Drops these transactions, open ones too, and takes them out of all counts. Those that somebody holds just now are
+    left for the next time. Their events go by day, but for `with_events`."""
+    old = which.order_by("id").values_list("id", flat=True)
     while ids := list(old[:CHUNK]):
         with transaction.atomic(), binary_cursor() as cursor:
             rows = judgement.lock_by_row(cursor, ids)
+            if with_events:
+                _delete_events(cursor, rows)
             saving.forget(cursor, rows, WRITER)
         if len(rows) < len(ids):
             break
+
+
+def _delete_events(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    """Of single transactions, while others of their day stay."""
+    which = [array(sorted({row.day for row in rows})), array(row.id for row in rows)]
+    for table in _OF_TRANSACTIONS:
+        cursor.execute(f"DELETE FROM {table} WHERE day = ANY(%s::date[]) AND transaction = ANY(%s::bigint[])", which)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from collector import config, deadlines
 from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
-from collector.decoding import decode
+from collector.intake.reading import Reader
 from collector.kafka import Span
 from collector.models import End, Heartbeat, Progress, Topic
 from collector.records import Record, TopicRef
@@ -80,7 +80,8 @@ class Feed:
         """Stores what was sent. Everything up to now has then been read; what is due is judged and alarmed about."""
         following = self._stored + len(self._records)
         span = Span(self.topic, 0, self._stored, following, self._records)
-        decoded = [(entry, decode(entry)) for entry in self._records]
+        policy = config.current(settings.CHOREOSCOPE_CONFIG).policy
+        decoded = Reader(lambda: policy).read(self.topic.name, self._records)
         store.write([span], decoded, self.rulebook, "test")
         self._records, self._stored = [], following
         Topic.objects.filter(pk=self.topic.row).update(watermark=self.now)

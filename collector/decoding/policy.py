@@ -61,6 +61,11 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     def _known(self) -> dict[str, Handling]:
         return {}
 
+    @property
+    def weighs(self) -> bool:
+        """Whether any topic's records say what is at stake."""
+        return self.impact is not None or any(override.impact is not None for override in self.overrides)
+
     def of(self, topic: str) -> Handling:
         """What holds for the topic of this name."""
         known = self._known.get(topic)

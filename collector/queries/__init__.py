@@ -21,7 +21,7 @@ from collector.queries.metrics import metrics
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
-from collector.queries.transaction import Found, exists, find, headers, payload, waiting_likewise
+from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "metrics",
     "muted",
     "newest",
+    "only_with_key",
     "over_time",
     "page",
     "payload",

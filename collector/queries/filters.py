@@ -32,6 +32,7 @@ class TransactionFilter:
     service: str = ""
     event_type: str = ""
     waiting_for: str = ""
+    key: str = ""
     q: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -58,6 +59,7 @@ class TransactionFilter:
             service=values.get("service", ""),
             event_type=values.get("event_type", ""),
             waiting_for=values.get("waiting_for", ""),
+            key=values.get("key", ""),
             q=values.get("q", ""),
             since=_moment("since", values.get("since"), now),
             until=_moment("until", values.get("until"), now),

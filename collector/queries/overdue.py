@@ -8,8 +8,15 @@ from datetime import datetime
 from django.db import connection
 
 _BY_CAUSE = """
-SELECT choreography, awaited, service, compensation, count(DISTINCT transaction), min(since)
+SELECT choreography, awaited, service, compensation, count(DISTINCT transaction), min(since), NULL
 FROM collector_overdue GROUP BY choreography, awaited, service, compensation
+"""
+_WITH_IMPACT = """
+SELECT o.choreography, o.awaited, o.service, o.compensation, count(*), min(o.since), sum(t.impact)
+FROM (SELECT choreography, awaited, service, compensation, transaction, min(since) AS since
+      FROM collector_overdue GROUP BY choreography, awaited, service, compensation, transaction) AS o
+LEFT JOIN collector_transaction t ON t.id = o.transaction
+GROUP BY o.choreography, o.awaited, o.service, o.compensation
 """
 
 
@@ -23,9 +30,12 @@ class OverdueCause:
     compensation: bool
     count: int
     since: datetime
+    impact: float | None
+    """What is at stake in them together; None where that was not asked for, or none of them says."""
 
 
-def overdue_causes() -> list[OverdueCause]:
+def overdue_causes(*, with_impact: bool) -> list[OverdueCause]:
+    """One query; with impact, a look at every transaction that is overdue."""
     with connection.cursor() as cursor:
-        cursor.execute(_BY_CAUSE)
+        cursor.execute(_WITH_IMPACT if with_impact else _BY_CAUSE)
         return [OverdueCause(*row) for row in cursor.fetchall()]

@@ -13,6 +13,7 @@ from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import StoredState
 from collector.models import Event, Payload, Transaction, Transition
+from collector.queries import keys
 from collector.queries.bounds import MOST, Bounded, rows
 from collector.records import Header, unpack_headers
 
@@ -40,6 +41,13 @@ class Found:
 def exists(transaction_id: str) -> bool:
     """One query."""
     return "\x00" not in transaction_id and Transaction.objects.filter(transaction_id=transaction_id).exists()
+
+
+def only_with_key(value: str) -> str | None:
+    """The id of the one transaction that has this business key; None where there is none, or more. Two queries."""
+    rows = [] if "\x00" in value else keys.transactions_with(value)[:2]
+    names = list(Transaction.objects.filter(id__in=rows).values_list("transaction_id", flat=True))
+    return names[0] if len(names) == 1 else None
 
 
 def find(transaction_id: str) -> Found | None:

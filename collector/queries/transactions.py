@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from collector.correlation.state import Pending, StoredState
 from collector.models import OPEN_PHASES, Overdue, Transaction
+from collector.queries import keys
 from collector.queries.bounds import encode_cursor, rows
 from collector.queries.filters import MOST_ROWS, STUCK, TransactionFilter
 
@@ -61,7 +62,7 @@ class Page:
 
 
 def page(wanted: TransactionFilter) -> Page:
-    """Newest first. Two queries; at most five where transactions have to be looked into."""
+    """Newest first. Two queries, three for a search; three more where transactions have to be looked into."""
     ordered = _indexed(wanted).order_by("-started_at", "-id")
     if not _needs_looking(wanted):
         found = list(ordered[: wanted.limit + 1])
@@ -92,7 +93,7 @@ def listed(ids: Sequence[int]) -> list[Row]:
 
 def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
     """What the indexes on transactions can find."""
-    found = Transaction.objects.all()
+    found = _searched(Transaction.objects.all(), wanted)
     if wanted.cursor:
         moment, key = wanted.cursor
         found = found.filter(Q(started_at__lt=moment) | Q(started_at=moment, id__lt=key), started_at__lte=moment)
@@ -106,12 +107,19 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
         found = found.filter(phase=wanted.phase, ended_at__isnull=False)
     if wanted.waiting_for:
         found = found.filter(ended_at=None)
-    if wanted.q:
-        found = found.filter(transaction_id__startswith=wanted.q)
     if wanted.since:
         found = found.filter(started_at__gte=wanted.since)
     if wanted.until:
         found = found.filter(started_at__lt=wanted.until)
+    return found
+
+
+def _searched(found: QuerySet[Transaction], wanted: TransactionFilter) -> QuerySet[Transaction]:
+    if wanted.key:
+        found = found.filter(id__in=keys.of_key(wanted.key).values("transaction"))
+    if wanted.q:
+        # apart, since no index serves a condition on two tables
+        found = found.filter(Q(transaction_id__startswith=wanted.q) | Q(id__in=keys.transactions_with(wanted.q)))
     return found
 
 

@@ -38,6 +38,7 @@ class Alert(models.Model):
     state = models.TextField(choices=State, default=State.OPEN)
     count = models.IntegerField(default=0)
     peak = models.IntegerField(default=0)
+    impact = models.FloatField(null=True, help_text="what is at stake in these transactions together")
     since = models.DateTimeField(help_text="the earliest deadline that passed; since when reading is not well")
     opened_at = models.DateTimeField()
     changed_at = models.DateTimeField()

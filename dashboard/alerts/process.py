@@ -10,8 +10,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 
+from collector import config
 from collector.actions import claim_transitions
 from collector.queries.overdue import OverdueCause, overdue_causes
 from dashboard.alerts import reading
@@ -54,7 +56,7 @@ def process() -> Processed:
 
 def settle(now: datetime) -> bool:
     """Makes the alerts agree with what is overdue now; returns whether any of them changed."""
-    causes = {_key(cause): cause for cause in overdue_causes()}
+    causes = {_key(cause): cause for cause in overdue_causes(with_impact=_is_weighed())}
     alerts = {
         (alert.kind, alert.choreography, alert.awaited, alert.service): alert
         for alert in Alert.unresolved().exclude(kind__in=Alert.READING).select_for_update()
@@ -63,6 +65,10 @@ def settle(now: datetime) -> bool:
     changed += [_update(alert, causes[key], now) for key, alert in alerts.items() if key in causes]
     changed += [resolve(alert, now) for key, alert in alerts.items() if key not in causes]
     return any(changed)
+
+
+def _is_weighed() -> bool:
+    return config.current(settings.CHOREOSCOPE_CONFIG).policy.weighs
 
 
 def _take_turn() -> datetime:
@@ -96,6 +102,7 @@ def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
         service=service,
         count=cause.count,
         peak=cause.count,
+        impact=cause.impact,
         since=cause.since,
         opened_at=now,
         changed_at=now,
@@ -107,9 +114,9 @@ def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
 def _update(alert: Alert, cause: OverdueCause, now: datetime) -> bool:
     """The count follows the cause; the first deadline that passed stays, while those that wait come and go."""
     since = min(alert.since, cause.since)
-    if (alert.count, alert.since) == (cause.count, since):
+    if (alert.count, alert.since, alert.impact) == (cause.count, since, cause.impact):
         return False
-    alert.count, alert.since, alert.changed_at = cause.count, since, now
+    alert.count, alert.since, alert.impact, alert.changed_at = cause.count, since, cause.impact, now
     alert.peak = max(alert.peak, cause.count)
-    alert.save(update_fields=["count", "since", "changed_at", "peak"])
+    alert.save(update_fields=["count", "since", "impact", "changed_at", "peak"])
     return True

@@ -29,6 +29,7 @@ def summary(transaction: Transaction, pending: Iterable[Pending], now: datetime)
         "event_count": transaction.event_count,
         "redelivery_count": transaction.redelivery_count,
         "partial": transaction.partial,
+        "impact": transaction.impact,
         "waiting_for": [waiting(entry, now) for entry in pending],
     }
 
@@ -98,6 +99,7 @@ def event(entry: Event) -> dict[str, Any]:
         "dialect": entry.dialect,
         "basis": entry.basis,
         "redeliveries": entry.redeliveries,
+        "keys": [{"name": name, "value": value} for name, value in entry.keys or []],
         "notes": entry.notes or [],
     }
 
@@ -105,7 +107,7 @@ def event(entry: Event) -> dict[str, Any]:
 def alert(entry: Alert) -> dict[str, Any]:
     names = (
         "id", "kind", "choreography", "awaited", "service", "subject", "state", "sentence",
-        "count", "peak", "since", "opened_at", "changed_at", "resolved_at",
+        "count", "peak", "impact", "since", "opened_at", "changed_at", "resolved_at",
     )  # fmt: skip
     return _named(entry, *names)
 

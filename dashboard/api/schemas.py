@@ -43,7 +43,13 @@ class TransactionSummary(Schema):
     event_count: int
     redelivery_count: int
     partial: bool
+    impact: float | None = Field(description="What is at stake: the largest number that an event of it has there.")
     waiting_for: list[WaitingFor]
+
+
+class KeyOut(Schema):
+    name: str
+    value: str
 
 
 class EventOut(Schema):
@@ -62,6 +68,7 @@ class EventOut(Schema):
     dialect: str
     basis: str = Field(description="Where the transaction id was found.")
     redeliveries: int
+    keys: list[KeyOut] = Field(description="Business keys, as configured.")
     notes: list[Any]
 
 
@@ -114,6 +121,7 @@ class AlertOut(Schema):
     sentence: str
     count: int
     peak: int
+    impact: float | None = Field(description="What is at stake in all of them together, where that is configured.")
     since: datetime
     opened_at: datetime
     changed_at: datetime

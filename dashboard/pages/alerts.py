@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +35,12 @@ def _lists() -> dict[str, Any]:
     unresolved = Alert.objects.exclude(state=Alert.State.RESOLVED).order_by("-opened_at", "-id")[:_MOST_OPEN]
     resolved = Alert.objects.filter(state=Alert.State.RESOLVED).order_by("-opened_at", "-id")[:_MOST_RESOLVED]
     return {
-        "unresolved": [(alert, services.get(alert.service)) for alert in unresolved],
+        "unresolved": [(alert, _service(services, alert.service)) for alert in unresolved],
         "resolved": list(resolved),
     }
+
+
+def _service(services: Mapping[str, config.Service], name: str) -> config.Service | None:
+    """An alert is about many transactions: only links that lead to none of them apply."""
+    service = services.get(name)
+    return service.about("", name) if service else None

@@ -136,7 +136,9 @@ def _contact(found: queries.Found) -> dict[str, Any] | None:
     if overdue is None:
         return None
     service = config.current(settings.CHOREOSCOPE_CONFIG).services.get(overdue.service)
-    return {"name": overdue.service, "service": service} if service else None
+    if service is None:
+        return None
+    return {"name": overdue.service, "service": service.about(found.transaction.transaction_id, overdue.service)}
 
 
 def _selected(request: HttpRequest, found: queries.Found) -> EventKey | None:
@@ -161,6 +163,7 @@ def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
         "led_to": story.led_to(found, key),
         "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
         "payload": kept,
+        "withheld": not config.current(settings.CHOREOSCOPE_CONFIG).policy.of(chosen.topic.name).payloads,
         "shown": payloads.value(_bytes(kept.value), kept.size) if kept else None,
         "headers": payloads.headers(queries.headers(kept)) if kept else [],
         "key_text": payloads.value(_bytes(kept.key), len(kept.key or b"")).text if kept else "",

@@ -16,15 +16,28 @@ from dashboard.pages import frame
 from dashboard.pages.rows import listed_rows
 from dashboard.pages.shared import MOMENT, shared
 
-FIELDS = ("q", "status", "choreography", "service", "event_type", "waiting_for", "since", "until", "min_duration")
+FIELDS = (
+    "q",
+    "key",
+    "status",
+    "choreography",
+    "service",
+    "event_type",
+    "waiting_for",
+    "since",
+    "until",
+    "min_duration",
+)
 _ID = re.compile(r"[0-9]{1,18}")
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Searching for a whole id leads straight to its transaction."""
+    """Searching for a whole id leads straight to its transaction; for a business key, if only one has it."""
     searched = request.GET.get("q", "").strip()
-    if searched and len(request.GET) == 1 and queries.exists(searched):
-        return redirect("transaction", transaction_id=searched)
+    if searched and len(request.GET) == 1:
+        only = searched if queries.exists(searched) else queries.only_with_key(searched)
+        if only:
+            return redirect("transaction", transaction_id=only)
     context = _context(request)
     return frame.page(request, "transactions.html", "transactions", context, 400 if context["complaint"] else 200)
 

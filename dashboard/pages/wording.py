@@ -65,6 +65,11 @@ def number(value: int) -> str:
     return f"{value:,}".replace(",", NARROW_SPACE)
 
 
+def amount(value: float) -> str:
+    """An amount as configured, of whatever it is: thousands apart, and at most two digits after the point."""
+    return f"{value:,.2f}".removesuffix(".00").replace(",", NARROW_SPACE)
+
+
 def rate(per_second: float) -> str:
     """Always per second, so that figures beside each other compare, with as many digits as matter: "61.8 /s"."""
     if per_second >= 99.95:

@@ -28,6 +28,7 @@ STATUS_ICONS = {
 for function in (
     wording.duration,
     wording.number,
+    wording.amount,
     wording.rate,
     wording.size,
     wording.clock,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
+from pytest_django import Settings
 
 from collector import actions, deadlines, upkeep
 from collector.config import parse
@@ -15,7 +17,19 @@ from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.decoding import decode
 from collector.kafka import Span
-from collector.models import Deadline, Flow, Heartbeat, Outcome, Overdue, Progress, Topic, Transaction, Waiting
+from collector.models import (
+    Deadline,
+    Event,
+    Flow,
+    Heartbeat,
+    Outcome,
+    Overdue,
+    Progress,
+    Topic,
+    Transaction,
+    Transition,
+    Waiting,
+)
 from collector.records import TopicRef
 from collector.storage import partitions, store
 from dashboard.alerts.models import Alert
@@ -75,6 +89,24 @@ def test_a_transaction_past_its_retention_is_forgotten_with_everything_counted_o
     assert counts() == {"": 1, "0": 1}
     assert list(Overdue.objects.values_list("transaction", flat=True)) == [transaction("order-2").pk]
     assert not Deadline.objects.exclude(transaction=transaction("order-2").pk).exists()
+
+
+@pytest.mark.parametrize("kept", ["abnormal: 90d", ""])
+def test_what_went_wrong_may_be_kept_longer(stuck: list[str], kept: str, tmp_path: Path, settings: Settings) -> None:
+    settings.CHOREOSCOPE_CONFIG = tmp_path / "choreoscope.yaml"
+    settings.CHOREOSCOPE_CONFIG.write_text(f"retention: {{events: 30d, {kept}}}")
+    old = timezone.now().date() - timedelta(days=31)
+    partitions.ensure([old])
+    for table in ("event", "transition"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE collector_{table} SET day = %s", [old])
+    Transaction.objects.update(day=old)
+    Transaction.objects.filter(transaction_id="order-1").update(phase="completed", state={})
+    upkeep.keep_up()
+    left = ["order-2"] if kept else []
+    assert list(Transaction.objects.values_list("transaction_id", flat=True)) == left
+    assert Event.objects.count() == len(left)
+    assert {row.transaction for row in Transition.objects.all()} == {transaction(name).pk for name in left}
 
 
 def test_old_figures_and_signs_of_life_are_dropped(stuck: list[str]) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 SUMMARY = {
     "id", "choreography", "status", "phase", "overdue_since", "started_at", "last_event_at", "ended_at", "duration_ms",
-    "event_count", "redelivery_count", "partial", "waiting_for",
+    "event_count", "redelivery_count", "partial", "impact", "waiting_for",
 }  # fmt: skip
 DETAIL = SUMMARY | {"oversized", "historic", "events", "edges", "transitions", "deviations"}
 
@@ -82,7 +82,7 @@ class TestTransactions:
             ("limit=1000", "'limit' is '1000'; it must be a whole number from 1 to 200"),
             ("since=soon", "'since' is 'soon'; it must be a time such as"),
             ("cursor=x", "'cursor' was not given out by this list"),
-            ("key=4711", "There is no parameter 'key'; there are choreography, cursor"),
+            ("kee=4711", "There is no parameter 'kee'; there are choreography, cursor, event_type, key"),
         ],
     )
     def test_errors_name_the_parameter_and_the_remedy(self, client: Client, query: str, said: str) -> None:
@@ -118,6 +118,7 @@ class TestOneTransaction:
             "dialect": "CloudEvents binary",
             "basis": "header ce_correlationid",
             "redeliveries": 0,
+            "keys": [],
             "notes": [],
         }
         assert {

@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 
 from collector import config
-from collector.config import Config, ConfigError, Service, check, durations, load, parse
+from collector.config import Config, ConfigError, Service, check, durations, load, loader, parse
 from collector.correlation.choreography import Limits
 from tests.stack.place import ROOT
 
@@ -86,6 +87,13 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
 
 def test_the_configuration_that_comes_with_the_project_is_right() -> None:
     assert load(ROOT / "choreoscope.yaml").rulebook.choreographies
+
+
+def test_the_configuration_in_the_documentation_is_right_and_shows_every_part() -> None:
+    document = (ROOT / "docs" / "configuration.md").read_text()
+    example = document.split("```yaml\n")[1].split("```")[0]
+    assert parse("docs", example).doubts == ()
+    assert set(yaml.safe_load(example)) == set(loader._PARTS)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class TestLists:
         [
             ("status", "odd"), ("phase", "stuck"), ("since", "yesterday"), ("until", "99999999h"), ("limit", "0"),
             ("limit", "201"), ("limit", "¹"), ("cursor", "abc"), ("cursor", "ä"), ("min_duration", "5"),
-            ("q", "x" * 501), ("q", "a\x00b"), ("key", "4711"),
+            ("q", "x" * 501), ("q", "a\x00b"), ("kee", "4711"),
         ],
     )  # fmt: skip
     def test_wrong_parameters_are_named(self, name: str, value: str) -> None:

@@ -49,6 +49,10 @@ class Migration(migrations.Migration):
                 ("count", models.IntegerField(default=0)),
                 ("peak", models.IntegerField(default=0)),
                 (
+                    "impact",
+                    models.FloatField(null=True, help_text="what is at stake in these transactions together"),
+                ),
+                (
                     "since",
                     models.DateTimeField(help_text="the earliest deadline that passed; since when reading is not well"),
                 ),
