@@ -1,156 +1,145 @@
 """Decodes a record: finds its dialect, reads the attributes where the dialect keeps them, and notes what it assumed.
 
-Total: every record becomes an `Event` or an `Undecodable`; no bytes make it raise.
+Total: every record becomes an `Event` or an `Undecodable`, or a `Bundle` of them; no bytes make it raise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from collector.decoding import values
-from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, GENERIC, Dialect
+from collector.decoding import cloudevents, failures, readings, tracing, values
+from collector.decoding.content import Content, Schemas
+from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, IN_HEADERS, IN_VALUE, LAST, TRACED
 from collector.decoding.event import UNTYPED, Bundle, Event, Found, Undecodable
+from collector.decoding.matching import ByHeaders, ByValue
+from collector.decoding.plans import HEADER, PLANS, VALUE, Look, Plan
+from collector.decoding.tracing import Trace
 from collector.records import Record
 
-MAX_HEADERS = 200
 MAX_CAUSES = 100
-MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_BUNDLE = 1_000
 """So many events of one record are looked at."""
-_STRUCTURED = b"application/cloudevents"
-_BATCH = b"application/cloudevents-batch"
 
-_GENERIC_NAMES = (*GENERIC.transaction, *GENERIC.id, *GENERIC.type)
+_BINARY = PLANS[CLOUDEVENTS_BINARY.name]
+_STRUCTURED = PLANS[CLOUDEVENTS_STRUCTURED.name]
+_in_headers, _in_value, _last = ByHeaders(IN_HEADERS), ByValue(IN_VALUE), ByHeaders(LAST)
+_cloud_event = ByValue([CLOUDEVENTS_STRUCTURED])
+_BESIDE = tracing.MARKERS | failures.MARKERS
+"""Headers that say something beside what the dialect does."""
 
-_json = msgspec.json.Decoder()
+Document = Mapping[str, Any]
 
 
-def decode(record: Record) -> Found:
+def decode(record: Record, schemas: Schemas | None = None) -> Found:
     """What this record says; see the module."""
-    if record.headers_error:
-        return _undecodable(record, "headers", record.headers_error)
-    headers, repeated = _headers(record)
-    content_type = (headers.get("content-type") or b"").strip().lower()
-    if content_type.startswith(_STRUCTURED):
-        return _bundle(record) if content_type.startswith(_BATCH) else _structured(record, required=True)
+    return understand(Content(record, schemas))
+
+
+def understand(content: Content) -> Found:
+    """The same, of a record that has been looked into."""
+    if content.record.headers_error:
+        return _undecodable(content.record, "headers", content.record.headers_error)
+    headers = content.headers
+    kind = headers.get("content-type")
+    if kind is not None and (form := cloudevents.form_of(kind)):
+        return _announced(content, form)
     if "ce_specversion" in headers:
-        return _event(record, CLOUDEVENTS_BINARY, _from_headers(headers), repeated)
-    in_body = _structured(record, required=False) if _looks_like_json_object(record.value) else None
-    if isinstance(in_body, Event):
-        return in_body
-    if any(name in headers for name in _GENERIC_NAMES):
-        return _event(record, GENERIC, _from_headers(headers), repeated)
-    return in_body or _undecodable(
-        record, "no dialect", "No envelope convention was recognised in its headers or value."
-    )
+        return _event(content, _BINARY)
+    return _recognised(content)
 
 
-Lookup = Callable[[tuple[str, ...], list[str]], str]
-"""The text of an attribute under the first of its names that has one, or empty. Notes what had to be mended."""
+def _recognised(content: Content) -> Event | Undecodable:
+    """Of the dialect whose marker it has, in its headers or its topic's name, or in its value; or by common names."""
+    headers, topic = content.headers, content.record.topic.name
+    if dialect := _in_headers.find(headers, topic):
+        return _event(content, PLANS[dialect.name])
+    document = content.value.document
+    if isinstance(document, dict) and (dialect := _in_value.find(document)):
+        return _event(content, PLANS[dialect.name], document)
+    if dialect := _last.find(headers, topic):
+        return _event(content, PLANS[dialect.name])
+    if tracing.found_in(headers) is not None or failures.found_in(headers) is not None:
+        return _event(content, PLANS[TRACED.name])
+    return _unknown(content)
 
 
-def _headers(record: Record) -> tuple[dict[str, bytes | None], bool]:
-    """Headers by lower-case name, the last of several wins; and whether one came twice or some were left out."""
-    headers = record.headers
-    by_name = {name.lower(): value for name, value in headers[:MAX_HEADERS]}
-    return by_name, len(by_name) != len(headers)
+def _unknown(content: Content) -> Undecodable:
+    problem = content.value.problem
+    if problem is not None and content.record.value is not None:
+        return _undecodable(content.record, problem.reason, f"The value: {problem.detail}")
+    return _undecodable(content.record, "no dialect", "No envelope convention was recognised in its headers or value.")
 
 
-def _from_headers(headers: Mapping[str, bytes | None]) -> Lookup:
-    def look_up(names: tuple[str, ...], notes: list[str]) -> str:
-        for name in names:
-            value = headers.get(name)
-            if value is None:
-                continue
-            try:
-                found = value.decode()
-            except UnicodeDecodeError:
-                found = value.decode(errors="replace")
-                notes.append(f"{name} is not UTF-8")
-            if not found.isprintable():
-                found = values.clean(found)
-            if not values.is_none(found):
-                return found
-        return ""
-
-    return look_up
+def _announced(content: Content, form: cloudevents.Form) -> Found:
+    """Its content type says that it is a CloudEvent in this form; what is missing is only noted."""
+    body = cloudevents.body_of(content, form)
+    if body.problem is not None:
+        return _undecodable(content.record, body.problem.reason, f"The value: {body.problem.detail}")
+    if form is cloudevents.Form.BATCH:
+        return _bundle(content, body.document)
+    if not isinstance(body.document, dict):
+        return _undecodable(content.record, "invalid value", "A structured CloudEvent must be one JSON object.")
+    return _structured(content, body.document)
 
 
-def _from_body(body: Mapping[str, Any]) -> Lookup:
-    def look_up(names: tuple[str, ...], _: list[str]) -> str:
-        for name in names:
-            value = body.get(name)
-            if isinstance(value, str | int | float) and not isinstance(value, bool):
-                found = values.clean(str(value))
-                if not values.is_none(found):
-                    return found
-        return ""
-
-    return look_up
+def _structured(content: Content, document: Document) -> Event:
+    """A CloudEvent, or what builds on it."""
+    dialect = _in_value.find(document)
+    return _event(content, PLANS[dialect.name] if dialect else _STRUCTURED, document)
 
 
-def _looks_like_json_object(value: bytes | None) -> bool:
-    return value is not None and value[:64].lstrip()[:1] == b"{"
-
-
-def _bundle(record: Record) -> Bundle | Undecodable:
+def _bundle(content: Content, parts: object) -> Bundle | Undecodable:
     """A batch of structured CloudEvents; what in it is none is said in one undecodable at its end."""
-    try:
-        parts = _json.decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _undecodable(record, "invalid JSON", f"The value is not JSON: {error}.")
     if not isinstance(parts, list) or not parts:
-        return _undecodable(record, "invalid value", "A batch of CloudEvents must be a JSON array with events in it.")
-    events: list[Event | Undecodable] = []
+        detail = "A batch of CloudEvents must be a JSON array with events in it."
+        return _undecodable(content.record, "invalid value", detail)
+    found: list[Event | Undecodable] = []
     for part in parts[:MAX_BUNDLE]:
-        if isinstance(part, dict) and all(isinstance(part.get(name), str) for name in CLOUDEVENTS_STRUCTURED.marker):
-            event = _event(record, CLOUDEVENTS_STRUCTURED, _from_body(part), repeated=False)
-            events.append(msgspec.structs.replace(event, position=len(events)))
-    if len(events) < len(parts):
-        detail = f"Of the {len(parts)} parts of the batch {len(events)} are read; others are no events, or too many."
-        events.append(_undecodable(record, "incomplete batch", detail))
-    return Bundle(tuple(events), _record_time(record) or values.EARLIEST)
+        if isinstance(part, dict) and _cloud_event.find(part):
+            found.append(msgspec.structs.replace(_structured(content, part), position=len(found)))
+    if len(found) < len(parts):
+        detail = f"Of the {len(parts)} parts of the batch {len(found)} are read; others are no events, or too many."
+        found.append(_undecodable(content.record, "incomplete batch", detail))
+    return Bundle(tuple(found), _record_time(content.record) or values.EARLIEST)
 
 
-def _structured(record: Record, *, required: bool) -> Event | Undecodable:
-    """A structured CloudEvent; `required`: its content type says so, so that what is missing is only noted."""
-    if record.value is None or len(record.value) > MAX_BODY_BYTES:
-        size = "null" if record.value is None else f"{len(record.value)} bytes long"
-        return _undecodable(record, "invalid value", f"A structured CloudEvent was announced, but the value is {size}.")
-    try:
-        body = _json.decode(record.value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _undecodable(record, "invalid JSON", f"The value is not JSON: {error}.")
-    if not isinstance(body, dict):
-        return _undecodable(record, "invalid value", "A structured CloudEvent must be one JSON object.")
-    if not required and not all(isinstance(body.get(name), str) for name in CLOUDEVENTS_STRUCTURED.marker):
-        return _undecodable(record, "no dialect", "The JSON object has none of the known envelopes.")
-    return _event(record, CLOUDEVENTS_STRUCTURED, _from_body(body), repeated=False)
+_NOTHING: Document = {}
 
 
-def _event(record: Record, dialect: Dialect, look_up: Lookup, repeated: bool) -> Event:
-    notes: list[str] = ["a header came twice or some were left out"] if repeated else []
-    identifier = look_up(dialect.id, notes)
+def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event:
+    record, headers = content.record, content.headers
+    notes: list[str] = ["a header came twice or some were left out"] if content.irregular else []
+    identifier = _look(plan.id, content, document, notes)
     if not identifier:
         identifier = record.coordinates
         notes.append("no id: its coordinates stand for it")
     identifier = _bounded(identifier, "id", notes)
-    source = look_up(dialect.source, notes)
+    source = _look(plan.source, content, document, notes)
     if not source:
         source = record.topic.name
         notes.append("no source: the topic stands for it")
     source = _bounded(source, "source", notes)
-    kind = look_up(dialect.type, notes)
+    kind = _look(plan.type, content, document, notes)
     if not kind:
         kind = UNTYPED
         notes.append("no type")
-    time, record_time = _times(record, look_up(dialect.time, notes), notes)
-    transaction, basis = _transaction(dialect, look_up, notes)
-    causes, trace = look_up(dialect.causes, notes), look_up(dialect.trace, notes)
+    time, record_time = _times(record, _look(plan.time, content, document, notes), notes)
+    transaction, basis = _transaction(plan, content, document, notes)
+    causes = _look(plan.causes, content, document, notes)
+    trace, failure = None, None
+    if plan.trace or not _BESIDE.isdisjoint(headers):
+        trace, named_by = _trace(plan, content, document, notes)
+        if trace is not None and not transaction:
+            transaction, basis = trace.id, f"trace id in {named_by}"
+        failure = failures.found_in(headers)
+    if document:
+        cloudevents.check(document, notes)
+    elif plan is _BINARY and headers["ce_specversion"] != cloudevents.VERSION:
+        notes.append(cloudevents.OTHER_VERSION)
     return Event(
         id=identifier,
         source=source,
@@ -158,22 +147,57 @@ def _event(record: Record, dialect: Dialect, look_up: Lookup, repeated: bool) ->
         service=values.service_of(source),
         time=time,
         record_time=record_time,
-        dialect=dialect.name,
+        dialect=plan.name,
         transaction_ids=(transaction,) if transaction else (),
         causes=_causes(causes, notes) if causes else (),
-        subject=_bounded(look_up(dialect.subject, notes), "subject", notes) if dialect.subject else "",
-        trace=values.trace_of(trace) if trace else "",
+        subject=_bounded(_look(plan.subject, content, document, notes), "subject", notes) if plan.subject else "",
+        trace=str(trace) if trace is not None else "",
         basis=basis,
         notes=tuple(notes),
+        failure=failure,
     )
 
 
-def _transaction(dialect: Dialect, look_up: Lookup, notes: list[str]) -> tuple[str, str]:
+def _look(look: Look, content: Content, document: Document, notes: list[str]) -> str:
+    """The text at the first of these places that has one, or empty. Notes what had to be mended."""
+    for place, name, path, reading in look:
+        if place is HEADER:
+            raw = content.headers.get(name)
+            if raw is None:
+                continue
+            if reading is not None:
+                found = reading(raw)
+            else:
+                try:
+                    found = raw.decode()
+                except UnicodeDecodeError:
+                    found = raw.decode(errors="replace")
+                    notes.append(f"{name} is not UTF-8")
+                if len(found) > values.LONGEST_NONE and found[0] != " " != found[-1] and found.isprintable():
+                    return found  # the usual case, and nothing to mend
+                found = readings.text(found)
+        elif reading is not None:
+            found = reading(values.member(document, path) if place is VALUE else content.key.document)
+        if found:
+            return found
+    return ""
+
+
+def _transaction(plan: Plan, content: Content, document: Document, notes: list[str]) -> tuple[str, str]:
     """The transaction's id and the place where it was found; both empty where there is none."""
-    for name in dialect.transaction:
-        if found := look_up((name,), notes):
-            return _bounded(found, "transaction id", notes), f"{dialect.place.value} {name}"
+    for look, basis in plan.transaction:
+        if found := _look(look, content, document, notes):
+            return _bounded(found, "transaction id", notes), basis
     return "", ""
+
+
+def _trace(plan: Plan, content: Content, document: Document, notes: list[str]) -> tuple[Trace | None, str]:
+    """The trace context, and the place where it was found: the dialect's own, or one that any record may have."""
+    for look, place in plan.trace:
+        if trace := tracing.traceparent(_look(look, content, document, notes)):
+            return trace, place
+    found = tracing.found_in(content.headers)
+    return (found[0], f"header {found[1]}") if found else (None, "")
 
 
 def _bounded(text: str, what: str, notes: list[str]) -> str:

@@ -11,13 +11,29 @@ import msgspec
 UNTYPED = "(no type)"
 
 
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """Why a copy of a record was set aside, or is tried again, as its headers say by this `convention`.
+
+    `topic`, `partition` and `offset` are those of the original; `exception` is its class. Empty or None: not said.
+    """
+
+    convention: str
+    topic: str = ""
+    partition: int | None = None
+    offset: int | None = None
+    exception: str = ""
+    message: str = ""
+    attempts: int | None = None
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """A decoded record; the attributes are those of CloudEvents 1.0, and where the transaction was found.
 
     `transaction_ids` is empty for an uncorrelated event. `causes` are ids of the events that led to this one. `trace`
-    is "trace id/span id" of the W3C trace context, or empty. `basis` names the place of the transaction id.
+    is "trace id/span id/parent span id" of the trace context, or empty. `basis` names the place of the transaction id.
     `keys` are business keys, each with what it is called; `impact` is what is at stake; both as configured.
     `notes` says what had to be assumed or mended. `position`: which of a record's events it is, where it holds several.
+    `failure`: the record is a copy of an earlier one, whose delivery failed.
     """
 
     id: str
@@ -36,6 +52,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     position: int = 0
     keys: tuple[tuple[str, str], ...] = ()
     impact: float | None = None
+    failure: Failure | None = None
 
 
 class Undecodable(msgspec.Struct, frozen=True):

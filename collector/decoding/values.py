@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 ID_BYTES = 200
 SURELY_SHORT = ID_BYTES // 4
@@ -13,10 +15,11 @@ SURELY_SHORT = ID_BYTES // 4
 _PREFIX_BYTES = 160
 MASK = "***"
 """What stands for a value that must not be known. It is no id and no name: as if nothing were there."""
+LONGEST_NONE = 4
+"""So many characters has the longest text that stands for none, "null"."""
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 def clean(text: str) -> str:
@@ -37,7 +40,7 @@ def bounded(name: str) -> str:
 
 def is_none(identifier: str) -> bool:
     """Empty and "null" are what serialisers write for an id that is not there; a masked one is none either."""
-    if len(identifier) > 4 and identifier[0] > " " and identifier[-1] > " ":
+    if len(identifier) > LONGEST_NONE and identifier[0] > " " and identifier[-1] > " ":
         return False  # the usual case: too long, and without blanks around it
     return identifier.strip().lower() in {"", "null", MASK}
 
@@ -67,9 +70,15 @@ def service_of(source: str) -> str:
     return re.split(r"[/:]", trimmed)[-1] or source
 
 
-def trace_of(traceparent: str) -> str:
-    """ "trace id/span id" of a W3C traceparent, or empty where it is invalid (W3C Trace Context, section 3.2)."""
-    found = _TRACEPARENT.match(traceparent)
-    if not found or found[1] == "ff" or set(found[2]) == {"0"} or set(found[3]) == {"0"}:
-        return ""
-    return f"{found[2]}/{found[3]}"
+def steps(path: str) -> tuple[str, ...]:
+    """The names of the members that a dotted path leads through."""
+    return tuple(path.split("."))
+
+
+def member(document: Any, path: tuple[str, ...]) -> Any:
+    """What lies at this path of a document; None where there is nothing."""
+    for name in path:
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.correlation.choreography import RuleBook
-from collector.decoding import Event, decode
+from collector.decoding import Event, decode, opened
 from collector.kafka import Span
 from collector.models import Event as StoredEvent
 from collector.models import Payload, Progress, Topic, Transaction, Uncorrelated, Undecodable
@@ -40,17 +40,19 @@ def test_every_record_is_kept_where_it_belongs(found: list[Record]) -> None:
         decoded = [(record, decode(record)) for record in records]
         store.write([Span(ref, 0, 0, len(records), records)], decoded, BOOK, "writer")
 
-        events = {record.offset: event for record, event in decoded if isinstance(event, Event)}
-        names = {name for event in events.values() for name in event.transaction_ids}
-        uncorrelated = {offset for offset, event in events.items() if not event.transaction_ids}
+        pairs = opened(decoded)
+        events = [(record.offset, event) for record, event in pairs if isinstance(event, Event)]
+        names = {name for _, event in events for name in event.transaction_ids}
+        uncorrelated = {(offset, event.position) for offset, event in events if not event.transaction_ids}
+        undecodable = {record.offset for record, found in pairs if not isinstance(found, Event)}
         assert Progress.objects.get().next_offset == len(records)
         assert set(Transaction.objects.values_list("transaction_id", flat=True)) == names
-        assert set(Undecodable.objects.values_list("offset", flat=True)) == set(range(len(records))) - set(events)
-        assert set(Uncorrelated.objects.values_list("offset", flat=True)) == uncorrelated
+        assert set(Undecodable.objects.values_list("offset", flat=True)) == undecodable
+        assert set(Uncorrelated.objects.values_list("offset", "position")) == uncorrelated
         assert set(StoredEvent.objects.values_list("source", "event_id")) == {
-            (event.source, event.id) for event in events.values() if event.transaction_ids
+            (event.source, event.id) for _, event in events if event.transaction_ids
         }
-        values = {offset: (records[offset].key, records[offset].value) for offset in events}
+        values = {offset: (records[offset].key, records[offset].value) for offset, _ in events}
         assert {p.offset: (_bytes(p.key), _bytes(p.value)) for p in Payload.objects.all()} == values
         transaction.set_rollback(True)
 
