@@ -14,19 +14,19 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 from django.db import Error, connection
 from django.utils import timezone
 
-from collector import deadlines
 from collector.config import Config
 from collector.config.rules import registered
-from collector.health import heartbeats
 from collector.health.counts import Counts
 from collector.health.logs import fields
 from collector.intake import faults, isolation, progress
 from collector.intake.ahead import Ahead
+from collector.intake.locating import Locating
 from collector.intake.meter import Meter
 from collector.intake.reading import Reader
 from collector.kafka import Cluster, KafkaFailure, Source, Span
@@ -38,14 +38,14 @@ logger = logging.getLogger(__name__)
 
 BATCH = 1_500
 WAIT = 0.1
-HEARTBEAT = 1.0
+QUIET = 1.0
+"""Seconds after which it is asked whether topics of which nothing is read are still those that were assigned."""
 RETRY = 0.5
 PATIENCE = 5.0
 """Seconds that polling may wait for a batch to be stored; if that takes longer, what was read since is read again."""
 CLOSING = 10.0
 REMIND = timedelta(seconds=30)
 """How often it is said again that the database is waited for."""
-SWEEP_LATE = timedelta(seconds=5)
 
 
 class Replaced(Exception):
@@ -64,23 +64,20 @@ class Pipeline:
         source: Source,
         cluster: Cluster,
         cluster_id: str,
-        name: str,
         writer: str,
         config: Callable[[], Config],
         publisher: Publisher,
     ) -> None:
         self._source, self._cluster, self._cluster_id = source, cluster, cluster_id
-        self._name, self._writer, self._config, self._publisher = name, writer, config, publisher
+        self._writer, self._config, self._publisher = writer, config, publisher
+        self._locating = Locating(partial(progress.locate, cluster, cluster_id))
         self._storing = ThreadPoolExecutor(1, "store")
         self._ahead = Ahead(Reader(lambda: config().policy).read)
         self._underway: tuple[list[Span], Future[Written]] | None = None
-        self._beat_at = 0.0
         self._retry_at = 0.0
         self._handed_over_at = 0.0
         self._reminded_at: float | None = None
-        self._events = 0
         self._meter = Meter()
-        self._started_at = timezone.now()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Works until `stopping` says so; a batch that has begun is finished. Raises `faults.Incurable`."""
@@ -96,20 +93,17 @@ class Pipeline:
         if self._underway is None:
             self._storing.submit(_hang_up).result()
         self._storing.shutdown(wait=self._underway is None)
-        with contextlib.suppress(Error):
-            self._beat(stopped=True)
 
     def step(self) -> None:
         """One turn: reads a batch while the one before is being stored, and hands it over."""
         away = time.monotonic() < self._retry_at
         if not away:
-            self._guard(self._locate)
+            self._begin()
         self._ahead.add(self._source.poll(min(BATCH, self._ahead.room), WAIT))
         self._source.rest(self._ahead.align(self._source.remaining))
         if (self._ahead.is_full or self._idle) and self._settle() and not away:
+            self._locate()
             self._hand_over()
-        if not away:
-            self._guard(self._alive)
 
     @property
     def _idle(self) -> bool:
@@ -120,19 +114,26 @@ class Pipeline:
         that were assigned."""
         topics = self._source.topics | self._ahead.topics
         spans, decoded = self._ahead.take()
-        if spans or self._quiet_for(HEARTBEAT):
+        if spans or self._quiet_for(QUIET):
             self._underway = spans, self._storing.submit(self._store, topics, spans, decoded)
             self._handed_over_at = time.monotonic()
 
     def _locate(self) -> None:
-        if not self._source.unlocated or not self._settle():
-            return
-        self._ahead.forget(self._source.unlocated)
+        """Has asked where to read the partitions that stand still; all that was read of them before has been stored."""
+        if self._source.unlocated and not self._locating.asking:
+            self._ahead.forget(self._source.unlocated)
+            self._locating.ask(self._source.unlocated, self._source.truncated)
+
+    def _begin(self) -> None:
+        """Begins to read where the answer says; what is no longer asked for is left alone."""
         try:
-            unlocated, truncated = self._source.unlocated, self._source.truncated
-            self._source.start(progress.locate(self._cluster, self._cluster_id, unlocated, truncated))
+            found = self._locating.answer() or {}
         except KafkaFailure as failure:
             logger.warning("the brokers do not say where partitions begin and end; asking again: %s", failure)
+        except Error as error:
+            self._away(error)
+        else:
+            self._source.start({place: at for place, at in found.items() if place in self._source.unlocated})
 
     def _quiet_for(self, seconds: float) -> bool:
         """Nothing was read for so long: time to ask whether topics are still those that were assigned."""
@@ -171,7 +172,7 @@ class Pipeline:
             return False
         self._underway = None
         try:
-            self._events += future.result().events
+            future.result()
         except (Behind, Replaced, KafkaFailure) as reason:
             logger.info("reading again from where progress stands: %s", reason)
             self._meter.read_again()
@@ -189,17 +190,10 @@ class Pipeline:
         self._ahead.clear()
         self._source.hold(self._source.positions)
 
-    def _guard(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Error as error:
-            self._away(error)
-
     def _away(self, error: Error) -> None:
         """Holds everything, to be located anew; raises `Incurable` where waiting does not help."""
         self._meter.failed()
         now = time.monotonic()
-        _hang_up()
         self._storing.submit(_hang_up)
         self._hold()
         if sentence := faults.explain(error):
@@ -217,30 +211,6 @@ class Pipeline:
     def counts(self) -> Counts:
         """What this collector has counted so far; from whichever thread."""
         return msgspec.structs.replace(self._meter.read(), rebalances=self._source.rebalances)
-
-    def _beat(self, events_per_second: float = 0.0, *, stopped: bool = False) -> None:
-        heartbeats.beat(
-            f"collector:{self._name}",
-            {
-                "started_at": self._started_at,
-                "stopped": stopped,
-                "events_per_second": round(events_per_second, 1),
-                "partitions": len(self._source.positions),
-                "counts": self.counts(),
-            },
-        )
-
-    def _alive(self) -> None:
-        """Once a second: says that it lives, and sweeps where nobody else has for a while."""
-        elapsed = time.monotonic() - self._beat_at
-        if elapsed < HEARTBEAT:
-            return
-        self._beat(self._events / elapsed if self._beat_at else 0.0)
-        self._beat_at, self._events = time.monotonic(), 0
-        swept = heartbeats.age("sweep")
-        if swept is None or swept > SWEEP_LATE:
-            found = deadlines.sweep(registered(self._config().rulebook))
-            self._publisher.tell(found.changed, found.alerts)
 
 
 def _hang_up() -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from collector import config, deadlines
 from collector.config.rules import registered
 from collector.intake import progress
+from collector.intake.alive import Alive
 from collector.intake.watermarks import Watermarks
 from collector.kafka import Cluster, Source
 from collector.models import Event, Payload, Transaction, Transition
@@ -81,8 +82,9 @@ class Collector:
         self.source = Source(properties, f"{broker.prefix}{group}", [f"^{broker.prefix}"], wanted)
         self.browsers = Silence()
         name = f"test-{next(self._names)}"
-        self.pipeline = Pipeline(
-            self.source, self.cluster, self.cluster_id, name, name, lambda: self._config, self.browsers
+        self.pipeline = Pipeline(self.source, self.cluster, self.cluster_id, name, lambda: self._config, self.browsers)
+        self.alive = Alive(
+            name, self.cluster_id, self.source, self.pipeline.counts, lambda: self._config, self.browsers
         )
         self.watermarks = Watermarks(self.cluster, self.cluster_id, wanted)
 
@@ -92,6 +94,7 @@ class Collector:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.pipeline.close()
         self.source.close()
+        self.alive.goodbye()
         with connection.cursor() as cursor:
             # it goes without its process, whose end would have ended its sessions and their locks
             cursor.execute("SELECT pg_advisory_unlock_all()")
@@ -99,6 +102,7 @@ class Collector:
     def turn(self) -> None:
         """Everything that a collector and the workers do regularly, once."""
         self.pipeline.step()
+        self.alive.step()
         self.watermarks.step()
         deadlines.sweep(self.rulebook)
         process()

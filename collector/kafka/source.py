@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import timedelta
 from typing import Any, cast
@@ -17,6 +18,8 @@ from collector.records import NO_HEADERS, Header, Record, TopicRef, pack_headers
 
 logger = logging.getLogger(__name__)
 
+LEAVING = 5.0
+"""Seconds that the brokers have to answer when we leave the group; the client itself would wait for a minute."""
 _LATEST_MILLIS = int(timedelta(days=365 * 400) / timedelta(milliseconds=1))
 
 
@@ -42,7 +45,7 @@ class Source:
         self._topics: dict[str, TopicRef] = {}
         self._consumer = Consumer(
             {
-                "topic.metadata.refresh.interval.ms": 2000,
+                "topic.metadata.refresh.interval.ms": 1000,
                 "metadata.max.age.ms": 10000,
                 "fetch.wait.max.ms": 100,
                 # small pieces of many partitions, not large ones of a few: a transaction's events come in one batch
@@ -74,6 +77,11 @@ class Source:
     def positions(self) -> dict[Place, int]:
         """The next offset to be fetched of every partition that is being read."""
         return dict(self._positions)
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions are being read; from whichever thread."""
+        return len(self._positions)
 
     @property
     def topics(self) -> dict[str, TopicRef]:
@@ -143,7 +151,10 @@ class Source:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def close(self) -> None:
-        self._consumer.close()
+        """Leaves the group in good order; without a word where Kafka does not answer."""
+        leaving = threading.Thread(target=self._consumer.close, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(LEAVING)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.rebalances += bool(partitions)

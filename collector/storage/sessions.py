@@ -2,24 +2,41 @@
 
 A session whose client hangs between two statements is ended by the server. One whose client hangs within a statement,
 as in the middle of a COPY, outlives every time-out of the server: the server waits for the rest, with all its locks.
+
+A server that hangs, while its machine still acknowledges what it is sent, would keep its clients waiting for ever: they
+give it up by their own clocks.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+import time
+from functools import partial
+from typing import Any, TypeVar, cast
 
+import psycopg
 from django.db import Error, connection, connections
 from django.db.backends.signals import connection_created
+from psycopg import Connection
+from psycopg.abc import PQGen
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NAME = "choreoscope-collector"
 PATIENCE = 5
 """Seconds that a session waits for a lock, and that the server waits for a session within a transaction."""
 LOOK = 0.5
 """Seconds between two looks for sessions that block others; well below what they may block."""
+
+STATEMENT = 20
+"""Seconds after which the server ends a statement."""
+SILENCE = 25.0
+"""Seconds after which a server that has not said a word is given up: it has not even ended the statement."""
+HASTE = 5.0
+"""The same, once this process is to end."""
 
 _OPTIONS = {
     # a server that is cut off, without a word, is given up after some ten seconds
@@ -60,8 +77,43 @@ def _bound(connection: Any, **_: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SET application_name = '{NAME}'; SET lock_timeout = '{PATIENCE}s';"
-            f" SET idle_in_transaction_session_timeout = '{PATIENCE}s'"
+            f" SET idle_in_transaction_session_timeout = '{PATIENCE}s'; SET statement_timeout = '{STATEMENT}s'"
         )
+    session = connection.connection
+    session.wait = partial(_wait, session)
+
+
+_hasty_since = float("inf")
+
+
+def hasten() -> None:
+    """From now on no answer is waited for long: this process is to end."""
+    global _hasty_since  # noqa: PLW0603
+    _hasty_since = time.monotonic()
+
+
+def _wait(session: Connection, generator: PQGen[T], *args: Any, **kwargs: Any) -> T:
+    """As the session itself would wait for the server, but not for ever."""
+    return Connection.wait(session, _bounded(session, generator), *args, **kwargs)
+
+
+def _bounded(session: Connection, generator: PQGen[T]) -> PQGen[T]:
+    """The generator, which fails where nothing can be read or written for too long. The session is closed then: it has
+    a statement underway whose end nobody waits for."""
+    since = time.monotonic()
+    try:
+        wanted = next(generator)
+        while True:
+            ready = yield wanted
+            now = time.monotonic()
+            if ready:
+                since = now
+            elif now - since > SILENCE or now - max(since, _hasty_since) > HASTE:
+                session.pgconn.finish()
+                raise psycopg.OperationalError(f"the database has not answered for {now - since:.0f} s")
+            wanted = generator.send(ready)
+    except StopIteration as done:
+        return cast("T", done.value)
 
 
 def end_when_idle(seconds: float) -> None:

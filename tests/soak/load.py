@@ -65,9 +65,9 @@ class Load:
     It goes on as far as it is allowed to, so that there is something left to publish at every moment of a story.
     """
 
-    def __init__(self, broker: Broker, orders: int, seed: int) -> None:
+    def __init__(self, broker: Broker, orders: int, seed: int, value: bytes = b"{}") -> None:
         self._topics = {name: broker.topic(name, PARTITIONS) for name in TOPICS}
-        self._chance = random.Random(seed)
+        self._chance, self._value = random.Random(seed), value
         self._producer = Producer(
             {
                 "bootstrap.servers": broker.bootstrap,
@@ -126,7 +126,9 @@ class Load:
         # the time is that of publishing: a copy tells that of its own
         stamped = [*headers, ("ce_time", timezone.now().isoformat().encode())] if headers else []
         partition = self._chance.randrange(PARTITIONS)
-        self._producer.produce(self._topics[topic], b"{}", headers=stamped, partition=partition, callback=self._told)
+        self._producer.produce(
+            self._topics[topic], self._value, headers=stamped, partition=partition, callback=self._told
+        )
 
     def _told(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:

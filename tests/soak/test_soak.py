@@ -8,31 +8,24 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Self
-from unittest.mock import patch
 
 import psycopg
 import pytest
-from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from collector.config import load
 from collector.models import Gap
-from dashboard.parts import postgres as embedded_postgres
 from dashboard.parts import redis as embedded_redis
-from dashboard.parts.addresses import DATABASE_NAME, DATABASE_USER, sockets
 from tests.integration.reliability.processes import FREEZING, CollectorProcess, Collectors
 from tests.soak import ledger
 from tests.soak.load import CONFIG, EVENTS_EACH, Load
-from tests.stack import place
+from tests.soak.parts import Database, Part
 from tests.stack.brokers import Broker
 from tests.stack.kafka import Server
 from tests.stack.waiting import poll_until
@@ -47,45 +40,6 @@ SEED = 20
 PATIENCE = 120
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-
-
-class Part:
-    """A part that can be ended and started again, with what it kept."""
-
-    def __init__(self, run: Callable[[], AbstractContextManager[str]]) -> None:
-        self._run, self._running = run, ExitStack()
-        self.url = ""
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        self.url = self._running.enter_context(self._run())
-
-    def stop(self) -> None:
-        self._running.close()
-
-
-@contextmanager
-def reading_from(folder: Path, blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Models are of the database in this folder while the block runs."""
-    there = {"HOST": str(sockets(folder)), "NAME": DATABASE_NAME, "USER": DATABASE_USER, "PASSWORD": "", "PORT": ""}
-
-    def forget() -> None:
-        connection.close()
-        connection.close_pool()
-
-    with blocker.unblock():
-        forget()
-        with patch.dict(connection.settings_dict, there):
-            try:
-                yield
-            finally:
-                forget()
 
 
 class Story:
@@ -220,13 +174,6 @@ class Story:
         self._redis.start()
 
 
-def migrate(url: str) -> None:
-    environment = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
-    subprocess.run(
-        [sys.executable, place.ROOT / "manage.py", "migrate", "--verbosity", "0"], env=environment, check=True
-    )
-
-
 def test_whatever_happens_nothing_is_lost_and_nothing_counts_twice(
     kafka: Server,
     django_db_blocker: DjangoDbBlocker,
@@ -234,15 +181,13 @@ def test_whatever_happens_nothing_is_lost_and_nothing_counts_twice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     began = time.monotonic()
-    # not in tmp_path: run by root, PostgreSQL is another user, whom the next run of pytest would shut out of there
-    broker, folder = Broker("kafka", kafka.bootstrap), place.FOLDER / "soak"
+    broker = Broker("kafka", kafka.bootstrap)
     collectors = Collectors(broker, tmp_path, CONFIG)
     with (
-        Part(partial(embedded_postgres.running, folder)) as database,
+        Database("soak") as database,
         Part(partial(embedded_redis.running, tmp_path / "redis")) as redis,
-        reading_from(folder, django_db_blocker),
+        database.read(django_db_blocker),
     ):
-        migrate(database.url)
         with Load(broker, -(-EVENTS // EVENTS_EACH), SEED) as load_:
             story = Story(broker, kafka, database, redis, load_, collectors)
             story.tell(MISHAPS, random.Random(SEED))

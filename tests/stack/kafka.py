@@ -132,6 +132,16 @@ class Server:
         if self._process is not None:
             stop(self._process, number, patience=30)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While the block runs, Kafka takes connections, by the kernel, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
 
 def jars() -> Path:
     """The folder with Kafka's jars, fetched once for each version of the pom. Raises KafkaMissing."""

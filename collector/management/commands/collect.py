@@ -18,6 +18,7 @@ from collector import actions, config
 from collector.config.rules import registered
 from collector.health import logs, metrics
 from collector.intake import faults, progress
+from collector.intake.alive import Alive
 from collector.intake.watermarks import Watermarks
 from collector.kafka import IN_MEMORY, Cluster, KafkaFailure, Source, explain
 from collector.models import Topic
@@ -28,8 +29,9 @@ from collector.storage import partitions, sessions, slots
 logger = logging.getLogger(__name__)
 
 GROUP = "choreoscope"
-QUICK_REBALANCES = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}
-"""The embedded broker lets a rebalance take as long as a session may: a new topic would be read only after that."""
+QUICK_REBALANCES = {"session.timeout.ms": "2500", "heartbeat.interval.ms": "300"}
+"""The embedded broker lets a rebalance take as long as a session may: a new topic would be read only after that. It
+never ends one where that is two seconds or less."""
 
 
 class Command(BaseCommand):
@@ -82,15 +84,13 @@ class Command(BaseCommand):
         watermarks.start()
         watch = sessions.Watch()
         watch.start()
-        pipeline = Pipeline(
-            source,
-            cluster,
-            cluster_id,
-            name,
-            slots.take(),
-            lambda: config.current(settings.CHOREOSCOPE_CONFIG),
-            publisher,
-        )
+
+        def current() -> config.Config:
+            return config.current(settings.CHOREOSCOPE_CONFIG)
+
+        pipeline = Pipeline(source, cluster, cluster_id, slots.take(), current, publisher)
+        alive = Alive(name, cluster_id, source, pipeline.counts, current, publisher)
+        alive.start()
         # What has been imported stays for good, and records come and go by the thousand without cycles: looking through
         # all of it for garbage again and again would cost an eighth of the time.
         gc.freeze()
@@ -98,7 +98,9 @@ class Command(BaseCommand):
         logger.info("reading cluster %s as %s in group %s", cluster_id, name, group)
         try:
             with metrics.serving(settings.COLLECTOR_METRICS_PORT, name, pipeline.counts):
-                pipeline.run(lambda: bool(stopping))
+                pipeline.run(lambda: bool(stopping or alive.fault))
+            if alive.fault:
+                raise CommandError(alive.fault)
         except metrics.PortTaken as error:
             raise CommandError(str(error)) from error
         except KafkaFailure as failure:
@@ -106,8 +108,10 @@ class Command(BaseCommand):
         except faults.Incurable as fault:
             raise CommandError(str(fault)) from fault
         finally:
+            sessions.hasten()
             pipeline.close()
             source.close()
+            alive.close()
             watermarks.close()
             watch.close()
             publisher.close()

@@ -22,6 +22,11 @@ from tests.stack.place import ROOT
 from tests.stack.waiting import poll_until
 
 COLLECT = (ROOT / "manage.py", "collect")
+HASTY = {
+    "session.timeout.ms": "3000",
+    "heartbeat.interval.ms": "500",
+    "topic.metadata.refresh.interval.ms": "300",
+}
 FREEZING = ("-m", "tests.integration.reliability.freezing")
 
 
@@ -52,10 +57,13 @@ class CollectorProcess:
 
 
 class Collectors:
-    """Starts collectors of one test: one group, the topics with the test's prefix, the test's database."""
+    """Starts collectors of one test: one group, the topics with the test's prefix, the test's database.
 
-    def __init__(self, broker: Broker, folder: Path, content: str = CONFIG) -> None:
-        self._broker, self._folder = broker, folder
+    `hasty`: members that are gone are given up soon, and topics that are new are seen soon; else as in production.
+    """
+
+    def __init__(self, broker: Broker, folder: Path, content: str = CONFIG, *, hasty: bool = True) -> None:
+        self._broker, self._folder, self._properties = broker, folder, HASTY if hasty else {}
         self.config = folder / "choreoscope.yaml"
         self.config.write_text(f"topics: {{include: ['^{broker.prefix}']}}\n{content}")
 
@@ -69,9 +77,7 @@ class Collectors:
             "DATABASE_URL": database(),
             "KAFKA_BOOTSTRAP_SERVERS": self._broker.bootstrap,
             "CHOREOSCOPE_CONFIG": str(self.config),
-            # members that are gone are given up soon, and topics that are new are seen soon
-            **_as_variables({"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}),
-            **_as_variables({"topic.metadata.refresh.interval.ms": "300", **(properties or {})}),
+            **_as_variables({**self._properties, **(properties or {})}),
             **environment,
         }
         launcher, name = Launcher(self._folder), f"collector-{uuid.uuid4().hex[:4]}"

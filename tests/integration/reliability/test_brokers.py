@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from django.db.models import Sum
 
+from collector.kafka import Bounds, Place
 from collector.models import Gap, Heartbeat, Payload, Progress, Topic, Transaction
-from tests.collecting import Services, ids_of_events
+from tests.collecting import Collector, Services, ids_of_events
 from tests.integration.reliability.processes import Collectors
 from tests.stack.brokers import Broker
 from tests.stack.kafka import Server
@@ -65,6 +67,52 @@ def test_when_kafka_restarts_reading_goes_on(broker: Broker, collectors: Collect
         sender.await_stored()
         poll_until(Topic.objects.exclude(watermark=None).exists, 10, "a watermark")
         assert collector.process.poll() is None
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_while_brokers_do_not_say_where_partitions_begin_polling_goes_on(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of the partitions that are being read, while others are newly assigned."""
+    services, first = Services(broker), broker.topic("orders", partitions=1)
+    answers = threading.Event()
+    with Collector(broker) as collector:
+        collector.until(lambda: collector.source.partitions == 1, "its partition")
+        bounds = collector.cluster.bounds
+
+        def late(places: Iterable[Place]) -> dict[Place, Bounds]:
+            answers.wait(30)
+            return bounds(places)
+
+        monkeypatch.setattr(collector.cluster, "bounds", late)
+        second = broker.topic("payments", partitions=1)
+        services.event(second, "Paid", "order-1", partition=0)
+        services.flush()
+        collector.until(lambda: (second, 0) in collector.source.unlocated, "the new partition")
+        for number in range(5):
+            services.event(first, "OrderPlaced", f"order-{number}", partition=0)
+            services.flush()
+            began = time.monotonic()
+            collector.until_read(number + 1)
+            assert time.monotonic() - began < 5
+        assert (second, 0) in collector.source.unlocated
+        answers.set()
+        collector.until_read(6)
+
+
+def test_a_collector_ends_when_it_is_told_to_though_kafka_hangs(
+    broker: Broker, collectors: Collectors, kafka: Server
+) -> None:
+    sender = Sender(broker, broker.topic("orders", partitions=2), 2)
+    sender.send(10)
+    with collectors.running() as collector:
+        sender.await_stored()
+        with kafka.frozen():
+            collector.signal(signal.SIGTERM)
+            assert collector.await_end(25) == 0
+    with collectors.running():
+        sender.send(10)
+        sender.await_stored()
 
 
 def test_collectors_share_the_partitions_and_one_that_leaves_in_good_order_is_replaced_at_once(

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from subprocess import run
-from sys import executable
 
-import psutil
-import psycopg
 import pytest
 import redis
 from django.db import connection
 
 from collector.models import Event, Payload, Progress, Undecodable
-from dashboard.parts import postgres
 from dashboard.parts import redis as embedded_redis
-from tests.builders import cloud_event
 from tests.collecting import Collector, Services, ids_of_events, transaction
-from tests.integration.reliability.processes import CollectorProcess, Collectors
+from tests.integration.reliability.processes import Collectors
 from tests.stack.brokers import Broker
-from tests.stack.place import FOLDER, ROOT
 from tests.stack.waiting import poll_until
 
 REFUSE = """
@@ -123,63 +113,6 @@ def test_what_no_retry_can_cure_stops_the_collector_with_a_sentence(
         assert sentence in last
     with collectors.running():
         poll_until(lambda: Payload.objects.count() == 3, 30, "what came meanwhile")
-
-
-def count_events(url: str) -> int:
-    with psycopg.connect(url) as session:
-        found = session.execute("SELECT count(*) FROM collector_event").fetchone()
-    return int(found[0]) if found else 0
-
-
-def member(broker: Broker) -> str:
-    """The one member of the collectors' group; it gets another id when it had to join again."""
-    group, admin = f"{broker.prefix}collector", broker.admin()
-    found = admin.describe_consumer_groups([group])[group].result(10).members
-    assert len(found) == 1
-    return str(found[0].member_id)
-
-
-def resident(collector: CollectorProcess) -> float:
-    return psutil.Process(collector.process.pid).memory_info().rss / 2**20
-
-
-def await_true(after: float, what: str, condition: Callable[[], bool] = lambda: True) -> None:
-    """The condition holds now, and still when so many seconds have passed."""
-    until = time.monotonic() + after
-    poll_until(lambda: condition() and time.monotonic() > until, after + 5, what)
-
-
-def test_while_the_database_is_away_reading_waits_in_bounded_memory_and_the_membership_lives(
-    broker: Broker, collectors: Collectors
-) -> None:
-    """It is away for longer than Kafka would wait for a member that does not poll."""
-    topic, services = broker.topic("orders", partitions=2), Services(broker)
-
-    def send(count: int, size: int) -> None:
-        value = os.urandom(size)
-        for i in range(count):
-            event = cloud_event("OrderPlaced", f"order-{i % 50}", f"event-{uuid.uuid4().hex}")
-            services.publish(topic, *event, partition=i % 2, value=value)
-        services.flush()
-
-    send(10, 100)
-    folder = FOLDER / "away"  # not in tmp_path: to PostgreSQL's own user, the next run of pytest would shut that
-    with ExitStack() as database:
-        url = database.enter_context(postgres.running(folder, durable=False))
-        migrate = [executable, ROOT / "manage.py", "migrate", "--verbosity", "0"]
-        run(migrate, env=os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "dashboard.settings"}, check=True)
-        with collectors.running(properties={"max.poll.interval.ms": "5000"}, DATABASE_URL=url) as collector:
-            poll_until(lambda: count_events(url) == 10, 30, "the first records")
-            before, memory = member(broker), resident(collector)
-            database.close()
-            collector.await_words("reading waits for the database")
-            send(5000, 20_000)
-            await_true(6, "a while", lambda: member(broker) == before)
-            assert resident(collector) < memory + 60
-            with postgres.running(folder, durable=False):
-                poll_until(lambda: count_events(url) == 5010, 60, "what came meanwhile")
-                assert member(broker) == before
-                assert "the database is back" in collector.said()
 
 
 def test_while_redis_is_away_everything_is_stored_and_when_it_is_back_browsers_are_told(

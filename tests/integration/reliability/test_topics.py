@@ -66,7 +66,7 @@ def test_a_topic_made_anew_lets_no_watermark_pass_what_has_not_been_read(broker:
         send(broker, topic, "second", 10)
         made = database_now()
         for _ in range(4):  # as many records as before: by their offsets alone, everything has been read
-            collector.intake.watermarks.step()
+            collector.watermarks.step()
         assert not Topic.objects.filter(vanished_at=None, watermark__gte=made).exists()
         collector.until(lambda: Topic.objects.get(vanished_at=None).watermark, "the new topic's watermark")
         assert Event.objects.filter(topic=Topic.objects.get(vanished_at=None).id).count() == 10
