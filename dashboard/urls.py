@@ -33,6 +33,7 @@ urlpatterns = [
     path("live/alerts", alerts.fragment, name="alerts-fragment"),
     path("ingestion", ingestion.page, name="ingestion"),
     path("live/ingestion", ingestion.fragment, name="ingestion-fragment"),
+    path("ingestion/suggestion", ingestion.suggestion, name="ingestion-suggestion"),
     path("api/", api.urls),
     path("metrics", metrics.metrics, name="metrics"),
     path("healthz", health.healthz, name="healthz"),

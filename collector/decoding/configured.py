@@ -6,18 +6,24 @@ import msgspec
 
 from collector.decoding import redaction, rules
 from collector.decoding.content import Content, Schemas
-from collector.decoding.decoder import decode
+from collector.decoding.decoder import understand
 from collector.decoding.event import Bundle, Event, Found, Undecodable
 from collector.decoding.policy import Handling
 from collector.records import Record
 
 
+def content_of(record: Record, handling: Handling, schemas: Schemas | None = None) -> Content:
+    """What may be known of a record."""
+    content = Content(record, schemas)
+    if handling.redaction is None or record.headers_error:
+        return content
+    return redaction.masked(content, handling.redaction)
+
+
 def read(record: Record, handling: Handling, schemas: Schemas | None = None) -> tuple[Record, Found]:
     """What may be stored of a record, and what it says."""
-    content = Content(record, schemas)
-    if handling.redaction is not None and not record.headers_error:
-        content = redaction.masked(content, handling.redaction)
-    found = decode(content.record)
+    content = content_of(record, handling, schemas)
+    found = understand(content)
     kept = content.record if handling.payloads else msgspec.structs.replace(content.record, withheld=True)
     if isinstance(found, Bundle):
         return kept, msgspec.structs.replace(found, found=_parts(found, content, handling))

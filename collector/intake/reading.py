@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from collector.decoding import Undecodable, configured, decode
+from collector.decoding.content import Schemas
 from collector.decoding.policy import PLAIN, Handling, Policy
 from collector.records import Record
 from collector.storage import sealing
@@ -16,18 +17,17 @@ from collector.storage.store import Decoded
 class Reader:
     """Makes of the records of a topic what is stored of them and what they say, by the policy as it is just now."""
 
-    def __init__(self, policy: Callable[[], Policy]) -> None:
-        self._policy = policy
+    def __init__(self, policy: Callable[[], Policy], schemas: Schemas | None = None) -> None:
+        self._policy, self._schemas = policy, schemas
 
     def read(self, topic: str, records: Sequence[Record]) -> list[Decoded]:
         handling = self._policy().of(topic)
         if handling is PLAIN:
-            return [(record, decode(record)) for record in records]
-        return [_read(record, handling) for record in records]
+            return [(record, decode(record, self._schemas)) for record in records]
+        return [self._handled(record, handling) for record in records]
 
-
-def _read(record: Record, handling: Handling) -> Decoded:
-    kept, found = configured.read(record, handling)
-    if handling.encrypt and isinstance(found, Undecodable):
-        found = msgspec.structs.replace(found, sealed=sealing.seal(record))
-    return kept, found
+    def _handled(self, record: Record, handling: Handling) -> Decoded:
+        kept, found = configured.read(record, handling, self._schemas)
+        if handling.encrypt and isinstance(found, Undecodable):
+            found = msgspec.structs.replace(found, sealed=sealing.seal(record))
+        return kept, found

@@ -193,7 +193,7 @@ class Source:
             return
         if span is None:
             span = spans[place] = Span(self._topics[place[0]], place[1], position, position, [])
-        span.records.append(_record(message, span.topic))
+        span.records.append(record_of(message, span.topic))
         span.next_offset = offset + 1
 
     def _failed(self, failure: KafkaError, place: Place, offset: int | None) -> None:
@@ -216,7 +216,8 @@ class Source:
             self._refusal = error
 
 
-def _record(message: Message, topic: TopicRef) -> Record:
+def record_of(message: Message, topic: TopicRef) -> Record:
+    """What the client hands over, as plain values."""
     kind, millis = message.timestamp()
     stamp = EPOCH + timedelta(milliseconds=millis) if kind and 0 <= millis < _LATEST_MILLIS else None
     headers = NO_HEADERS

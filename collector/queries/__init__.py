@@ -5,6 +5,7 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 
 from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
+from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
 from collector.queries.ingestion import (
@@ -21,6 +22,7 @@ from collector.queries.metrics import metrics
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
+from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 
@@ -30,11 +32,14 @@ __all__ = [
     "BadParameter",
     "Bounded",
     "Collector",
+    "Coverage",
+    "Covered",
     "Figures",
     "FlowEdge",
     "FlowMap",
     "Found",
     "Ingestion",
+    "KafkaFailure",
     "Keyset",
     "Muted",
     "Page",
@@ -44,12 +49,15 @@ __all__ = [
     "Row",
     "Slot",
     "Step",
+    "Suggestion",
     "TransactionFilter",
     "Unjudged",
     "WaitingStep",
     "behind_seconds",
     "clock",
+    "coverage",
     "exists",
+    "explain",
     "figures",
     "find",
     "flow_map",
@@ -66,6 +74,7 @@ __all__ = [
     "payload",
     "readiness",
     "remembered",
+    "suggest",
     "uncorrelated",
     "undecodable",
     "waiting",

@@ -112,7 +112,9 @@ def alert(entry: Alert) -> dict[str, Any]:
     return _named(entry, *names)
 
 
-def ingestion(found: queries.Ingestion, muted: Iterable[queries.Muted], now: datetime) -> dict[str, Any]:
+def ingestion(
+    found: queries.Ingestion, muted: Iterable[queries.Muted], coverage: queries.Coverage, now: datetime
+) -> dict[str, Any]:
     reading = found.liveness
     return {
         "state": reading.state,
@@ -139,6 +141,8 @@ def ingestion(found: queries.Ingestion, muted: Iterable[queries.Muted], now: dat
             }
             for gap in found.gaps
         ],
+        "coverage_since": coverage.since,
+        "coverage": [_named(row, "topic", "service", "correlated", "uncorrelated", "share") for row in coverage.rows],
         "undecodable": found.undecodable.count,
         "uncorrelated": found.uncorrelated.count,
     }

@@ -184,6 +184,16 @@ class MutedOut(Schema):
     count: int
 
 
+class CoverageOut(Schema):
+    """Events of a service on a topic, with and without a transaction id."""
+
+    topic: str
+    service: str
+    correlated: int
+    uncorrelated: int
+    share: float
+
+
 class IngestionOut(Schema):
     state: str = Field(description="live, behind or down")
     since: datetime | None = Field(description="Since when it is not live.")
@@ -195,5 +205,7 @@ class IngestionOut(Schema):
     watermarks: list[WatermarkOut]
     partitions: list[PartitionOut]
     gaps: list[GapOut]
+    coverage_since: datetime
+    coverage: list[CoverageOut] = Field(description="Since `coverage_since`; the least covered first.")
     undecodable: int = Field(description="Within the last day; counting stops at 10,000.")
     uncorrelated: int = Field(description="Within the last day; counting stops at 10,000.")

@@ -106,7 +106,8 @@ def show_ingestion(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     found = queries.ingestion(now)
     rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
-    return build.ingestion(found, queries.muted(found.liveness.standing_still, rulebook), now)
+    muted = queries.muted(found.liveness.standing_still, rulebook)
+    return build.ingestion(found, muted, queries.coverage(now), now)
 
 
 @api.exception_handler(queries.BadParameter)

@@ -7,12 +7,18 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 
 from collector import config, queries
 from collector.models import Topic
-from dashboard.pages import frame
+from dashboard.pages import frame, wording
 from dashboard.pages.shared import MOMENT, shared
+
+_COVERED, _SUGGESTED = 5.0, 20.0
+"""For so many seconds what was found of this is shown again."""
+_READING = 6.0
+"""Seconds that a suggestion may take to read."""
 
 LISTS = {"undecodable": queries.undecodable, "uncorrelated": queries.uncorrelated}
 
@@ -39,6 +45,17 @@ def fragment(request: HttpRequest) -> HttpResponse:
     return frame.fragment(request, "ingestion/content.html", _context(request))
 
 
+def suggestion(request: HttpRequest) -> HttpResponse:
+    """What reading the topics themselves tells of where the transaction id is. Takes some seconds."""
+    try:
+        found = shared.get("suggestion", _SUGGESTED, lambda: queries.suggest(_READING))
+    except queries.KafkaFailure as failure:
+        return render(request, "ingestion/suggestion.html", {"failure": queries.explain(failure)})
+    records, topics = sum(topic.records for topic in found.topics), len(found.topics)
+    looked_into = f"{wording.counted(records, 'record')} of {wording.counted(topics, 'topic')}"
+    return render(request, "ingestion/suggestion.html", {"found": found, "looked_into": looked_into})
+
+
 def _context(request: HttpRequest) -> dict[str, Any]:
     kind = request.GET.get("list", "")
     kind = kind if kind in LISTS else "undecodable"
@@ -59,6 +76,7 @@ def _common() -> dict[str, Any]:
         "topics": _topics(found),
         "demo": bool(settings.DEMO_CONTROL_URL),
         "collectors": [collector for collector in found.collectors if collector.alive],
+        "coverage": shared.get("coverage", _COVERED, lambda: queries.coverage(timezone.now())),
         "muted": queries.muted(found.liveness.standing_still, rulebook),
     }
 

@@ -176,7 +176,7 @@ class TestIngestion:
         feed.order("order", ago=20)
         feed.raw(value=b"{no")
         feed.read()
-        with django_assert_num_queries(6):
+        with django_assert_num_queries(8):
             answer = client.get("/api/ingestion").json()
         assert (answer["state"], answer["since"], answer["troubles"], answer["muted"]) == ("live", None, [], [])
         partition = answer["partitions"][0]
