@@ -82,7 +82,8 @@ def _unanswered(node: Node, config: Config) -> Iterator[str]:
         entries = nodes[choreography.name].mapping()
         answers = {name for rule in choreography.rules for name in rule.expect}
         mentioned = choreography.starts | choreography.completes | choreography.fails | answers
-        for rule, at in zip(choreography.rules, entries["rules"].items() if "rules" in entries else [], strict=True):
+        own = [rule for rule in choreography.rules if not rule.part]
+        for rule, at in zip(own, entries["rules"].items() if "rules" in entries else [], strict=True):
             for trigger in rule.after:
                 if trigger not in mentioned and (close := meant(trigger, mentioned, _TYPO)):
                     yield f"{at.place}: nothing here brings {trigger}; {close}".rstrip()

@@ -156,16 +156,11 @@ def _topics(node: Node) -> Topics:
 
 
 def _limits(node: Node) -> Limits:
-    entries = node.mapping(("skew", "grace", "history_age", "transaction_events"))
-    defaults = Limits()
-    return Limits(
-        skew=entries["skew"].duration() if "skew" in entries else defaults.skew,
-        grace=entries["grace"].duration() if "grace" in entries else defaults.grace,
-        history_age=entries["history_age"].duration() if "history_age" in entries else defaults.history_age,
-        transaction_events=(
-            entries["transaction_events"].count() if "transaction_events" in entries else defaults.transaction_events
-        ),
-    )
+    spans, counts = ("skew", "grace", "history_age"), ("transaction_events", "loop", "fan_out")
+    entries = node.mapping((*spans, *counts))
+    given: dict[str, Any] = {name: entries[name].duration() for name in spans if name in entries}
+    given |= {name: entries[name].count() for name in counts if name in entries}
+    return Limits(**given)
 
 
 def _retention(node: Node) -> Retention:

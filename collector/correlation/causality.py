@@ -137,20 +137,28 @@ def _reaches(children: dict[int, list[int]], start: int, goal: int) -> bool:
     return False
 
 
-def _depths(count: int, links: Sequence[Link]) -> list[int]:
-    """Longest way from a root, by Kahn's algorithm (A. B. Kahn, 1962) over the acyclic edges."""
+def onward(count: int, links: Sequence[Link]) -> list[int]:
+    """The positions in an order in which parents come before their children, by Kahn's algorithm (A. B. Kahn, 1962)."""
     children: dict[int, list[int]] = {}
     open_parents = [0] * count
     for link in links:
         children.setdefault(link.parent, []).append(link.child)
         open_parents[link.child] += 1
-    depths = [0] * count
-    todo = [position for position, parents in enumerate(open_parents) if parents == 0]
-    while todo:
-        position = todo.pop()
+    order = [position for position, parents in enumerate(open_parents) if parents == 0]
+    for position in order:
         for child in children.get(position, ()):
-            depths[child] = max(depths[child], depths[position] + 1)
             open_parents[child] -= 1
             if open_parents[child] == 0:
-                todo.append(child)
+                order.append(child)
+    return order
+
+
+def _depths(count: int, links: Sequence[Link]) -> list[int]:
+    """The longest way from a root, for each event."""
+    parents: dict[int, list[int]] = {}
+    for link in links:
+        parents.setdefault(link.child, []).append(link.parent)
+    depths = [0] * count
+    for position in onward(count, links):
+        depths[position] = max((depths[parent] + 1 for parent in parents.get(position, ())), default=0)
     return depths

@@ -19,6 +19,8 @@ GRACE = timedelta(milliseconds=500)
 SKEW = timedelta(seconds=5)
 HISTORY_AGE = timedelta(hours=1)
 TRANSACTION_EVENTS = 2_000
+LOOP = 20
+FAN_OUT = 200
 IDLE_UNDECLARED = timedelta(hours=1)
 """Silence after which a transaction without a declared choreography counts as over."""
 
@@ -30,18 +32,23 @@ class Limits(msgspec.Struct, frozen=True):
     grace: what a deadline is overdrawn by before it counts.
     history_age: events older than this at arrival are history; they raise no alert.
     transaction_events: above this many, a transaction is oversized and judged no more.
+    loop: how often events of one type may lead to one another in one chain before that is called a loop.
+    fan_out: how many events one event may lead to before that is called runaway.
     """
 
     skew: timedelta = SKEW
     grace: timedelta = GRACE
     history_age: timedelta = HISTORY_AGE
     transaction_events: int = TRANSACTION_EVENTS
+    loop: int = LOOP
+    fan_out: int = FAN_OUT
 
 
 class Rule(msgspec.Struct, frozen=True):
     """After every event of `after` (several: a join), one of `expect` is expected from `service` within `within`.
 
     `compensates` names the event type that the answer undoes: the rule then applies only where that event happened.
+    `optional`: the answer may come, and nobody waits for it. `part` names the sub-choreography that the rule is of.
     """
 
     key: str
@@ -51,6 +58,8 @@ class Rule(msgspec.Struct, frozen=True):
     within: timedelta | None = None
     compensates: str | None = None
     even_after_end: bool = False
+    optional: bool = False
+    part: str = ""
 
     @property
     def awaited(self) -> str:
@@ -58,12 +67,22 @@ class Rule(msgspec.Struct, frozen=True):
         return " or ".join(self.expect)
 
     @property
+    def binding(self) -> bool:
+        """Whether an end without its answer is one with something missing."""
+        return not self.optional and not self.survives_end
+
+    @property
     def survives_end(self) -> bool:
         return self.even_after_end or self.compensates is not None
 
 
 class Choreography(msgspec.Struct, frozen=True, dict=True):
-    """A kind of transaction. `declared` is false for those that are only named after their first event type."""
+    """A kind of transaction. `declared` is false for those that are only named after their first event type.
+
+    `completes_all`: it takes all completing events, not one of them. `never_after`: what must not follow an event.
+    `only_after`: what has to have come before an event. `parts`: choreographies that such a transaction passes through;
+    their rules are among `rules`, after its own.
+    """
 
     name: str
     starts: frozenset[str] = frozenset()
@@ -73,6 +92,10 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
     idle_timeout: timedelta | None = None
     rules: tuple[Rule, ...] = ()
     declared: bool = True
+    completes_all: bool = False
+    never_after: dict[str, tuple[str, ...]] = {}
+    only_after: dict[str, tuple[str, ...]] = {}
+    parts: tuple[Choreography, ...] = ()
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
@@ -82,7 +105,14 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
             for rule in self.rules
             for name in (*rule.after, *rule.expect, *((rule.compensates,) if rule.compensates else ()))
         }
-        return self.starts | self.completes | self.fails | in_rules
+        in_bounds = {
+            name
+            for bound in (self.never_after, self.only_after)
+            for of, names in bound.items()
+            for name in (of, *names)
+        }
+        in_parts = frozenset[str]().union(*(part.mentioned for part in self.parts))
+        return self.starts | self.completes | self.fails | in_rules | in_bounds | in_parts
 
     @cached_property
     def ends(self) -> frozenset[str]:
@@ -90,8 +120,10 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def settled_by(self) -> dict[str, tuple[str, ...]]:
-        """By rule, the types of event that settle its pending responses: its answers, and what ends the whole."""
-        return {rule.key: (*rule.expect, *sorted(self.ends)) for rule in self.rules}
+        """By rule, the types of event that settle its pending responses: its answers, and what ends the whole or the
+        part that it is of."""
+        ends = {part.name: self.ends | part.ends for part in self.parts}
+        return {rule.key: (*rule.expect, *sorted(ends.get(rule.part, self.ends))) for rule in self.rules}
 
     @cached_property
     def links(self) -> Remembered[Links]:
@@ -133,6 +165,15 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
         return {name: c for c in reversed(self.choreographies) for name in c.mentioned}
 
     @cached_property
+    def _wholes(self) -> dict[str, list[Choreography]]:
+        """By name, the choreographies that pass through a choreography."""
+        found: dict[str, list[Choreography]] = {}
+        for whole in self.choreographies:
+            for part in whole.parts:
+                found.setdefault(part.name, []).append(whole)
+        return found
+
+    @cached_property
     def standings(self) -> Remembered[Standing]:
         """Where transactions stand, by shape: filled by `collector.correlation.standing`."""
         return Remembered()
@@ -144,13 +185,16 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
         """The choreography of a transaction whose events have these types, in event order.
 
         That of its earliest start event; else the first declared one that mentions one of its types, earliest first;
-        else one named after its first event type.
+        else one named after its first event type. One that passes through the one so found goes before it, if its own
+        start event is there too: clocks need not agree on which of the two starts came first.
         """
         types = list(types)
         for table in (self._by_start, self._by_mention):
             for name in types:
                 if name in table:
-                    return table[name]
+                    found = table[name]
+                    wholes = self._wholes.get(found.name, ())
+                    return next((whole for whole in wholes if not whole.starts.isdisjoint(types)), found)
         return undeclared(types[0] if types else "")
 
     def to_json(self) -> Any:

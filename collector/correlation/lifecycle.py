@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from collector.correlation.choreography import Limits, RuleBook
-from collector.correlation.deviations import MOST, Finding
 from collector.correlation.events import Skeleton
+from collector.correlation.findings import MOST, Finding
 from collector.correlation.reading import Reading
 from collector.correlation.shape import Course, course_of
-from collector.correlation.standing import Awaited, Standing, standing_of
-from collector.correlation.state import Deviation, Pending, State
+from collector.correlation.standing import Awaited, Span, Standing, standing_of
+from collector.correlation.state import Deviation, Part, Pending, State
 
 OPEN = ("running", "compensating")
 
@@ -52,9 +52,8 @@ def judge(course: Course, rulebook: RuleBook, reading: Reading, abandoned_at: da
             if entry.deadline is not None and not entry.overdue:
                 next_check = _earlier(next_check, entry.deadline + limits.grace)
     if phase in OPEN:
-        if choreography.timeout is not None:
-            check = _whole(ordered, standing, choreography.timeout, limits, reading, pending)
-            next_check = _earlier(next_check, check)
+        if standing.spans:
+            next_check = _earlier(next_check, _timed_out(standing.spans, ordered, limits, reading, pending))
         if choreography.idle_timeout is not None and not pending:
             silent_at = max(believed_time(event, limits.skew)[0] for event in ordered) + choreography.idle_timeout
             if _passed(reading.through_all(), silent_at, limits):
@@ -75,6 +74,7 @@ def judge(course: Course, rulebook: RuleBook, reading: Reading, abandoned_at: da
         pending=tuple(pending),
         deviations=_deviations(ordered, standing, limits),
         next_check=next_check,
+        parts=_parts(ordered, standing, phase) if standing.passages else (),
     )
 
 
@@ -121,32 +121,42 @@ def _pending(awaited: Awaited, ordered: Sequence[Skeleton], limits: Limits, read
     )
 
 
-def _whole(
-    ordered: Sequence[Skeleton],
-    standing: Standing,
-    timeout: timedelta,
-    limits: Limits,
-    reading: Reading,
-    pending: list[Pending],
+def _timed_out(
+    spans: Sequence[Span], ordered: Sequence[Skeleton], limits: Limits, reading: Reading, pending: list[Pending]
 ) -> datetime | None:
-    """The time-out of the whole transaction: when to check for it. Once it has passed it is added to `pending`, where
-    no single response explains the delay already."""
-    deadline = believed_time(ordered[0], limits.skew)[0] + timeout
-    if not _passed(reading.through_all(), deadline, limits):
-        return deadline + limits.grace
-    if not any(entry.overdue for entry in pending):
-        pending.append(
-            Pending(
-                rule="timeout",
-                kind="timeout",
-                after=(ordered[0].type,),
-                expect=tuple(sorted(standing.choreography.ends)),
-                triggers=(ordered[0].key,),
-                deadline=deadline,
-                overdue=True,
+    """The time-outs of the whole transaction and of the parts it is in: when to check for the next. One that has passed
+    is added to `pending`, where nothing else explains the delay already."""
+    next_check = None
+    for span in spans:
+        first = ordered[span.start]
+        deadline = believed_time(first, limits.skew)[0] + span.timeout
+        if not _passed(reading.through_all(), deadline, limits):
+            next_check = _earlier(next_check, deadline + limits.grace)
+        elif not any(entry.overdue for entry in pending):
+            pending.append(
+                Pending(
+                    rule=span.rule,
+                    kind="timeout",
+                    after=(first.type,),
+                    expect=span.expect,
+                    triggers=(first.key,),
+                    deadline=deadline,
+                    overdue=True,
+                )
             )
+    return next_check
+
+
+def _parts(ordered: Sequence[Skeleton], standing: Standing, phase: str) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            name=passage.part.name,
+            phase=passage.phase if passage.end is not None or phase in OPEN else "left",
+            started_at=ordered[passage.start].time,
+            ended_at=None if passage.end is None else ordered[passage.end].time,
         )
-    return None
+        for passage in standing.passages
+    )
 
 
 def _deviations(ordered: Sequence[Skeleton], standing: Standing, limits: Limits) -> tuple[Deviation, ...]:

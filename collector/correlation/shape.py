@@ -33,6 +33,13 @@ class Shape(NamedTuple):
     def causes_of(self, position: int) -> tuple[int, ...]:
         return self.causes[position] if self.causes else ()
 
+    def first_places(self) -> dict[str, int]:
+        """By type, the position of the first event of it."""
+        first: dict[str, int] = {}
+        for position, name in enumerate(self.types):
+            first.setdefault(name, position)
+        return first
+
     def same_id(self, position: int) -> int:
         """What a cause that means this event would be: the first position with its id."""
         return self.twins[position] if self.twins else position

@@ -5,14 +5,17 @@ Positions are those in event order. `collector.correlation.lifecycle` adds what 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
 
-from collector.correlation import deviations
+from collector.correlation import deviations, loops
+from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
-from collector.correlation.deviations import Finding
+from collector.correlation.findings import Finding
 from collector.correlation.pairing import Obligation, Paired, pair
+from collector.correlation.passages import Passage, end_of, passage_at, passages
 from collector.correlation.shape import Clocks, Course, Shape
 from collector.correlation.state import PendingKind
 
@@ -40,6 +43,15 @@ class Answered(msgspec.Struct, frozen=True):
     within: timedelta
 
 
+class Span(msgspec.Struct, frozen=True):
+    """What must not take longer than `timeout`: from the event at `start` until one of `expect` ends it."""
+
+    rule: str
+    timeout: timedelta
+    start: int
+    expect: tuple[str, ...]
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What a shape says by itself. `ended_at`: the positions of the events of which the last in time ended it.
     Deviations are told in this order: `before`, late answers, `after`."""
@@ -54,25 +66,33 @@ class Standing(msgspec.Struct, frozen=True):
     answered: tuple[Answered, ...]
     before: tuple[Finding, ...]
     after: tuple[Finding, ...]
+    spans: tuple[Span, ...]
+    """Parts first: the delay of one explains that of the whole."""
+    passages: tuple[Passage, ...]
 
 
 def standing_of(course: Course, rulebook: RuleBook) -> Standing:
-    ordered, shape = course
-    found = rulebook.standings.get(shape)
+    """What these events say by themselves."""
+    found = rulebook.standings.get(course.shape)
     if found is None:
-        clocks = Clocks(ordered, rulebook.limits.skew)
-        found = _stand(shape, rulebook.choose(shape.types), clocks)
+        clocks = Clocks(course.ordered, rulebook.limits.skew)
+        found = _stand(course, rulebook, clocks)
         if not clocks.consulted:
-            rulebook.standings.keep(shape, found)
+            rulebook.standings.keep(course.shape, found)
     return found
 
 
-def _stand(shape: Shape, choreography: Choreography, clocks: Clocks) -> Standing:
-    end = next((position for position, name in enumerate(shape.types) if name in choreography.ends), None)
+def _stand(course: Course, rulebook: RuleBook, clocks: Clocks) -> Standing:
+    shape, limits = course.shape, rulebook.limits
+    choreography = rulebook.choose(shape.types)
+    end = end_of(shape.types, choreography)
+    through = passages(shape.types, choreography)
     paired = pair(shape, choreography, clocks)
-    awaited = _awaited(paired, choreography, end)
+    awaited = _awaited(paired, choreography, end, through)
     phase, ended_at, ended_by = _phase(shape, choreography, paired, end, waits=bool(awaited))
-    before, after = deviations.find(shape, choreography, paired, end, clocks)
+    before, after = deviations.find(shape, choreography, paired, end, through, clocks)
+    if len(shape.types) > min(limits.loop, limits.fan_out):
+        after = (*after, *loops.find(shape, links_of(course, choreography), limits))
     return Standing(
         choreography=choreography,
         phase=phase,
@@ -87,22 +107,49 @@ def _stand(shape: Shape, choreography: Choreography, clocks: Clocks) -> Standing
         ),
         before=before,
         after=after,
+        spans=tuple(_spans(choreography, through)),
+        passages=through,
     )
 
 
-def _awaited(paired: Paired, choreography: Choreography, end: int | None) -> list[Awaited]:
-    """What is awaited, joins that lack a trigger last. An end voids all but what survives it."""
+def _spans(choreography: Choreography, through: tuple[Passage, ...]) -> Iterator[Span]:
+    for passage in through:
+        part = passage.part
+        if part.timeout is not None and passage.end is None:
+            yield Span(f"{part.name}.timeout", part.timeout, passage.start, tuple(sorted(part.ends)))
+    if choreography.timeout is not None:
+        yield Span("timeout", choreography.timeout, 0, tuple(sorted(choreography.ends)))
+
+
+def _awaited(
+    paired: Paired, choreography: Choreography, end: int | None, through: tuple[Passage, ...]
+) -> list[Awaited]:
+    """What is awaited, joins that lack a trigger last. An end voids all but what survives it; so does a part's end
+    with what its rules await."""
     unanswered = [
-        o for o in paired.obligations if o.answer is None and not o.missing and (end is None or o.rule.survives_end)
+        o
+        for o in paired.obligations
+        if o.answer is None
+        and not o.missing
+        and not o.rule.optional
+        and (o.rule.survives_end or (end is None and not _left_behind(o, through)))
     ]
     found = [_response(o, choreography) for o in unanswered]
     if end is None:
         expected = {name for entry in found for name in entry.expect}
         triggered = {o.rule.key for o in paired.obligations if not o.missing}
         for obligation in paired.obligations:
-            if obligation.missing:
+            if obligation.missing and not obligation.rule.optional and not _left_behind(obligation, through):
                 found += _half_met(obligation, choreography, expected, triggered)
     return found
+
+
+def _left_behind(obligation: Obligation, through: tuple[Passage, ...]) -> bool:
+    """Whether its rule is of a part that has ended since."""
+    if not obligation.rule.part:
+        return False
+    passage = passage_at(through, obligation.rule.part, obligation.base)
+    return passage is not None and passage.end is not None
 
 
 def _response(obligation: Obligation, choreography: Choreography) -> Awaited:
@@ -155,7 +202,7 @@ def _phase(
     """The phase by events alone, the events of which the last ended it, and by what it ended."""
     undoing = [o for o in paired.obligations if o.rule.compensates]
     undone = tuple(o.answer for o in undoing if o.answer is not None)
-    to_undo = any(o.answer is None for o in undoing)
+    to_undo = any(o.answer is None and not o.rule.optional for o in undoing)
     if to_undo or (end is None and undoing and waits):
         return "compensating", (), ""
     if end is None:

@@ -38,7 +38,18 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
         return " or ".join(self.expect)
 
 
-DeviationKind = Literal["unexpected", "missing", "repeated", "out of order", "late", "second end", "after end"]
+DeviationKind = Literal[
+    "unexpected",
+    "missing",
+    "repeated",
+    "out of order",
+    "forbidden",
+    "late",
+    "second end",
+    "after end",
+    "loop",
+    "fan-out",
+]
 
 
 class Deviation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,6 +58,15 @@ class Deviation(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: DeviationKind
     sentence: str
     event: EventKey | None = None
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A passage through a sub-choreography. phase: running, completed, failed, or left (the whole ended before it)."""
+
+    name: str
+    phase: Literal["running", "completed", "failed", "left"]
+    started_at: datetime
+    ended_at: datetime | None = None
 
 
 class State(msgspec.Struct, frozen=True):
@@ -68,14 +88,22 @@ class State(msgspec.Struct, frozen=True):
     pending: tuple[Pending, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     next_check: datetime | None = None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def conforms(self) -> bool:
+        """Whether nothing here is other than declared."""
+        return not self.deviations and self.overdue_since is None
 
     def to_json(self) -> dict[str, Any]:
-        """The part of it that is stored as JSON: {"pending": […], "deviations": […]}, empty parts left out."""
+        """What of it is stored as JSON: {"pending": […], "deviations": […], "parts": […]}, empty ones left out."""
         stored: dict[str, Any] = {}
         if self.pending:
             stored["pending"] = msgspec.to_builtins(self.pending)
         if self.deviations:
             stored["deviations"] = msgspec.to_builtins(self.deviations)
+        if self.parts:
+            stored["parts"] = msgspec.to_builtins(self.parts)
         return stored
 
 
@@ -84,6 +112,7 @@ class StoredState(msgspec.Struct, frozen=True):
 
     pending: tuple[Pending, ...] = ()
     deviations: tuple[Deviation, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @classmethod
     def from_json(cls, stored: Any) -> StoredState:

@@ -85,6 +85,7 @@ class Ghosts:
         return (
             rule.key not in self._rules
             and not rule.compensates
+            and not rule.optional
             and not any(name in self._latest or name in self._by_type for name in rule.expect)
             and any(name in self._by_type for name in rule.after)
             and all(name in self._by_type or name in self._latest for name in rule.after)

@@ -46,7 +46,11 @@ def rules(draw: st.DrawFn, key: str) -> Rule:
         within=draw(st.none() | st.integers(0, 40).map(lambda seconds: timedelta(seconds=seconds))),
         compensates=draw(st.none() | st.sampled_from(TYPES)),
         even_after_end=draw(st.booleans()),
+        optional=draw(st.integers(0, 4)) == 0,
     )
+
+
+bounds = st.dictionaries(st.sampled_from(TYPES), some_types(1, 2), max_size=1)
 
 
 @st.composite
@@ -62,6 +66,9 @@ def choreographies(draw: st.DrawFn, name: str = "dance") -> Choreography:
         timeout=draw(spans),
         idle_timeout=draw(spans),
         rules=tuple(draw(rules(str(i))) for i in range(draw(st.integers(0, 5)))),
+        completes_all=draw(st.booleans()),
+        never_after=draw(bounds),
+        only_after=draw(bounds),
     )
 
 
@@ -69,6 +76,28 @@ def choreographies(draw: st.DrawFn, name: str = "dance") -> Choreography:
 def rule_books(draw: st.DrawFn) -> RuleBook:
     limits = Limits(skew=timedelta(seconds=draw(st.integers(0, 5))), grace=timedelta(seconds=draw(st.integers(0, 2))))
     return RuleBook(tuple(draw(choreographies(f"dance-{i}")) for i in range(draw(st.integers(0, 2)))), limits)
+
+
+@st.composite
+def books_with_parts(draw: st.DrawFn) -> RuleBook:
+    """One choreography that passes through another, which has rules and an end; mostly the part comes to its end."""
+    part = msgspec.structs.replace(
+        draw(choreographies("part")),
+        starts=frozenset("A"),
+        completes=frozenset("B"),
+        fails=frozenset("C"),
+        completes_all=False,
+        rules=tuple(draw(rules(str(i))) for i in range(draw(st.integers(1, 3)))),
+    )
+    whole = msgspec.structs.replace(draw(choreographies("whole")), starts=frozenset("AD"))
+    if draw(st.booleans()):
+        whole = msgspec.structs.replace(whole, completes=frozenset(), fails=frozenset())
+    return RuleBook((_passing_through(whole, part), part))
+
+
+def _passing_through(whole: Choreography, part: Choreography) -> Choreography:
+    rules = [msgspec.structs.replace(rule, key=f"{part.name}.{rule.key}", part=part.name) for rule in part.rules]
+    return msgspec.structs.replace(whole, parts=(part,), rules=(*whole.rules, *rules))
 
 
 @st.composite
