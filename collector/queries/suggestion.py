@@ -62,10 +62,10 @@ def suggest(seconds: float = SECONDS) -> Suggestion:
     )
 
 
-def _newest(bounds: Mapping[Place, Bounds], partitions: Mapping[str, list[int]]) -> dict[Place, Bounds]:
+def _newest(bounds: Mapping[Place, Bounds], partitions: Mapping[str, list[int]]) -> dict[Place, list[Bounds]]:
     """The last records of each partition: as many of a topic as PER_TOPIC, whatever its number of partitions."""
     return {
-        (name, number): Bounds(max(there.start, there.end - -(-PER_TOPIC // len(partitions[name]))), there.end)
+        (name, number): [Bounds(max(there.start, there.end - -(-PER_TOPIC // len(partitions[name]))), there.end)]
         for (name, number), there in bounds.items()
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,13 +92,17 @@ def test_a_lookup_reads_what_is_there_and_joins_no_group(broker: Broker) -> None
     services.flush()
     ref, properties = {topic: TopicRef(1, "c", topic, topic)}, {"bootstrap.servers": broker.bootstrap}
 
-    def offsets(start: int, end: int) -> list[int]:
-        return [record.offset for record in lookup(properties, {(topic, 0): Bounds(start, end)}, ref, 20)]
+    def offsets(*bounds: tuple[int, int]) -> list[int]:
+        wanted = {(topic, 0): [Bounds(*one) for one in bounds]}
+        return [record.offset for record in lookup(properties, wanted, ref, 20)]
 
-    assert offsets(1, 4) == [1, 2, 3]
-    assert offsets(3, 99) == [3, 4]
-    assert offsets(50, 60) == []
-    assert offsets(2, 2) == []
+    assert offsets((1, 4)) == [1, 2, 3]
+    assert offsets((3, 99)) == [3, 4]
+    assert offsets((50, 60)) == []
+    assert offsets((2, 2), (3, 4)) == [3]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["collector.kafka.lookup"], "_NEAR", 0)
+        assert offsets((0, 1), (3, 5), (50, 60)) == [0, 3, 4]
     if broker.is_real:
         groups = broker.admin().list_consumer_groups().result()
         assert not [group for group in groups.valid if group.group_id.startswith("choreoscope-lookup")]
