@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.utils import timezone
 
+from collector import publish
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
 from collector.storage import context, judgement, saving
@@ -17,7 +18,8 @@ WRITER = "person"
 def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBook) -> list[str]:
     """Closes open transactions that will never progress; returns the ids of those closed.
 
-    The reason is kept. Should their events end them after all, that end counts. At most 2,000 at a time.
+    The reason is kept, and browsers are told. Should their events end them after all, that end counts. At most 2,000 at
+    a time.
     """
     with transaction.atomic(), binary_cursor() as cursor:
         rows = [row for row in judgement.lock_by_name(cursor, sorted(transaction_ids)[:2_000]) if row.is_open]
@@ -34,7 +36,9 @@ def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBoo
             tally.count_outcome(change)
         saving.save(cursor, changes, WRITER, ctx.now, rulebook.version)
         saving.save_tally(cursor, tally, WRITER)
-        return [row.transaction_id for row in rows]
+    closed = [row.transaction_id for row in rows]
+    publish.send(closed, alerts=bool(closed))
+    return closed
 
 
 def open_transactions_of(topics: list[int], most: int = 2_000) -> list[str]:

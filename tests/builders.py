@@ -72,6 +72,7 @@ def happened(
     topic: str = "orders",
     partition: int = 0,
     offset: int = 0,
+    trace: str = "",
 ) -> Skeleton:
     """An event so many seconds past noon by its own clock, `stamped` by the record's, and stored when it `arrived`."""
     stamp = when if stamped is None else stamped
@@ -87,6 +88,7 @@ def happened(
         partition=partition,
         offset=offset or round(when * 1000),
         causes=causes,
+        trace=trace,
     )
 
 

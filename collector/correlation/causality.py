@@ -16,7 +16,8 @@ _NONE = timedelta(0)
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """`parent` led to `child`. basis: "explicit" (the child names it) or "declared" (a rule pairs them).
+    """`parent` led to `child`. basis: "explicit" (the child names it), "trace" (its span is the child's parent span) or
+    "declared" (a rule pairs them).
 
     `latency` is the difference of their event times; negative where clocks disagree, and then `skewed` is set.
     """
@@ -28,14 +29,24 @@ class Edge(msgspec.Struct, frozen=True):
     skewed: bool = False
 
 
+class Clock(msgspec.Struct, frozen=True):
+    """By how much a producer's clock is off, at least: `ahead` of the database's when its event arrived; `behind`,
+    since an event of its had an earlier time than its cause."""
+
+    ahead: timedelta = _NONE
+    behind: timedelta = _NONE
+
+
 class Causality(msgspec.Struct, frozen=True):
     """Edges in the children's event order; `missing`: (child, id of the cause that no event here has); `cyclic`: edges
-    left out of `edges` because they would close a cycle; `depth`: causal depth by event, 0 for roots."""
+    left out of `edges` because they would close a cycle; `depth`: causal depth by event, 0 for roots; `clocks`: by
+    service, what its events show of its clock, where that is off."""
 
     edges: tuple[Edge, ...]
     missing: tuple[tuple[EventKey, str], ...]
     cyclic: tuple[Edge, ...]
     depth: dict[EventKey, int]
+    clocks: dict[str, Clock]
 
 
 class Link(NamedTuple):
@@ -54,7 +65,7 @@ class Links(NamedTuple):
 
 
 def causality(events: Sequence[Skeleton], choreography: Choreography) -> Causality:
-    """The causal graph of a transaction's events, best basis first: explicit ids, then declared rules."""
+    """The causal graph of a transaction's events, best basis first: explicit ids, span parents, declared rules."""
     course = course_of(events)
     ordered = course.ordered
     found = links_of(course, choreography)
@@ -64,6 +75,7 @@ def causality(events: Sequence[Skeleton], choreography: Choreography) -> Causali
         missing=tuple(_missing(ordered)),
         cyclic=tuple(_edge(ordered, link) for link in found.cyclic),
         depth={event.key: depth for event, depth in zip(ordered, depths, strict=True)},
+        clocks=_clocks(ordered, found.links),
     )
 
 
@@ -82,6 +94,20 @@ def _edge(ordered: Sequence[Skeleton], link: Link) -> Edge:
     return Edge(parent.key, child.key, link.basis, latency, skewed=latency < _NONE)
 
 
+def _clocks(ordered: Sequence[Skeleton], links: Sequence[Link]) -> dict[str, Clock]:
+    """An event that is earlier than its cause blames its own producer's clock for what the other's does not explain."""
+    ahead: dict[str, timedelta] = {}
+    behind: dict[str, timedelta] = {}
+    for event in ordered:
+        if event.time > event.received_at:
+            ahead[event.service] = max(ahead.get(event.service, _NONE), event.time - event.received_at)
+    for parent, child in ((ordered[link.parent], ordered[link.child]) for link in links if link.basis != "declared"):
+        lag = parent.time - child.time - ahead.get(parent.service, _NONE)
+        if lag > _NONE:
+            behind[child.service] = max(behind.get(child.service, _NONE), lag)
+    return {name: Clock(ahead.get(name, _NONE), behind.get(name, _NONE)) for name in sorted(ahead.keys() | behind)}
+
+
 def _missing(ordered: Sequence[Skeleton]) -> list[tuple[EventKey, str]]:
     present = {event.id for event in ordered}
     return [(event.key, cause) for event in ordered for cause in dict.fromkeys(event.causes) if cause not in present]
@@ -93,7 +119,8 @@ def _candidates(shape: Shape, choreography: Choreography) -> list[Link]:
     found: list[Link] = []
     for child, name in enumerate(shape.types):
         if causes := shape.causes_of(child):
-            found += [Link(parent, child, "explicit") for parent in dict.fromkeys(causes) if parent != NOWHERE]
+            basis = "trace" if child in shape.traced else "explicit"
+            found += [Link(parent, child, basis) for parent in dict.fromkeys(causes) if parent != NOWHERE]
         else:
             found += [Link(parent, child, "declared") for parent in _declared(name, latest, choreography)]
         latest[name] = child

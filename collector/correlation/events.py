@@ -19,6 +19,7 @@ class Skeleton(msgspec.Struct, frozen=True, gc=False):
 
     `time` is the event's own time, `record_time` the Kafka record's timestamp, `received_at` the database's clock when
     it was stored; all are aware and in UTC. `causes` are the ids (not keys) of the events it names as its causes.
+    `trace` is "trace id/span id/parent span id" of its trace context, as far as known.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Skeleton(msgspec.Struct, frozen=True, gc=False):
     partition: int
     offset: int
     causes: tuple[str, ...] = ()
+    trace: str = ""
 
     @property
     def key(self) -> EventKey:

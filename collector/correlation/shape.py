@@ -24,11 +24,13 @@ class Shape(NamedTuple):
     causes: for each event, the positions of those it names as its causes; empty where no event names any.
     twins: for each event, the position of the first one with the same id (from whichever source); empty where no two
     have the same.
+    traced: the positions of events that name no cause themselves: theirs is the sender of their parent span.
     """
 
     types: tuple[str, ...]
     causes: tuple[tuple[int, ...], ...] = ()
     twins: tuple[int, ...] = ()
+    traced: tuple[int, ...] = ()
 
     def causes_of(self, position: int) -> tuple[int, ...]:
         return self.causes[position] if self.causes else ()
@@ -60,15 +62,32 @@ def course_of(events: Sequence[Skeleton]) -> Course:
 def shape_of(ordered: Sequence[Skeleton]) -> Shape:
     types = tuple([event.type for event in ordered])
     named = [event.causes for event in ordered]
-    if not any(named):
+    traces = [event.trace for event in ordered]
+    senders = _senders(ordered) if any(traces) else {}
+    if not senders and not any(named):
         return Shape(types)
     first = {event.id: position for position, event in enumerate(ordered)}
     twins: tuple[int, ...] = ()
     if len(first) < len(ordered):
         first = {event.id: len(types) - 1 - back for back, event in enumerate(reversed(ordered))}
         twins = tuple([first[event.id] for event in ordered])
-    causes = tuple([tuple([first.get(cause, NOWHERE) for cause in causes]) if causes else () for causes in named])
-    return Shape(types, causes, twins)
+    causes = [tuple([first.get(cause, NOWHERE) for cause in causes]) if causes else () for causes in named]
+    for position, sender in senders.items():
+        causes[position] = (twins[sender] if twins else sender,)
+    return Shape(types, tuple(causes), twins, tuple(senders))
+
+
+def _senders(ordered: Sequence[Skeleton]) -> dict[int, int]:
+    """By the position of an event that names no cause: the first event whose span is the parent of its own."""
+    spans: dict[tuple[str, str], int] = {}
+    parents: list[tuple[int, tuple[str, str]]] = []
+    for position, event in enumerate(ordered):
+        trace, span, parent = [*event.trace.split("/"), "", ""][:3]
+        if span:
+            spans.setdefault((trace, span), position)
+        if parent and not event.causes:
+            parents.append((position, (trace, parent)))
+    return {position: spans[span] for position, span in parents if span in spans and spans[span] != position}
 
 
 class Clocks:

@@ -5,6 +5,7 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 
 from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
+from collector.queries.choreographies import ChoreographyFigures, choreographies
 from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
@@ -31,6 +32,7 @@ __all__ = [
     "SWEEP_REMEDY",
     "BadParameter",
     "Bounded",
+    "ChoreographyFigures",
     "Collector",
     "Coverage",
     "Covered",
@@ -54,6 +56,7 @@ __all__ = [
     "Unjudged",
     "WaitingStep",
     "behind_seconds",
+    "choreographies",
     "clock",
     "coverage",
     "exists",

@@ -91,6 +91,7 @@ def skeleton(event: Event) -> Skeleton:
         partition=event.partition,
         offset=event.offset,
         causes=tuple(event.causes or ()),
+        trace=event.trace,
     )
 
 

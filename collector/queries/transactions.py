@@ -128,10 +128,10 @@ def _of_status(found: QuerySet[Transaction], wanted: TransactionFilter) -> Query
         overdue = Overdue.objects.values("transaction")
         if wanted.waiting_for:
             overdue = overdue.filter(awaited=wanted.waiting_for)
-        return found.filter(ended_at=None, id__in=overdue)
+        return found.filter(id__in=overdue)
     if wanted.status in OPEN_PHASES:
         return found.filter(ended_at=None)
-    return found.filter(phase=wanted.status, ended_at__isnull=False)
+    return found.filter(phase=wanted.status, ended_at__isnull=False, overdue_since=None)
 
 
 def _needs_looking(wanted: TransactionFilter) -> bool:

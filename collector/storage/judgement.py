@@ -31,7 +31,7 @@ _LOCK_BY_ROW = (
 )
 _SKELETONS = """
 SELECT transaction, source, event_id, type, service, time, record_time, received_at, topic_id, partition, "offset",
-       causes::text
+       causes::text, trace
 FROM collector_event WHERE day = ANY(%s::date[]) AND transaction = ANY(%s::bigint[])
 """
 
@@ -175,7 +175,7 @@ def skeletons(
         cursor.execute(_SKELETONS, parameters)
     else:
         cursor.execute(_SKELETONS + _ONLY, [*parameters, *arrays(only)])
-    for transaction, source, event_id, kind, service, time, record_time, received_at, *place, causes in cursor:
+    for transaction, source, event_id, kind, service, time, record_time, received_at, *place, causes, trace in cursor:
         topic, partition, offset = place
         found[transaction].append(
             Skeleton(
@@ -190,6 +190,7 @@ def skeletons(
                 partition,
                 offset,
                 _causes_of(causes),
+                trace,
             )
         )
     return found

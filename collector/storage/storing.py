@@ -116,6 +116,7 @@ class Incoming(msgspec.Struct, frozen=True, dict=True):
             record.partition,
             record.offset,
             event.causes,
+            event.trace,
         )
 
     @property

@@ -14,6 +14,9 @@ from collector.storage.judgement import Change
 
 BUCKET = timedelta(seconds=10)
 
+DEVIATING = "deviating"
+"""The outcome of those that have ended with deviations; they count as what they ended with as well."""
+
 FlowKey = tuple[str, str, str, str, str, str]
 """Choreography, source type, source service, target type, target service, topic of the target."""
 
@@ -70,6 +73,8 @@ class Tally:
             ended_at = change.state.ended_at or change.state.last_event_at
             duration = buckets.bucket(ended_at - change.state.started_at)
             self._outcome((choreography, change.state.phase), duration)
+            if change.state.deviations:
+                self._outcome((choreography, DEVIATING), self.UNTIMED)
 
     def _flow(self, key: FlowKey, duration: int) -> None:
         _count(self.flows, key, duration)

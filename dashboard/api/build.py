@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collector import queries
+from collector.correlation.causality import Edge
 from collector.correlation.state import Pending
 from collector.models import Event, Transaction
 from dashboard.alerts.models import Alert
@@ -43,6 +44,7 @@ def waiting(entry: Pending, now: datetime) -> dict[str, Any]:
         "deadline_at": entry.deadline,
         "overdue_ms": overdue,
         "basis": entry.basis,
+        "marks": list(entry.marks),
     }
 
 
@@ -52,17 +54,22 @@ def detail(found: queries.Found, now: datetime) -> dict[str, Any]:
         **summary(transaction, found.state.pending, now),
         "oversized": transaction.oversized,
         "historic": transaction.historic,
-        "events": [event(entry) for entry in found.events],
-        "edges": [
-            {
-                "parent": edge.parent[1],
-                "parent_source": edge.parent[0],
-                "child": edge.child[1],
-                "child_source": edge.child[0],
-                "basis": edge.basis,
-                "latency_ms": edge.latency / _MILLISECOND,
-            }
-            for edge in found.causality.edges
+        "ended_by": transaction.ended_by or None,
+        "abandoned": _abandoned(transaction),
+        "conforms": conforms(found),
+        "parts": [_named(part, "name", "phase", "started_at", "ended_at") for part in found.state.parts],
+        "events": [
+            {**event(entry), "depth": found.causality.depth.get((entry.source, entry.event_id))}
+            for entry in found.events
+        ],
+        "edges": [_edge(edge) for edge in found.causality.edges],
+        "cycles": [_edge(edge) for edge in found.causality.cyclic],
+        "missing_causes": [
+            {"event": key[1], "source": key[0], "cause": cause} for key, cause in found.causality.missing
+        ],
+        "clocks": [
+            {"service": name, "ahead_ms": clock.ahead // _MILLISECOND, "behind_ms": clock.behind // _MILLISECOND}
+            for name, clock in found.causality.clocks.items()
         ],
         "transitions": [
             {
@@ -80,6 +87,39 @@ def detail(found: queries.Found, now: datetime) -> dict[str, Any]:
             for entry in found.state.deviations
         ],
     }
+
+
+def conforms(found: queries.Found) -> bool | None:
+    """None where nothing was declared, or not all of it is known."""
+    transaction = found.transaction
+    if not found.choreography.declared or transaction.partial or transaction.oversized:
+        return None
+    return not found.state.deviations and transaction.overdue_since is None
+
+
+def _abandoned(transaction: Transaction) -> dict[str, Any] | None:
+    if transaction.abandoned_at is None:
+        return None
+    return {"at": transaction.abandoned_at, "by": transaction.abandoned_by, "reason": transaction.abandoned_reason}
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "parent": edge.parent[1],
+        "parent_source": edge.parent[0],
+        "child": edge.child[1],
+        "child_source": edge.child[0],
+        "basis": edge.basis,
+        "latency_ms": edge.latency / _MILLISECOND,
+        "skewed": edge.skewed,
+    }
+
+
+def choreography(entry: queries.ChoreographyFigures) -> dict[str, Any]:
+    return _named(
+        entry, "name", "declared", "in_flight", "started", "completed", "failed", "compensated", "abandoned",
+        "became_stuck", "deviating", "conformance",
+    )  # fmt: skip
 
 
 def event(entry: Event) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class WaitingFor(Schema):
     deadline_at: datetime | None
     overdue_ms: int | None = Field(description="How long it is overdue; null while it is not.")
     basis: str = Field(description="Where the deadline comes from.")
+    marks: list[str] = Field(description="What is doubtful about it: `skewed clock`.")
 
 
 class TransactionSummary(Schema):
@@ -70,6 +71,7 @@ class EventOut(Schema):
     redeliveries: int
     keys: list[KeyOut] = Field(description="Business keys, as configured.")
     notes: list[Any]
+    depth: int | None = Field(description="Causal depth: the longest way from an event without known causes.")
 
 
 class EdgeOut(Schema):
@@ -79,8 +81,59 @@ class EdgeOut(Schema):
     parent_source: str
     child: str
     child_source: str
-    basis: str
+    basis: str = Field(description="explicit, trace or declared")
     latency_ms: float
+    skewed: bool = Field(description="The child has the earlier time: clocks disagree.")
+
+
+class MissingCauseOut(Schema):
+    """An event names a cause that has not arrived, or belongs to no transaction of the same id."""
+
+    event: str
+    source: str
+    cause: str
+
+
+class ClockOut(Schema):
+    """By how much a service's clock is off, at least, as this transaction shows."""
+
+    service: str
+    ahead_ms: int = Field(description="Events had later times than when they were stored.")
+    behind_ms: int = Field(description="Events had earlier times than their causes.")
+
+
+class PartOut(Schema):
+    """A passage through a sub-choreography."""
+
+    name: str
+    phase: str = Field(description="running, completed, failed, or left: the whole ended before it")
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class AbandonedOut(Schema):
+    at: datetime
+    by: str
+    reason: str
+
+
+class Abandonment(Schema):
+    reason: str = Field(min_length=1, max_length=500, description="Why it will never progress.")
+    by: str = Field("", max_length=200, description="Who says so, where nobody is logged in.")
+
+
+class ChoreographyOut(Schema):
+    name: str
+    declared: bool
+    in_flight: int
+    started: int = Field(description="This and what follows: since `since`, by when it became known.")
+    completed: int
+    failed: int
+    compensated: int
+    abandoned: int
+    became_stuck: int
+    deviating: int = Field(description="Ended with deviations.")
+    conformance: float | None = Field(description="Share of the ended without any; null where none has ended.")
 
 
 class TransitionOut(Schema):
@@ -101,8 +154,17 @@ class DeviationOut(Schema):
 class TransactionDetail(TransactionSummary):
     oversized: bool
     historic: bool
+    ended_by: str | None = Field(description="event, compensation, silence or person")
+    abandoned: AbandonedOut | None
+    conforms: bool | None = Field(
+        description="No deviation, and nothing overdue; null where nothing was declared, or not all of it was read."
+    )
+    parts: list[PartOut]
     events: list[EventOut]
     edges: list[EdgeOut]
+    cycles: list[EdgeOut] = Field(description="Edges that would close a cycle: left out of `edges`.")
+    missing_causes: list[MissingCauseOut]
+    clocks: list[ClockOut]
     transitions: list[TransitionOut]
     deviations: list[DeviationOut]
 

@@ -13,11 +13,21 @@ from ninja.errors import HttpError, ValidationError
 from ninja.openapi.docs import Swagger
 from pydantic import Field
 
-from collector import config, queries
+from collector import actions, config, queries
+from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import build
-from dashboard.api.schemas import AlertOut, IngestionOut, Listing, Problem, TransactionDetail, TransactionSummary
+from dashboard.api.schemas import (
+    Abandonment,
+    AlertOut,
+    ChoreographyOut,
+    IngestionOut,
+    Listing,
+    Problem,
+    TransactionDetail,
+    TransactionSummary,
+)
 
 
 class Docs(Swagger):
@@ -73,6 +83,38 @@ def list_transactions(
     return {"items": [build.summary(row.transaction, row.pending, now) for row in found.items], "next": found.next}
 
 
+@api.post(
+    "/transactions/{id:transaction_id}/abandon",
+    response={200: TransactionDetail, 404: Problem, 409: Problem, 415: Problem},
+    by_alias=True,
+    summary="Close a transaction that will never progress",
+    tags=["transactions"],
+)
+def abandon(request: HttpRequest, transaction_id: str, given: Abandonment) -> dict[str, Any]:
+    """Should its events end it after all, that end counts."""
+    if request.content_type != "application/json":
+        # what other sites' pages can send in a browser without asking is never JSON by its content type
+        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send it as Content-Type: application/json.")
+    who = request.user.get_username() or given.by or "somebody through the API"
+    rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    closed = actions.abandon([transaction_id], who, given.reason, rulebook) if queries.exists(transaction_id) else []
+    found = _found(transaction_id)
+    if not closed:
+        raise HttpError(HTTPStatus.CONFLICT, f"It is {found.transaction.phase} already; only open ones can be closed.")
+    return build.detail(found, timezone.now())
+
+
+@api.get(
+    "/transactions/{id:transaction_id}/abandon",
+    response={200: TransactionDetail, 404: Problem},
+    by_alias=True,
+    include_in_schema=False,
+)
+def one_named_so(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
+    """An id may hold anything, and so may end like this."""
+    return build.detail(_found(f"{transaction_id}/abandon"), timezone.now())
+
+
 @api.get(
     "/transactions/{id:transaction_id}",
     response={200: TransactionDetail, 404: Problem},
@@ -82,13 +124,32 @@ def list_transactions(
 )
 def one_transaction(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
     """Of an oversized transaction the first 2,000 events."""
+    return build.detail(_found(transaction_id), timezone.now())
+
+
+def _found(transaction_id: str) -> queries.Found:
     found = queries.find(transaction_id)
     if found is None:
         raise HttpError(
             HTTPStatus.NOT_FOUND,
             f"There is no transaction {transaction_id[:200]!r}; /api/transactions?q= finds ids by how they begin.",
         )
-    return build.detail(found, timezone.now())
+    return found
+
+
+@api.get(
+    "/choreographies",
+    response={200: Listing[ChoreographyOut], 400: Problem},
+    summary="Choreographies, and how their transactions fare",
+    tags=["choreographies"],
+)
+def list_choreographies(request: HttpRequest, since: str = "1d") -> dict[str, Any]:
+    """`since`: a time, or how far back, such as 15m, 2h or 7d."""
+    now = timezone.now()
+    moment = queries.TransactionFilter.parse({"since": since}, now).since
+    rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+    found = queries.choreographies(moment or now, rulebook)
+    return {"items": [build.choreography(entry) for entry in found], "next": None}
 
 
 @api.get("/alerts", response={200: Listing[AlertOut], 400: Problem}, summary="Alerts, one per cause", tags=["alerts"])

@@ -17,11 +17,15 @@ from tests.feeding import Feed
 
 pytestmark = pytest.mark.django_db
 
+JSON = "application/json"
 SUMMARY = {
     "id", "choreography", "status", "phase", "overdue_since", "started_at", "last_event_at", "ended_at", "duration_ms",
     "event_count", "redelivery_count", "partial", "impact", "waiting_for",
 }  # fmt: skip
-DETAIL = SUMMARY | {"oversized", "historic", "events", "edges", "transitions", "deviations"}
+DETAIL = SUMMARY | {
+    "oversized", "historic", "ended_by", "abandoned", "conforms", "parts", "events", "edges", "cycles",
+    "missing_causes", "clocks", "transitions", "deviations",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ class TestTransactions:
         stuck = client.get("/api/transactions?status=stuck").json()["items"][0]
         assert (stuck["status"], stuck["phase"], stuck["duration_ms"]) == ("stuck", "running", None)
         waiting = stuck["waiting_for"][0]
-        assert set(waiting) == {"after", "expect", "from", "deadline_at", "overdue_ms", "basis"}
+        assert set(waiting) == {"after", "expect", "from", "deadline_at", "overdue_ms", "basis", "marks"}
         assert (waiting["after"], waiting["expect"], waiting["from"]) == (
             ["OrderPlaced"],
             ["StockReserved"],
@@ -120,7 +124,10 @@ class TestOneTransaction:
             "redeliveries": 0,
             "keys": [],
             "notes": [],
+            "depth": 0,
         }
+        assert (answer["conforms"], answer["ended_by"], answer["abandoned"]) == (True, "event", None)
+        assert [answer[name] for name in ("parts", "cycles", "missing_causes", "clocks")] == [[], [], [], []]
         assert {
             "parent": "order/OrderPlaced",
             "parent_source": "/services/order",
@@ -128,6 +135,7 @@ class TestOneTransaction:
             "child_source": "/services/inventory",
             "basis": "explicit",
             "latency_ms": 1000.0,
+            "skewed": False,
         } in answer["edges"]
         assert answer["transitions"][-1]["phase"] == "completed"
         started = parse_datetime(answer["started_at"])
@@ -145,7 +153,20 @@ class TestOneTransaction:
             "event": "order/Surprise",
         }
 
-    @pytest.mark.parametrize("hostile", ["a/b/c", "ä ö?&#", "<b>", "line\nbreak"])
+    def test_what_is_doubtful(self, client: Client, feed: Feed) -> None:
+        feed.event("order", "OrderPlaced", "order", 60)
+        feed.event("order", "PaymentAuthorized", "payment", 63, ["OrderPlaced"])
+        feed.event("order", "StockReserved", "inventory", 50, ["Lost"])
+        feed.read()
+        answer = client.get("/api/transactions/order").json()
+        assert [edge["skewed"] for edge in answer["edges"] if edge["basis"] == "explicit"] == [True]
+        assert answer["clocks"] == [{"service": "payment", "ahead_ms": 0, "behind_ms": 3000}]
+        assert answer["missing_causes"] == [
+            {"event": "order/StockReserved", "source": "/services/inventory", "cause": "order/Lost"}
+        ]
+        assert answer["conforms"] is False, "shipping is overdue"
+
+    @pytest.mark.parametrize("hostile", ["a/b/c", "ä ö?&#", "<b>", "line\nbreak", "to/abandon"])
     def test_any_id(self, client: Client, feed: Feed, hostile: str) -> None:
         feed.raw(*cloud_event("OrderPlaced", hostile, "1", time=feed.now), value=b"{}")
         feed.read()
@@ -155,6 +176,68 @@ class TestOneTransaction:
         response = client.get("/api/transactions/nobody")
         assert response.status_code == 404
         assert response.json()["error"].startswith("There is no transaction 'nobody'")
+
+
+class TestAbandon:
+    def test_closes_what_will_never_progress(self, client: Client, feed: Feed) -> None:
+        feed.order("order", steps=2, ago=60)
+        feed.read()
+        answer = client.post("/api/transactions/order/abandon", {"reason": "The customer called.", "by": "ada"}, JSON)
+        assert answer.status_code == 200
+        found = answer.json()
+        assert (found["status"], found["ended_by"], found["waiting_for"]) == ("abandoned", "person", [])
+        assert (found["abandoned"]["by"], found["abandoned"]["reason"]) == ("ada", "The customer called.")
+        assert found["transitions"][-1]["kind"] == "abandoned"
+
+    def test_only_what_is_open(self, client: Client, feed: Feed) -> None:
+        feed.order("order", ago=60)
+        feed.read()
+        answer = client.post("/api/transactions/order/abandon", {"reason": "Why not?"}, JSON)
+        assert answer.status_code == 409
+        assert answer.json() == {"error": "It is completed already; only open ones can be closed."}
+
+    @pytest.mark.parametrize(
+        ("path", "body", "kind", "status", "said"),
+        [
+            ("nobody", '{"reason": "x"}', JSON, 404, "There is no transaction 'nobody'"),
+            ("order", '{"reason": ""}', JSON, 400, "'reason': "),
+            ("order", "{}", JSON, 400, "'reason': Field required"),
+            ("order", '{"reason": "x"}', "text/plain", 415, "Send it as Content-Type: application/json."),
+        ],
+    )
+    def test_refuses(self, client: Client, feed: Feed, path: str, body: str, kind: str, status: int, said: str) -> None:
+        feed.order("order", steps=2, ago=60)
+        feed.read()
+        answer = client.post(f"/api/transactions/{path}/abandon", body, kind)
+        assert (answer.status_code, answer.json()["error"][: len(said)]) == (status, said)
+        assert client.get("/api/transactions/order").json()["phase"] == "running"
+
+
+def test_choreographies(client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    feed.order("good", ago=20)
+    feed.order("odd", ago=60)
+    feed.event("odd", "Surprise", "order", 59)
+    feed.order("stuck", steps=2, ago=60)
+    feed.event("other", "Viewed", "shop", 30)
+    feed.read()
+    with django_assert_num_queries(2):
+        answer = client.get("/api/choreographies").json()
+    viewed, order = sorted(answer["items"], key=lambda item: item["declared"])
+    assert (viewed["name"], viewed["in_flight"], viewed["conformance"]) == ("Viewed", 1, None)
+    assert order == {
+        "name": "order-fulfilment",
+        "declared": True,
+        "in_flight": 1,
+        "started": 3,
+        "completed": 2,
+        "failed": 0,
+        "compensated": 0,
+        "abandoned": 0,
+        "became_stuck": 1,
+        "deviating": 1,
+        "conformance": 0.5,
+    }
+    assert client.get("/api/choreographies?since=never").status_code == 400
 
 
 def test_alerts(client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:

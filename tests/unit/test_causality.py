@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collector.correlation.causality import Causality, causality
+from collector.correlation.causality import Causality, Clock, causality
 from collector.correlation.events import Skeleton
-from tests.builders import choreography, happened, rule, seconds, story
+from collector.correlation.lifecycle import evaluate
+from tests.builders import choreography, happened, read_until, rule, rulebook, seconds, story
 
 UNDECLARED = choreography()
 SHOP = choreography(
@@ -111,3 +112,49 @@ def test_the_order_in_which_events_are_given_makes_no_difference() -> None:
 def test_a_long_chain_is_no_trouble() -> None:
     chain = [happened("A", i, f"e{i}", causes=(f"e{i - 1}",) if i else ()) for i in range(2_000)]
     assert of(chain).depth["/services/any", "e1999"] == 1999
+
+
+def test_the_sender_of_the_parent_span_is_the_cause_of_an_event_that_names_none() -> None:
+    events = [happened("Placed", 0, "a", trace="t/1"), happened("Other", 1, "b", trace="t/2/1")]
+    assert edges(of(events)) == ["a -> b (trace)"]
+    assert edges(of([*events, happened("Else", 2, "c", trace="u/3/1")])) == ["a -> b (trace)"], "another trace"
+    named = happened("Other", 1, "b", trace="t/2/1", causes=("z",))
+    assert edges(of([events[0], named])) == [], "what it names outweighs its trace"
+
+
+def test_a_span_outweighs_the_rules_and_one_that_is_not_here_does_not() -> None:
+    placed = [happened("Placed", 0, "a", trace="t/1"), happened("Placed", 1, "b", trace="t/2")]
+    assert edges(of([*placed, happened("Paid", 2, "p", trace="t/3/1")])) == ["a -> p (trace)"]
+    assert edges(of([*placed, happened("Paid", 2, "p", trace="t/3/9")])) == ["b -> p (declared)"]
+
+
+def test_a_span_that_is_its_own_parent_or_goes_on_unchanged_says_nothing() -> None:
+    assert edges(of([happened("A", 0, "a", trace="t/1/1"), happened("B", 1, "b", trace="t/1")])) == []
+
+
+def test_an_answer_is_paired_by_its_span() -> None:
+    events = [happened("Placed", 0, "a", trace="t/1"), happened("Placed", 10, "b", trace="t/2")]
+    (entry,) = evaluate(
+        [*events, happened("Paid", 12, trace="t/3/2")],
+        rulebook(choreography(rule("Placed", "Paid"))),
+        read_until(None),
+    ).pending
+    assert entry.triggers == (("/services/any", "a"),)
+
+
+def test_a_producer_that_is_earlier_than_what_caused_its_event_is_behind() -> None:
+    events = [
+        happened("A", 10, "a", source="/one", arrived=11),
+        happened("B", 7, "b", source="/two", arrived=12, causes=("a",)),
+        happened("C", 9, "c", source="/two", arrived=13, causes=("a",)),
+    ]
+    assert of(events).clocks == {"two": Clock(behind=seconds(3))}
+
+
+def test_a_producer_whose_events_come_from_the_future_is_ahead_and_no_other_is_blamed_for_it() -> None:
+    events = [
+        happened("A", 10, "a", source="/one", arrived=4),
+        happened("B", 5, "b", source="/two", arrived=6, causes=("a",)),
+    ]
+    assert of(events).clocks == {"one": Clock(ahead=seconds(6))}
+    assert of("Placed@0 Paid@1").clocks == {}

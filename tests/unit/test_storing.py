@@ -149,6 +149,7 @@ def test_outcomes_are_counted_once_and_history_is_not_now() -> None:
         "started": 1,
         "stuck": 1,
         "completed": 1,
+        "deviating": 1,
     }
 
 
