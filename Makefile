@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 ROUNDS ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak kafka lock
+.PHONY: help demo test lint format bench soak docs kafka lock
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -37,6 +37,9 @@ soak: .venv/installed-dev  ## the long runs: a collector's troubles, then proper
 	@CI=true SOAK=1 $(BIN)/python -m pytest -q tests/soak
 	@for round in $$(seq $(ROUNDS)); do echo "Round $$round of $(ROUNDS)"; \
 		env -u CI $(BIN)/python -m pytest -q tests/property $(ARGS) || exit 1; done
+
+docs: .venv/installed-dev  ## make docs/dialects.md out of the tables of dialects
+	@$(BIN)/python -m collector.decoding.described > docs/dialects.md
 
 kafka: .venv/installed-dev  ## run Apache Kafka in the foreground (needs Java 17 and Maven)
 	@exec $(BIN)/python -m tests.stack.kafka

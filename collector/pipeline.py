@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from collector.config import Config
 from collector.config.rules import registered
+from collector.decoding.content import Schemas
 from collector.health.counts import Counts
 from collector.health.logs import fields
 from collector.intake import faults, isolation, progress
@@ -67,12 +68,13 @@ class Pipeline:
         writer: str,
         config: Callable[[], Config],
         publisher: Publisher,
+        schemas: Schemas | None = None,
     ) -> None:
         self._source, self._cluster, self._cluster_id = source, cluster, cluster_id
         self._writer, self._config, self._publisher = writer, config, publisher
         self._locating = Locating(partial(progress.locate, cluster, cluster_id))
         self._storing = ThreadPoolExecutor(1, "store")
-        self._ahead = Ahead(Reader(lambda: config().policy).read)
+        self._ahead = Ahead(Reader(lambda: config().policy, schemas).read)
         self._underway: tuple[list[Span], Future[Written]] | None = None
         self._retry_at = 0.0
         self._handed_over_at = 0.0

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 KAFKA_PREFIX = "KAFKA_CONFIG_"
+REGISTRY_PREFIX = "SCHEMA_REGISTRY_CONFIG_"
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
 _HOST = re.compile(r"\*|\[[0-9a-fA-F:.]+\]|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -109,14 +110,31 @@ def bootstrap_servers(name: str) -> str:
 
 def kafka_properties() -> dict[str, str]:
     """librdkafka's properties out of KAFKA_CONFIG_<NAME>: KAFKA_CONFIG_SASL_USERNAME is `sasl.username`."""
+    addresses = {"bootstrap.servers", "metadata.broker.list"}
+    return _properties(KAFKA_PREFIX, "SASL_USERNAME", "librdkafka", addresses, "KAFKA_BOOTSTRAP_SERVERS")
+
+
+def schema_registry(variable: str) -> dict[str, str]:
+    """The properties of the schema registry's client: `url` out of this variable (several separated by commas), others
+    out of SCHEMA_REGISTRY_CONFIG_<NAME>. Empty where there is no registry."""
+    properties = _properties(REGISTRY_PREFIX, "BASIC_AUTH_USER_INFO", "the registry's client", {"url"}, variable)
+    urls = [part.strip() for part in text(variable).split(",") if part.strip()]
+    for part in urls:
+        _check_url(variable, part, {"http", "https"})
+    if properties and not urls:
+        raise WrongValue(variable, "is not set, though SCHEMA_REGISTRY_CONFIG_… is.")
+    return {"url": ",".join(urls), **properties} if urls else {}
+
+
+def _properties(prefix: str, example: str, client: str, addresses: set[str], instead: str) -> dict[str, str]:
     properties = {}
     for name, value in sorted(os.environ.items()):
-        if name.startswith(KAFKA_PREFIX):
-            key = name.removeprefix(KAFKA_PREFIX).lower().replace("_", ".")
+        if name.startswith(prefix):
+            key = name.removeprefix(prefix).lower().replace("_", ".")
             if not key:
-                raise WrongValue(name, "names no property of librdkafka, as KAFKA_CONFIG_SASL_USERNAME does.")
-            if key in {"bootstrap.servers", "metadata.broker.list"}:
-                raise WrongValue(name, "is not for the brokers' addresses: set KAFKA_BOOTSTRAP_SERVERS.")
+                raise WrongValue(name, f"names no property of {client}, as {prefix}{example} does.")
+            if key in addresses:
+                raise WrongValue(name, f"is not for addresses: set {instead}.")
             properties[key] = value
     return properties
 
@@ -124,8 +142,12 @@ def kafka_properties() -> dict[str, str]:
 def url(name: str, schemes: set[str]) -> str:
     """A URL with one of these schemes; empty where not set."""
     value = text(name)
-    if not value:
-        return ""
+    if value:
+        _check_url(name, value, schemes)
+    return value
+
+
+def _check_url(name: str, value: str, schemes: set[str]) -> None:
     try:
         parts = urlsplit(value)
         complete = parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
@@ -134,7 +156,6 @@ def url(name: str, schemes: set[str]) -> str:
         complete = False
     if not complete:
         raise WrongValue(name, f"is no address that can be used here: it starts with {_either(schemes)}.")
-    return value
 
 
 def _either(schemes: set[str]) -> str:

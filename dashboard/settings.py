@@ -105,6 +105,10 @@ KAFKA = SimpleLazyObject(
     lambda: addresses.kafka(VAR, env.bootstrap_servers("KAFKA_BOOTSTRAP_SERVERS"), env.kafka_properties())
 )
 
+SCHEMA_REGISTRY = SimpleLazyObject(
+    lambda: env.schema_registry("SCHEMA_REGISTRY_URL") or addresses.embedded_registry(VAR)
+)
+
 REDIS_URL = env.url("REDIS_URL", {"redis", "rediss", "unix"}) or addresses.embedded_redis(VAR)
 CHANNEL_LAYERS = {
     "default": {

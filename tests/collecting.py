@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from collector import config, deadlines
 from collector.config.rules import registered
+from collector.decoding.content import Schemas
 from collector.intake import progress
 from collector.intake.alive import Alive
 from collector.intake.watermarks import Watermarks
@@ -62,6 +63,7 @@ class Collector:
         *,
         group: str = "collector",
         properties: Mapping[str, object] | None = None,
+        schemas: Schemas | None = None,
     ) -> None:
         self._config = config.parse("choreoscope.yaml", content)
         self.rulebook = registered(self._config.rulebook)
@@ -82,7 +84,9 @@ class Collector:
         self.source = Source(properties, f"{broker.prefix}{group}", [f"^{broker.prefix}"], wanted)
         self.browsers = Silence()
         name = f"test-{next(self._names)}"
-        self.pipeline = Pipeline(self.source, self.cluster, self.cluster_id, name, lambda: self._config, self.browsers)
+        self.pipeline = Pipeline(
+            self.source, self.cluster, self.cluster_id, name, lambda: self._config, self.browsers, schemas
+        )
         self.alive = Alive(
             name, self.cluster_id, self.source, self.pipeline.counts, lambda: self._config, self.browsers
         )
@@ -128,8 +132,15 @@ class Services:
         self._producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 2, **properties})
         self._numbers = itertools.count()
 
-    def publish(self, topic: str, *headers: Header, partition: int = -1, value: bytes | None = b"{}") -> None:
-        self._producer.produce(topic, value, headers=list(headers), partition=partition)
+    def publish(
+        self,
+        topic: str,
+        *headers: Header,
+        partition: int = -1,
+        value: bytes | None = b"{}",
+        key: bytes | None = None,
+    ) -> None:
+        self._producer.produce(topic, value, key, headers=list(headers), partition=partition)
         self._producer.poll(0)
 
     def event(

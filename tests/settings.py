@@ -5,7 +5,7 @@ import os
 from dashboard.parts.addresses import database_url, redis_url
 from tests.stack import place
 
-for name in [name for name in os.environ if name.startswith(("KAFKA_", "DEMO_", "CHOREOSCOPE_"))]:
+for name in [name for name in os.environ if name.startswith(("KAFKA_", "DEMO_", "CHOREOSCOPE_", "SCHEMA_REGISTRY_"))]:
     del os.environ[name]
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL") or database_url(place.POSTGRES)
 os.environ["REDIS_URL"] = redis_url(place.REDIS)

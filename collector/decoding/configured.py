@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.decoding import redaction, rules
+from collector.decoding import failures, redaction, rules
 from collector.decoding.content import Content, Schemas
-from collector.decoding.decoder import understand
+from collector.decoding.decoder import postponed, understand
 from collector.decoding.event import Bundle, Event, Found, Undecodable
 from collector.decoding.policy import Handling
 from collector.records import Record
@@ -46,9 +46,13 @@ def _parts(bundle: Bundle, content: Content, handling: Handling) -> tuple[Event 
 
 
 def _settled(found: Event | Undecodable, content: Content, handling: Handling) -> Event | Undecodable:
-    found = rules.correlated(handling.rules, content, found)
+    found = postponed(content, rules.correlated(handling.rules, content, found))
     if isinstance(found, Undecodable):
         return found
+    if handling.links:
+        found = rules.linked(handling.links, content, found)
+    if handling.failures and found.failure is None:
+        found = msgspec.structs.replace(found, failure=failures.said_by(failures.UNMARKED, content.headers))
     if handling.keys:
         found = rules.with_keys(handling.keys, content, found)
     return found if handling.impact is None else rules.with_impact(handling.impact, content, found)

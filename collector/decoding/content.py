@@ -94,6 +94,14 @@ class Content:
             self._value = _body(self.record.value, self.headers.get(framing.VALUE_SCHEMA), self._schemas)
         return self._value
 
+    @property
+    def waiting(self) -> Problem | None:
+        """What reading it again later may cure, of what was looked at: a schema that could not be had."""
+        for body in (self._value, self._key):
+            if body is not None and body.problem is not None and body.problem.passing:
+                return body.problem
+        return None
+
     def part(self, document: Any) -> Content:
         """The same record with one of the documents of its value in the value's place: an event of a batch."""
         return Content(self.record, self._schemas, self._key, Body(document, self.value.form))

@@ -36,7 +36,17 @@ Document = Mapping[str, Any]
 
 def decode(record: Record, schemas: Schemas | None = None) -> Found:
     """What this record says; see the module."""
-    return understand(Content(record, schemas))
+    content = Content(record, schemas)
+    found = understand(content)
+    return found if isinstance(found, Bundle) else postponed(content, found)
+
+
+def postponed(content: Content, found: Event | Undecodable) -> Event | Undecodable:
+    """Undecodable for now, where its transaction may be named by what could not be read, and can perhaps be later."""
+    problem = content.waiting
+    if problem is None or (isinstance(found, Event) and found.transaction_ids):
+        return found
+    return _undecodable(content.record, problem.reason, problem.detail)
 
 
 def understand(content: Content) -> Found:

@@ -27,16 +27,18 @@ class SchemaRef(msgspec.Struct, frozen=True):
 
 
 class Framed(msgspec.Struct, frozen=True):
-    """`data` as it was written with `schema`; a Protobuf message's indexes still precede it."""
+    """`data` as it was written with `schema`. What says which of a Protobuf schema's messages it is precedes it; but if
+    a header named the schema, it is `rest`: what followed there."""
 
     schema: SchemaRef
     data: bytes
+    rest: bytes | None = None
 
 
 def unframe(data: bytes, header: bytes | None = None) -> Framed | None:
     """What was framed: by the header that names a schema, else by the first bytes. None where neither names one."""
     if header is not None and (named := _reference(header)) is not None:
-        return Framed(named[0], data)
+        return Framed(named[0], data, header[named[1] :])
     if (named := _reference(data)) is not None:
         return Framed(named[0], data[named[1] :])
     return None

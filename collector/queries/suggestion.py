@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from collector import config
+from collector import config, registry
 from collector.decoding import Bundle, Event, configured, suggestion
+from collector.decoding.content import Schemas
 from collector.decoding.policy import Policy
 from collector.decoding.suggestion import Candidate, Sample
 from collector.decoding.values import EARLIEST
@@ -53,7 +54,8 @@ def suggest(seconds: float = SECONDS) -> Suggestion:
     topics = {name: TopicRef(0, cluster_id, name, name) for name in names}
     bounds = cluster.bounds([(name, number) for name in names for number in found[name]])
     records = lookup(dict(settings.KAFKA), _newest(bounds, found), topics, seconds)
-    samples = [_sample(record, settled.policy) for record in records]
+    schemas = registry.connect(dict(settings.SCHEMA_REGISTRY))
+    samples = [_sample(record, settled.policy, schemas) for record in records]
     counted = Counter(sample.topic for sample in samples)
     correlated = Counter(sample.topic for sample in samples if sample.correlated)
     return Suggestion(
@@ -70,13 +72,15 @@ def _newest(bounds: Mapping[Place, Bounds], partitions: Mapping[str, list[int]])
     }
 
 
-def _sample(record: Record, policy: Policy) -> Sample:
+def _sample(record: Record, policy: Policy, schemas: Schemas | None) -> Sample:
     handling = policy.of(record.topic.name)
-    _, found = configured.read(record, handling)
+    _, found = configured.read(record, handling, schemas)
     events = found.found if isinstance(found, Bundle) else (found,)
     # a trace id stands for a transaction's only where nothing better is known
     correlated = any(
         isinstance(event, Event) and bool(event.transaction_ids) and not event.basis.startswith("trace id")
         for event in events
     )
-    return Sample(record.topic.name, record.timestamp or EARLIEST, configured.content_of(record, handling), correlated)
+    return Sample(
+        record.topic.name, record.timestamp or EARLIEST, configured.content_of(record, handling, schemas), correlated
+    )

@@ -45,6 +45,10 @@ def broker_folder(var: Path) -> Path:
     return var / "broker"
 
 
+def registry_folder(var: Path) -> Path:
+    return var / "registry"
+
+
 def parts_file(var: Path) -> Path:
     return var / "run" / "parts.json"
 
@@ -87,6 +91,12 @@ def kafka(var: Path, given: str, properties: Mapping[str, str]) -> dict[str, str
     if not bootstrap:
         raise PartMissing("Kafka", "KAFKA_BOOTSTRAP_SERVERS")
     return {"bootstrap.servers": bootstrap, **properties}
+
+
+def embedded_registry(var: Path) -> dict[str, str]:
+    """The properties of the embedded schema registry's client; empty where it does not run."""
+    url = running(var).get("registry", "")
+    return {"url": url} if url else {}
 
 
 def running(var: Path) -> dict[str, str]:

@@ -122,4 +122,4 @@ def test_the_first_bytes_may_name_the_schema(data: bytes, framed: Framed | None)
 
 def test_a_header_that_names_no_schema_is_nothing() -> None:
     assert unframe(b"\x00\x00\x00\x00\x07rest", b"seven") == Framed(SchemaRef(7), b"rest")
-    assert unframe(b"rest", b"\x01" + GUID.bytes) == Framed(SchemaRef(guid=str(GUID)), b"rest")
+    assert unframe(b"rest", b"\x01" + GUID.bytes + b"\x00") == Framed(SchemaRef(guid=str(GUID)), b"rest", b"\x00")

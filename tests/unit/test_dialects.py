@@ -12,10 +12,12 @@ import yaml
 
 from collector.decoding import Event, decode
 from collector.decoding import dialects as table
+from collector.decoding.described import markdown
 from collector.decoding.dialects import DIALECTS
 from collector.decoding.event import Failure
 from collector.records import Record
 from tests.builders import ORDERS, cloud_event, record
+from tests.stack.place import ROOT
 
 VECTORS: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "vectors" / "dialects.yaml").read_text())
 GUID = "5f0c7d7e-0d5e-4d67-8d0c-5cb1a8a0f7b2"
@@ -180,3 +182,10 @@ def test_a_dead_letter_of_no_dialect_is_kept_as_what_it_is() -> None:
     found = of(("kafka_dlt-original-topic", "orders"), ("kafka_dlt-original-offset", "7"), value={"plain": 1})
     assert found.failure == Failure("Spring dead letter", topic="orders", offset=7)
     assert found.transaction_ids == ()
+
+
+def test_the_page_about_dialects_is_what_the_tables_say() -> None:
+    """`make docs` makes it anew."""
+    page = (ROOT / "docs" / "dialects.md").read_text()
+    assert page == markdown()
+    assert all(f"\n## {dialect.name}\n" in page for dialect in DIALECTS)

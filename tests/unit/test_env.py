@@ -122,6 +122,32 @@ def test_properties_of_kafka_that_are_none(monkeypatch: pytest.MonkeyPatch, name
         env.kafka_properties()
 
 
+def test_the_schema_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.schema_registry("SCHEMA_REGISTRY_URL") == {}
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", "https://a.example, http://b.example:8081/path")
+    monkeypatch.setenv("SCHEMA_REGISTRY_CONFIG_BASIC_AUTH_USER_INFO", "me:secret")
+    assert env.schema_registry("SCHEMA_REGISTRY_URL") == {
+        "url": "https://a.example,http://b.example:8081/path",
+        "basic.auth.user.info": "me:secret",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("SCHEMA_REGISTRY_URL", "a.example:8081", "SCHEMA_REGISTRY_URL"),
+        ("SCHEMA_REGISTRY_URL", "https://a.example,ftp://b.example", "SCHEMA_REGISTRY_URL"),
+        ("SCHEMA_REGISTRY_CONFIG_URL", "https://a.example", "SCHEMA_REGISTRY_CONFIG_URL"),
+        ("SCHEMA_REGISTRY_CONFIG_BASIC_AUTH_USER_INFO", "me:secret", "SCHEMA_REGISTRY_URL"),
+    ],
+)
+def test_a_schema_registry_that_is_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(env.WrongValue, match=named) as refusal:
+        env.schema_registry("SCHEMA_REGISTRY_URL")
+    assert "secret" not in str(refusal.value)
+
+
 def manage(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     unset = {"DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS", "DJANGO_SETTINGS_MODULE"}
     environment = {name: value for name, value in os.environ.items() if name not in unset}

@@ -18,7 +18,7 @@ PURE = (
     "collector.health.liveness",
     "dashboard.graphs",
 )
-KAFKA_CLIENTS = ("collector.kafka", "dashboard.parts.broker", "demo_services")
+KAFKA_CLIENTS = ("collector.kafka", "collector.registry", "dashboard.parts.broker", "demo_services")
 CLOCKS = {
     "time.time",
     "time.monotonic",

@@ -14,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from collector import actions, config
+from collector import actions, config, registry
 from collector.config.rules import registered
+from collector.decoding.content import Schemas
 from collector.health import logs, metrics
 from collector.intake import faults, progress
 from collector.intake.alive import Alive
@@ -88,7 +89,7 @@ class Command(BaseCommand):
         def current() -> config.Config:
             return config.current(settings.CHOREOSCOPE_CONFIG)
 
-        pipeline = Pipeline(source, cluster, cluster_id, slots.take(), current, publisher)
+        pipeline = Pipeline(source, cluster, cluster_id, slots.take(), current, publisher, self._schemas())
         alive = Alive(name, cluster_id, source, pipeline.counts, current, publisher)
         alive.start()
         # What has been imported stays for good, and records come and go by the thousand without cycles: looking through
@@ -115,6 +116,12 @@ class Command(BaseCommand):
             watermarks.close()
             watch.close()
             publisher.close()
+
+    def _schemas(self) -> Schemas | None:
+        try:
+            return registry.connect(dict(settings.SCHEMA_REGISTRY))
+        except registry.RegistryError as error:
+            raise CommandError(f"The schema registry cannot be used with SCHEMA_REGISTRY_…: {error}") from error
 
     def _stop_on_signals(self) -> list[int]:
         received: list[int] = []
