@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 
 from benchmarks import stream
-from collector.pipeline import BATCH
+from collector.intake.ahead import RECORDS
 from collector.storage.judgement import LOCK_BY_NAME
 from collector.storage.saving import UPDATE_TRANSACTIONS
 from collector.storage.sql import array, arrays
@@ -39,7 +39,7 @@ def run(database: str, events: int) -> float:
         topics = _prepare(connection)
         seconds, offsets = 0.0, Counter[tuple[int, int]]()
         records = stream.records(events)
-        while chunk := list(islice(records, BATCH)):
+        while chunk := list(islice(records, RECORDS)):
             batch = _rows(chunk, topics, offsets)
             begun = time.perf_counter()
             _store(connection, batch)
@@ -86,7 +86,7 @@ def _rows(chunk: list[stream.RecordFields], topics: dict[str, int], offsets: Cou
         kind, source = found["ce_type"], found["ce_source"]
         service = source.rsplit("/", 1)[1]
         events.append([day, 0, source, found["ce_id"], kind, service, now, now, now, row, partition, offset, causes])
-        events[-1] += ["", "CloudEvents binary", "header ce_correlationid", "", None, 0]
+        events[-1] += ["", "CloudEvents binary", "header ce_correlationid", "", None, None, 0]
         payloads.append((day, row, partition, offset, key, b"[]" * 150, value, len(value)))
         ids.append(found["ce_correlationid"])
     touched = {(event[9], event[10]) for event in events}
