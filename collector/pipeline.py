@@ -33,6 +33,7 @@ from collector.intake.reading import Reader
 from collector.kafka import Cluster, KafkaFailure, Source, Span
 from collector.publish import Publisher
 from collector.records import TopicRef
+from collector.storage.memory import Memory
 from collector.storage.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Pipeline:
         self._handed_over_at = 0.0
         self._reminded_at: float | None = None
         self._meter = Meter()
+        self._memory = Memory()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Works until `stopping` says so; a batch that has begun is finished. Raises `faults.Incurable`."""
@@ -155,7 +157,7 @@ class Pipeline:
         if not spans:
             return Written()
         began = time.monotonic()
-        written = isolation.write(spans, decoded, registered(self._config().rulebook), self._writer)
+        written = isolation.write(spans, decoded, registered(self._config().rulebook), self._writer, self._memory)
         took = time.monotonic() - began
         batch = self._meter.stored(spans, written, took, timezone.now())
         done = fields(batch=batch, partitions=len(spans), records=len(decoded), events=written.events)

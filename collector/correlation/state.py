@@ -96,14 +96,14 @@ class State(msgspec.Struct, frozen=True):
         return not self.deviations and self.overdue_since is None
 
     def to_json(self) -> dict[str, Any]:
-        """What of it is stored as JSON: {"pending": […], "deviations": […], "parts": […]}, empty ones left out."""
+        """What of it is stored as JSON, for msgspec to encode: pending, deviations and parts; empty ones left out."""
         stored: dict[str, Any] = {}
         if self.pending:
-            stored["pending"] = msgspec.to_builtins(self.pending)
+            stored["pending"] = self.pending
         if self.deviations:
-            stored["deviations"] = msgspec.to_builtins(self.deviations)
+            stored["deviations"] = self.deviations
         if self.parts:
-            stored["parts"] = msgspec.to_builtins(self.parts)
+            stored["parts"] = self.parts
         return stored
 
 

@@ -18,6 +18,7 @@ from collector.health.logs import fields
 from collector.intake import faults
 from collector.kafka import KafkaFailure, Span
 from collector.storage import partitions, store
+from collector.storage.memory import Memory
 from collector.storage.store import Behind, Decoded, Written
 
 logger = logging.getLogger(__name__)
@@ -25,29 +26,31 @@ logger = logging.getLogger(__name__)
 REASON = "not storable"
 
 
-def write(spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str) -> Written:
+def write(
+    spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str, memory: Memory | None = None
+) -> Written:
     """As `store.write`, but for records that the database refuses: these are stored as undecodable.
 
     `decoded` has the records of `spans` in their order. Each part is a database transaction of its own.
     """
     try:
-        return store.write(spans, decoded, rulebook, writer)
+        return store.write(spans, decoded, rulebook, writer, memory)
     except (Behind, KafkaFailure):
         raise
     except Exception as error:
         if not faults.refuses_data(error):
             raise
         if faults.lacks_partition(error) and partitions.ensure_ahead(timezone.now().date()):
-            return write(spans, decoded, rulebook, writer)
+            return write(spans, decoded, rulebook, writer, memory)
         if len(decoded) == 1 and not isinstance(decoded[0][1], Undecodable):
-            return store.write(spans, [_undecodable(decoded[0], error)], rulebook, writer)
+            return store.write(spans, [_undecodable(decoded[0], error)], rulebook, writer, memory)
         if len(decoded) <= 1:
             raise
     middle = len(decoded) // 2
     first, second = _halves(spans, middle)
     return _sum(
-        write(first, decoded[:middle], rulebook, writer),
-        write(second, decoded[middle:], rulebook, writer),
+        write(first, decoded[:middle], rulebook, writer, memory),
+        write(second, decoded[middle:], rulebook, writer, memory),
     )
 
 

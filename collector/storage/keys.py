@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
 
+from collector.storage.arriving import Incoming
 from collector.storage.sql import arrays
-from collector.storage.storing import Incoming
 
 _KEYS = """
 INSERT INTO collector_key (day, transaction, name, value)

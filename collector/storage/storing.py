@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from collector.correlation.events import Skeleton
 from collector.decoding import Event, Undecodable
 from collector.records import Record
+from collector.storage.arriving import Incoming
 from collector.storage.sql import arrays, copy
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
@@ -91,68 +91,6 @@ WHERE e.day = v.day AND e.transaction = v.transaction AND e.source = v.source AN
 """
 
 
-class Incoming(msgspec.Struct, frozen=True, dict=True):
-    """An event on its way into one transaction. `redeliveries`: further copies of it in the same batch."""
-
-    transaction: int
-    day: date
-    record: Record
-    event: Event
-    received_at: datetime
-    redeliveries: int = 0
-
-    @property
-    def skeleton(self) -> Skeleton:
-        event, record = self.event, self.record
-        return Skeleton(
-            event.source,
-            event.id,
-            event.type,
-            event.service,
-            event.time,
-            event.record_time,
-            self.received_at,
-            record.topic.name,
-            record.partition,
-            record.offset,
-            event.causes,
-            event.trace,
-        )
-
-    @property
-    def columns(self) -> tuple[Any, ...]:
-        """Its columns as `EVENT_COLUMNS` names them, but the last."""
-        event, record = self.event, self.record
-        return (
-            self.day,
-            self.transaction,
-            event.source,
-            event.id,
-            event.type,
-            event.service,
-            event.time,
-            event.record_time,
-            self.received_at,
-            record.topic.row,
-            record.partition,
-            record.offset,
-            _jsonb(event.causes),
-            event.subject,
-            event.dialect,
-            event.basis,
-            event.trace,
-            _jsonb(event.keys),
-            _jsonb(event.notes),
-        )
-
-
-class Redelivery(msgspec.Struct, frozen=True):
-    """A copy of an event that is stored already; `replaces`: it is the smaller one, so that it is the one to keep."""
-
-    item: Incoming
-    replaces: bool
-
-
 def _jsonb(values: Sequence[Any]) -> bytes | None:
     """The binary form of jsonb: a version number, then the text. Null for nothing."""
     return b"\x01" + msgspec.json.encode(values) if values else None
@@ -171,36 +109,61 @@ def make_room(cursor: CursorWrapper, ranges: Sequence[tuple[int, int, int, int]]
             cursor.execute(_MAKE_ROOM.format(table=table), columns)
 
 
-def copy_events(cursor: CursorWrapper, items: Iterable[Incoming]) -> None:
-    copy(cursor, "collector_event", EVENT_COLUMNS, [(*item.columns, item.redeliveries) for item in items])
+def copy_events(cursor: CursorWrapper, items: Iterable[tuple[Incoming, int]]) -> None:
+    """Stores these events; the number with each says how many redeliveries of it came along."""
+    copy(cursor, "collector_event", EVENT_COLUMNS, [(*_columns(item), copies) for item, copies in items])
 
 
-def settle_redeliveries(cursor: CursorWrapper, copies: Sequence[Redelivery]) -> None:
-    """Counts these copies, and lets the smallest of an event's copies stand for it."""
-    if not copies:
+def _columns(item: Incoming) -> tuple[Any, ...]:
+    """Its columns as `EVENT_COLUMNS` names them, but the last."""
+    event, record = item.event, item.record
+    return (
+        item.day,
+        item.transaction,
+        event.source,
+        event.id,
+        event.type,
+        event.service,
+        event.time,
+        event.record_time,
+        item.skeleton.received_at,
+        record.topic.row,
+        record.partition,
+        record.offset,
+        _jsonb(event.causes),
+        event.subject,
+        event.dialect,
+        event.basis,
+        event.trace,
+        _jsonb(event.keys),
+        _jsonb(event.notes),
+    )
+
+
+def settle_redeliveries(cursor: CursorWrapper, again: Sequence[Incoming], smaller: Sequence[Incoming]) -> None:
+    """Counts these copies of stored events; of the events in `smaller`, this copy is the one to keep."""
+    if not again:
         return
-    keys = [copy.item.columns[:4] for copy in copies]
-    cursor.execute(_COUNT_REDELIVERIES, arrays(keys))
-    # of several copies that replace, each was smaller than the one before: the last is the one to keep
-    smallest = {copy.item.columns[:4]: copy.item for copy in copies if copy.replaces}
-    if smallest:
-        rows = [list(item.columns) for item in smallest.values()]
+    cursor.execute(_COUNT_REDELIVERIES, arrays((i.day, i.transaction, i.event.source, i.event.id) for i in again))
+    if smaller:
+        rows = [list(_columns(item)) for item in smaller]
         for row in rows:
             for column in _JSON:
                 row[column] = _text(row[column])
         cursor.execute(_REPLACE, arrays(rows))
 
 
-def copy_payloads(cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime) -> None:
-    """Stores the records of events as bytes, unless they are withheld; undecodable ones are not kept here."""
+def copy_payloads(cursor: CursorWrapper, found: Sequence[tuple[Record, Event]], now: datetime) -> None:
+    """Stores the records of events as bytes, unless they are withheld."""
+    day = now.date()
     copy(
         cursor,
         "collector_payload",
         PAYLOAD_COLUMNS,
         [
-            (*_coordinates(record, now), record.key, record.packed_headers, *_stored_value(record))
-            for record, found in decoded
-            if isinstance(found, Event) and not found.position and not record.withheld
+            (day, record.topic.row, record.partition, record.offset, record.key, record.packed_headers, *_kept(record))
+            for record, event in found
+            if not event.position and not record.withheld
         ],
     )
 
@@ -209,16 +172,14 @@ def _coordinates(record: Record, now: datetime) -> tuple[date, int, int, int]:
     return (now.date(), record.topic.row, record.partition, record.offset)
 
 
-def _stored_value(record: Record) -> tuple[bytes | None, int]:
+def _kept(record: Record) -> tuple[bytes | None, int]:
     value = record.value
     if value is None:
         return None, 0
     return (value if len(value) <= PAYLOAD_BYTES else value[:CUT_BYTES]), len(value)
 
 
-def copy_uncorrelated(
-    cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
-) -> None:
+def copy_uncorrelated(cursor: CursorWrapper, found: Sequence[tuple[Record, Event]], now: datetime) -> None:
     copy(
         cursor,
         "collector_uncorrelated",
@@ -226,26 +187,23 @@ def copy_uncorrelated(
         [
             (
                 *_coordinates(record, now),
-                found.position,
-                found.record_time,
+                event.position,
+                event.record_time,
                 now,
-                found.source,
-                found.id,
-                found.type,
-                found.service,
-                found.time,
-                found.dialect,
-                _jsonb(found.notes),
+                event.source,
+                event.id,
+                event.type,
+                event.service,
+                event.time,
+                event.dialect,
+                _jsonb(event.notes),
             )
-            for record, found in decoded
-            if isinstance(found, Event) and not found.transaction_ids
+            for record, event in found
         ],
     )
 
 
-def copy_undecodable(
-    cursor: CursorWrapper, decoded: Sequence[tuple[Record, Event | Undecodable]], now: datetime
-) -> None:
+def copy_undecodable(cursor: CursorWrapper, found: Sequence[tuple[Record, Undecodable]], now: datetime) -> None:
     copy(
         cursor,
         "collector_undecodable",
@@ -253,14 +211,13 @@ def copy_undecodable(
         [
             (
                 *_coordinates(record, now),
-                found.record_time,
+                one.record_time,
                 now,
-                found.reason,
-                found.detail,
+                one.reason,
+                one.detail,
                 len(record.value or b""),
-                found.sealed,
+                one.sealed,
             )
-            for record, found in decoded
-            if isinstance(found, Undecodable)
+            for record, one in found
         ],
     )

@@ -38,6 +38,8 @@ from collector.models import (
 from collector.models import Event as StoredEvent
 from collector.records import Record, TopicRef
 from collector.storage import store
+from collector.storage.arriving import skeleton_of
+from collector.storage.memory import Memory
 from tests.builders import cloud_event, record
 from tests.property.dances import SERVICES, TYPES, Happening, happenings, moments, rule_books
 
@@ -58,6 +60,7 @@ class World:
         # ahead of the clock, so that the sweep need not wait for the clock to catch up with what it postpones
         self.began = timezone.now() + timedelta(hours=1)
         self.book = book
+        self.memory = Memory()
         self.topics = [self._topic(number, mark) for number, mark in enumerate(marks)]
         self.records = [self._record(number, event) for number, event in enumerate(found)]
         Progress.objects.bulk_create(
@@ -94,7 +97,7 @@ class World:
     def read(self, numbers: Iterable[int]) -> store.Written:
         found = [self.records[number] for number in numbers]
         spans = [Span(r.topic, r.partition, 0, 1, [r]) for r in found]
-        return store.write(spans, [(r, decode(r)) for r in found], self.book, "writer")
+        return store.write(spans, [(r, decode(r)) for r in found], self.book, "writer", self.memory)
 
     def read_further(self, seconds: float) -> None:
         Topic.objects.update(watermark=self.moment(seconds))
@@ -114,7 +117,7 @@ class World:
             event = decode(found)
             assert isinstance(event, Event)
             if event.transaction_ids == (transaction,):
-                shape = store.Incoming(0, self.began.date(), found, event, self.began).skeleton
+                shape = skeleton_of(found, event, self.began)
                 copies.setdefault(shape.key, []).append(shape)
         events = [min(some, key=lambda event: event.copy_order) for some in copies.values()]
         return events, evaluate(events, self.book, self.reading), sum(len(some) - 1 for some in copies.values())

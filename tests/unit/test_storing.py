@@ -13,7 +13,7 @@ from collector.correlation.state import State, StoredState
 from collector.publish import MOST_IDS, digest, message
 from collector.records import pack_headers, unpack_headers
 from collector.storage.judgement import Change, Row, waiting_differences
-from collector.storage.storing import CUT_BYTES, PAYLOAD_BYTES, _stored_value
+from collector.storage.storing import CUT_BYTES, PAYLOAD_BYTES, _kept
 from collector.storage.tally import Tally, bucket_of
 from tests.builders import NOON, at, choreography, read_until, record, rule, rulebook, story
 
@@ -27,13 +27,13 @@ def test_headers_are_stored_as_they_came() -> None:
 
 @pytest.mark.parametrize("size", [0, PAYLOAD_BYTES, PAYLOAD_BYTES + 1])
 def test_a_value_is_stored_whole_up_to_a_bound_and_its_beginning_beyond(size: int) -> None:
-    value, whole = _stored_value(record(value=b"x" * size))
+    value, whole = _kept(record(value=b"x" * size))
     assert whole == size
     assert value == b"x" * (size if size <= PAYLOAD_BYTES else CUT_BYTES)
 
 
 def test_a_null_value_stays_null() -> None:
-    assert _stored_value(record(value=None)) == (None, 0)
+    assert _kept(record(value=None)) == (None, 0)
 
 
 def row(state: State | None = None, **given: Any) -> Row:

@@ -1,0 +1,81 @@
+"""What a batch brings, by what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from collector.correlation.events import Skeleton
+from collector.decoding import Bundle, Event, Found, Undecodable
+from collector.kafka import Span
+from collector.records import Record
+
+Decoded = tuple[Record, Found]
+"""A record, and what decoding made of it."""
+
+
+class Arriving(msgspec.Struct):
+    """The records of a batch that were not stored before. A record may stand here several times, with one of its events
+    each. `firsts` has the earliest event of each transaction among them; `dropped` counts what was stored before."""
+
+    events: list[tuple[Record, Event]] = []
+    uncorrelated: list[tuple[Record, Event]] = []
+    undecodable: list[tuple[Record, Undecodable]] = []
+    firsts: dict[str, Event] = {}
+    dropped: int = 0
+
+    @classmethod
+    def of(cls, decoded: Sequence[Decoded], spans: Sequence[Span], stored: dict[tuple[int, int], int]) -> Arriving:
+        """Sorts what was decoded of these spans; `stored` is the next offset of each of their partitions."""
+        arriving = cls()
+        overlap = any(span.start < stored[span.key] for span in spans)
+        for record, found in decoded:
+            if overlap and record.offset < stored[record.topic.row, record.partition]:
+                arriving.dropped += len(found.found) if isinstance(found, Bundle) else 1
+            elif isinstance(found, Bundle):
+                for one in found.found:
+                    arriving.add(record, one)
+            else:
+                arriving.add(record, found)
+        return arriving
+
+    def add(self, record: Record, found: Event | Undecodable) -> None:
+        if isinstance(found, Undecodable):
+            self.undecodable.append((record, found))
+        elif not found.transaction_ids:
+            self.uncorrelated.append((record, found))
+        else:
+            self.events.append((record, found))
+            for name in found.transaction_ids:
+                known = self.firsts.get(name)
+                if known is None or found.time < known.time:
+                    self.firsts[name] = found
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """An event on its way into one transaction, which lies on that day."""
+
+    transaction: int
+    day: date
+    record: Record
+    event: Event
+    skeleton: Skeleton
+
+
+def skeleton_of(record: Record, event: Event, received_at: datetime) -> Skeleton:
+    return Skeleton(
+        event.source,
+        event.id,
+        event.type,
+        event.service,
+        event.time,
+        event.record_time,
+        received_at,
+        record.topic.name,
+        record.partition,
+        record.offset,
+        event.causes,
+        event.trace,
+    )
