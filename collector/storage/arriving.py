@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -18,12 +18,12 @@ Decoded = tuple[Record, Found]
 
 class Arriving(msgspec.Struct):
     """The records of a batch that were not stored before. A record may stand here several times, with one of its events
-    each. `firsts` has the earliest event of each transaction among them; `dropped` counts what was stored before."""
+    each. `names`: the transactions that the events name; `dropped`: how many were stored before."""
 
     events: list[tuple[Record, Event]] = []
     uncorrelated: list[tuple[Record, Event]] = []
     undecodable: list[tuple[Record, Undecodable]] = []
-    firsts: dict[str, Event] = {}
+    names: set[str] = set()
     dropped: int = 0
 
     @classmethod
@@ -48,17 +48,12 @@ class Arriving(msgspec.Struct):
             self.uncorrelated.append((record, found))
         else:
             self.events.append((record, found))
-            for name in found.transaction_ids:
-                known = self.firsts.get(name)
-                if known is None or found.time < known.time:
-                    self.firsts[name] = found
+            self.names.update(found.transaction_ids)
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """An event on its way into one transaction, which lies on that day."""
+    """An event on its way into a transaction."""
 
-    transaction: int
-    day: date
     record: Record
     event: Event
     skeleton: Skeleton

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
-from collector.storage import judgement, keys
+from collector.storage import context, judgement, keys, saving
 from collector.storage.arriving import Arriving, Incoming, skeleton_of
 from collector.storage.context import Context
 from collector.storage.judgement import Change, Row
@@ -60,6 +62,7 @@ class Touched(msgspec.Struct):
     copies: dict[EventKey, int] = {}
     again: list[Incoming] = []
     smaller: dict[EventKey, Incoming] = {}
+    change: Change | None = None
 
     @property
     def redeliveries(self) -> int:
@@ -89,87 +92,122 @@ class Touched(msgspec.Struct):
                     self.smaller[key] = item
         self.events = list(known.values())
 
+    def judge(self, ctx: Context) -> Change:
+        """Judges it by all its events; one with too many is only counted."""
+        row, events = self.row, self.events
+        if row.oversized or len(events) > ctx.rulebook.limits.transaction_events:
+            total = row.event_count + len(self.arrived)
+            self.change = judgement.suspend(row, events, ctx, total, self.redeliveries)
+        else:
+            self.change = judgement.judge(row, events, ctx, self.redeliveries)
+        return self.change
+
 
 class Batch:
-    """The transactions that a batch touches, with their rows locked."""
+    """The transactions that a batch touches, from their locks to what they come to."""
 
-    def __init__(self, arriving: Arriving, rows: Sequence[Row], ctx: Context, memory: Memory) -> None:
-        self._arriving, self._ctx, self._memory = arriving, ctx, memory
-        self._touched = {row.id: Touched(row) for row in rows}
-        by_name = {row.transaction_id: self._touched[row.id] for row in rows}
-        for record, event in arriving.events:
-            skeleton = skeleton_of(record, event, ctx.now)
+    def __init__(self, arriving: Arriving, rulebook: RuleBook, memory: Memory) -> None:
+        self._arriving, self._rulebook, self._memory = arriving, rulebook, memory
+        self._touched: list[Touched] = []
+        self._ctx: Context
+
+    def lock(self, cursor: CursorWrapper) -> None:
+        """Makes the rows of new transactions, locks those of the others, and adds what arrives to what these have.
+
+        New ones are judged before they are written. Where another collector was faster, its row is locked like any
+        other. What the others are judged by is read after the locks.
+        """
+        ctx = context.load(cursor, self._rulebook)
+        by_name = self._by_name(ctx.now)
+        new = [by_name[name] for name in judgement.missing(cursor, sorted(by_name))]
+        for touched in new:
+            touched.merge(())
+        made = saving.insert(cursor, [touched.judge(ctx) for touched in new], ctx.now, self._rulebook.version)
+        for touched in new:
+            if row := made.get(touched.row.transaction_id):
+                touched.row.id = row
+                self._touched.append(by_name.pop(touched.row.transaction_id))
+        rows = judgement.lock_by_name(cursor, sorted(by_name))
+        others = [Touched(row, by_name[row.transaction_id].incoming) for row in rows]
+        self._touched += others
+        self._ctx = context.load(cursor, self._rulebook)
+        self._read(cursor, others)
+
+    @property
+    def now(self) -> datetime:
+        return self._ctx.now
+
+    def _by_name(self, now: datetime) -> dict[str, Touched]:
+        """What arrives, by transaction, as if all of these were new."""
+        found = {name: Touched(Row.new(name, now)) for name in self._arriving.names}
+        for record, event in self._arriving.events:
+            item = Incoming(record, event, skeleton_of(record, event, now))
             for name in event.transaction_ids:
-                touched = by_name[name]
-                row = touched.row
-                touched.incoming.append(Incoming(row.id, row.day, record, event, skeleton))
+                found[name].incoming.append(item)
+        return found
 
-    def read(self, cursor: CursorWrapper) -> None:
-        """Reads the stored events of the touched transactions that are not remembered; of oversized ones, only those
-        that arrive again."""
+    def _read(self, cursor: CursorWrapper, others: Sequence[Touched]) -> None:
+        """Reads the stored events that are not remembered; of oversized transactions, only those that arrive again."""
         found: dict[int, Sequence[Skeleton]] = {}
         whole, large = [], []
-        for touched in self._touched.values():
+        for touched in others:
             row = touched.row
             if row.oversized:
                 large.append(touched)
-            elif not row.is_new:
-                events = self._memory.events(row.id, row.version)
-                if events is None:
-                    whole.append(row)
-                else:
-                    found[row.id] = events
+            elif (events := self._memory.events(row.id, row.version)) is not None:
+                found[row.id] = events
+            else:
+                whole.append(row)
         found |= judgement.skeletons(cursor, whole, self._ctx.topic_names)
         if large:
-            only = [(item.transaction, *item.skeleton.key) for touched in large for item in touched.incoming]
+            only = [(touched.row.id, *item.skeleton.key) for touched in large for item in touched.incoming]
             rows = [touched.row for touched in large]
             found |= judgement.skeletons(cursor, rows, self._ctx.topic_names, only=only)
-        for touched in self._touched.values():
+        for touched in others:
             touched.merge(found.get(touched.row.id, ()))
 
     def write_records(self, cursor: CursorWrapper) -> None:
         """Writes what arrives: events, payloads, and what could not be read or belongs nowhere."""
-        now, arriving, touched = self._ctx.now, self._arriving, self._touched.values()
-        copy_events(cursor, [(item, one.copies.get(key, 0)) for one in touched for key, item in one.arrived.items()])
-        again = [item for one in touched for item in one.again]
-        settle_redeliveries(cursor, again, [item for one in touched for item in one.smaller.values()])
+        now, arriving = self.now, self._arriving
+        copy_events(
+            cursor,
+            [
+                (touched.row, item, touched.copies.get(key, 0))
+                for touched in self._touched
+                for key, item in touched.arrived.items()
+            ],
+        )
+        again = [(touched.row, item) for touched in self._touched for item in touched.again]
+        smaller = [(touched.row, item) for touched in self._touched for item in touched.smaller.values()]
+        settle_redeliveries(cursor, again, smaller)
         copy_payloads(cursor, [*arriving.events, *arriving.uncorrelated], now)
         copy_uncorrelated(cursor, arriving.uncorrelated, now)
         copy_undecodable(cursor, arriving.undecodable, now)
-        keys.save(cursor, (item for one in touched for item in one.incoming))
+        keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
         seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
         if new := sorted(seen - self._ctx.types):
             cursor.execute(_NEW_TYPES, arrays(new))
 
     def judge(self) -> list[Change]:
-        """The touched transactions, judged anew; those with too many events are only counted."""
-        limit = self._ctx.rulebook.limits.transaction_events
-        changes = []
-        for touched in self._touched.values():
-            row, events = touched.row, touched.events
-            if row.oversized or len(events) > limit:
-                total = row.event_count + len(touched.arrived)
-                changes.append(judgement.suspend(row, events, self._ctx, total, touched.redeliveries))
-            else:
-                changes.append(judgement.judge(row, events, self._ctx, touched.redeliveries))
-        return changes
+        """The touched transactions, judged anew."""
+        return [touched.change or touched.judge(self._ctx) for touched in self._touched]
 
     def tally(self, changes: Sequence[Change]) -> Tally:
         """What came and what became of the transactions, for the statistics."""
-        tally = Tally(self._ctx.now)
-        for change in changes:
-            tally.count_events(change, self._touched[change.row.id].arrived, self._ctx.rulebook)
+        tally = Tally(self.now)
+        for touched, change in zip(self._touched, changes, strict=True):
+            tally.count_events(change, touched.arrived, self._rulebook)
             tally.count_outcome(change)
         return tally
 
     def summary(self, changed: Sequence[Change]) -> Written:
         """`changed`: the transactions that were not only touched."""
-        arriving, touched = self._arriving, self._touched.values()
+        arriving = self._arriving
         return Written(
             changed=tuple([change.row.transaction_id for change in changed]),
             alerts=any(change.causes != change.old_causes for change in changed),
-            events=sum([len(one.arrived) for one in touched]),
-            redeliveries=sum([one.redeliveries for one in touched]),
+            events=sum([len(touched.arrived) for touched in self._touched]),
+            redeliveries=sum([touched.redeliveries for touched in self._touched]),
             dropped=arriving.dropped,
             undecodable=len(arriving.undecodable),
             uncorrelated=len(arriving.uncorrelated),
@@ -178,9 +216,9 @@ class Batch:
 
     def remember(self, changes: Sequence[Change]) -> None:
         """After the commit: keeps the events of transactions that more may come of."""
-        for change in changes:
-            row = change.row
+        for touched, change in zip(self._touched, changes, strict=True):
+            row = touched.row
             if change.is_open and not change.state.oversized:
-                self._memory.keep(row.id, row.version + change.changed, self._touched[row.id].events)
+                self._memory.keep(row.id, row.version + change.changed, touched.events)
             else:
                 self._memory.forget(row.id)

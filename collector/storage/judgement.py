@@ -23,6 +23,10 @@ from collector.storage.sql import array, arrays
 _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
     event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state::text"""
 
+_MISSING = """
+SELECT v.name FROM unnest(%s::text[]) WITH ORDINALITY AS v(name, at)
+WHERE NOT EXISTS (SELECT FROM collector_transaction t WHERE t.transaction_id = v.name) ORDER BY v.at
+"""
 LOCK_BY_NAME = (
     f"SELECT {_COLUMNS} FROM collector_transaction WHERE transaction_id = ANY(%s::text[]) ORDER BY id FOR UPDATE"
 )
@@ -46,6 +50,9 @@ OverdueCause = tuple[str, str, bool, datetime]
 """Awaited types, service, whether it is a compensation, the deadline."""
 
 
+_NOTHING = StoredState()
+
+
 class Row(msgspec.Struct):
     """A locked row of the transactions' table."""
 
@@ -67,6 +74,12 @@ class Row(msgspec.Struct):
     version: int
     abandoned_at: datetime | None
     stored: StoredState
+
+    @classmethod
+    def new(cls, name: str, now: datetime) -> Row:
+        """Of a transaction that nothing is stored of; `id` is the database's to give."""
+        day = now.date()
+        return cls(0, name, day, "", "running", None, now, now, None, 0, 0, False, False, False, 0, 0, None, _NOTHING)
 
     @property
     def is_new(self) -> bool:
@@ -145,7 +158,17 @@ def _causes(pending: Iterable[Pending]) -> list[OverdueCause]:
     ]
 
 
+def missing(cursor: CursorWrapper, names: Sequence[str]) -> list[str]:
+    """Those of these names that no transaction has, in their order."""
+    if not names:
+        return []
+    cursor.execute(_MISSING, [array(names)])
+    return [name for (name,) in cursor.fetchall()]
+
+
 def lock_by_name(cursor: CursorWrapper, names: Sequence[str]) -> list[Row]:
+    if not names:
+        return []
     cursor.execute(LOCK_BY_NAME, [array(names)])
     return [_row(values) for values in cursor.fetchall()]
 

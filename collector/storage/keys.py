@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.storage.arriving import Incoming
+from collector.decoding import Event
+from collector.storage.judgement import Row
 from collector.storage.sql import arrays
 
 _KEYS = """
@@ -21,15 +22,15 @@ WHERE t.id = v.id AND (t.impact IS NULL OR t.impact < v.impact)
 """
 
 
-def save(cursor: CursorWrapper, arriving: Iterable[Incoming]) -> None:
+def save(cursor: CursorWrapper, arriving: Iterable[tuple[Row, Event]]) -> None:
     """Called with the transactions' rows locked. At most two statements; none where events have neither."""
     keys: set[tuple[object, ...]] = set()
     impacts: dict[int, float] = {}
-    for item in arriving:
-        for key in item.event.keys:
-            keys.add((item.day, item.transaction, *key))
-        if item.event.impact is not None:
-            impacts[item.transaction] = max(item.event.impact, impacts.get(item.transaction, item.event.impact))
+    for row, event in arriving:
+        for key in event.keys:
+            keys.add((row.day, row.id, *key))
+        if event.impact is not None:
+            impacts[row.id] = max(event.impact, impacts.get(row.id, event.impact))
     if keys:
         cursor.execute(_KEYS, arrays(sorted(keys, key=str)))
     if impacts:

@@ -16,16 +16,26 @@ from collector.storage.judgement import Change, Row, WaitingKey, waiting_differe
 from collector.storage.sql import array, arrays
 from collector.storage.tally import Tally
 
-UPDATE_TRANSACTIONS = """
+_STATE = """choreography, phase, overdue_since, started_at, last_event_at, ended_at, ended_by, event_count,
+    redelivery_count, partial, oversized, historic, state"""
+_STATES = """%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+    %s::text[], %s::int[], %s::int[], %s::bool[], %s::bool[], %s::bool[], %s::text[]"""
+# In the order of their names, so that collectors which meet here cannot deadlock. Whole at once: a row that was only a
+# placeholder first would be written, and entered into every index, twice.
+INSERT_TRANSACTIONS = f"""
+INSERT INTO collector_transaction (failed_delivery_count, abandoned_by, abandoned_reason, version, rules, first_seen_at,
+    day, transaction_id, {_STATE})
+SELECT 0, '', '', 1, %s, %s, %s, transaction_id, {_STATE.removesuffix("state")} state::jsonb
+FROM unnest(%s::text[], {_STATES}) AS v(transaction_id, {_STATE})
+ORDER BY transaction_id COLLATE "C" ON CONFLICT (transaction_id) DO NOTHING RETURNING id, transaction_id
+"""
+UPDATE_TRANSACTIONS = f"""
 UPDATE collector_transaction t SET
     choreography = v.choreography, phase = v.phase, overdue_since = v.overdue_since, started_at = v.started_at,
     last_event_at = v.last_event_at, ended_at = v.ended_at, ended_by = v.ended_by, event_count = v.event_count,
     redelivery_count = v.redelivery_count, partial = v.partial, oversized = v.oversized, historic = v.historic,
     rules = %s, version = t.version + 1, state = v.state::jsonb
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
-    %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::bool[], %s::bool[], %s::bool[], %s::text[])
-    AS v(id, choreography, phase, overdue_since, started_at, last_event_at, ended_at, ended_by, event_count,
-         redelivery_count, partial, oversized, historic, state)
+FROM unnest(%s::bigint[], {_STATES}) AS v(id, {_STATE})
 WHERE t.id = v.id
 """
 # Only ever to an earlier moment: the sweep re-checks what it finds due and postpones it.
@@ -81,7 +91,7 @@ DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
 
 
 def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: datetime, rules: int) -> None:
-    """Writes everything about these transactions but their events."""
+    """Writes everything about these transactions but their events; the rows of new ones are there already."""
     _transactions(cursor, changes, rules)
     _deadlines(cursor, changes)
     _overdue(cursor, changes)
@@ -93,30 +103,40 @@ def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) -> None:
+def insert(cursor: CursorWrapper, changes: Sequence[Change], now: datetime, rules: int) -> dict[str, int]:
+    """Writes the rows of new transactions, given in the order of their names. The ids of those that nobody else wrote
+    meanwhile, by name."""
     if not changes:
-        return
-    rows = (
-        (
-            change.row.id,
-            state.choreography,
-            state.phase,
-            state.overdue_since,
-            state.started_at,
-            state.last_event_at,
-            state.ended_at,
-            state.ended_by,
-            change.event_count,
-            change.redelivery_count,
-            state.partial,
-            state.oversized,
-            state.historic,
-            _text(state.to_json()),
-        )
-        for change in changes
-        for state in (change.state,)
+        return {}
+    rows = ((change.row.transaction_id, *_state(change)) for change in changes)
+    cursor.execute(INSERT_TRANSACTIONS, [rules, now, now.date(), *arrays(rows)])
+    return {name: row for row, name in cursor.fetchall()}
+
+
+def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) -> None:
+    rows = [(change.row.id, *_state(change)) for change in changes if not change.row.is_new]
+    if rows:
+        cursor.execute(UPDATE_TRANSACTIONS, [rules, *arrays(rows)])
+
+
+def _state(change: Change) -> tuple[Any, ...]:
+    """What `_STATE` names."""
+    state = change.state
+    return (
+        state.choreography,
+        state.phase,
+        state.overdue_since,
+        state.started_at,
+        state.last_event_at,
+        state.ended_at,
+        state.ended_by,
+        change.event_count,
+        change.redelivery_count,
+        state.partial,
+        state.oversized,
+        state.historic,
+        _text(state.to_json()),
     )
-    cursor.execute(UPDATE_TRANSACTIONS, [rules, *arrays(rows)])
 
 
 def _deadlines(cursor: CursorWrapper, changes: Sequence[Change]) -> None:

@@ -6,21 +6,19 @@ of locks and why nothing is lost and nothing counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
-from collector.decoding import Event
 from collector.kafka import Span
-from collector.storage import context, judgement, saving
+from collector.storage import saving
 from collector.storage.arriving import Arriving, Decoded
 from collector.storage.batch import Batch, Written
-from collector.storage.judgement import Row
 from collector.storage.memory import Memory
-from collector.storage.sql import array, arrays, binary_cursor
+from collector.storage.sql import arrays, binary_cursor
 from collector.storage.storing import make_room
 
 __all__ = ["Behind", "Decoded", "Written", "database_now", "write"]
@@ -38,16 +36,6 @@ UPDATE collector_progress p SET next_offset = v.next_offset, updated_at = clock_
 FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[])
     AS v(topic_id, partition, next_offset, last_record_at)
 WHERE p.topic_id = v.topic_id AND p.partition = v.partition
-"""
-INSERT_MISSING = """
-INSERT INTO collector_transaction (transaction_id, day, first_seen_at, choreography, phase, started_at, last_event_at,
-    ended_by, event_count, redelivery_count, failed_delivery_count, partial, oversized, historic, rules, version,
-    abandoned_by, abandoned_reason, state)
-SELECT v.id, (now AT TIME ZONE 'UTC')::date, now, v.choreography, 'running', v.started_at, v.started_at,
-    '', 0, 0, 0, false, false, false, 0, 0, '', '', '{}'
-FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS v(id, choreography, started_at), clock_timestamp() AS now
-WHERE NOT EXISTS (SELECT FROM collector_transaction t WHERE t.transaction_id = v.id)
-ORDER BY v.id ON CONFLICT (transaction_id) DO NOTHING
 """
 
 
@@ -67,19 +55,16 @@ def write(
 
     `memory`: what this process stored before, and is to remember now.
     """
-    memory = memory or Memory()
     with transaction.atomic(), binary_cursor() as cursor:
         stored, truncated = _lock_progress(cursor, spans)
         arriving = Arriving.of(decoded, spans, stored)
-        rows = _lock_transactions(cursor, arriving.firsts, rulebook)
-        ctx = context.load(cursor, rulebook)
-        batch = Batch(arriving, rows, ctx, memory)
-        batch.read(cursor)
+        batch = Batch(arriving, rulebook, memory or Memory())
+        batch.lock(cursor)
         make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch.write_records(cursor)
         changes = batch.judge()
         changed = [change for change in changes if change.changed]
-        saving.save(cursor, changed, writer, ctx.now, rulebook.version)
+        saving.save(cursor, changed, writer, batch.now, rulebook.version)
         saving.save_tally(cursor, batch.tally(changes), writer)
         _advance(cursor, spans, stored)
     batch.remember(changes)
@@ -97,24 +82,6 @@ def _lock_progress(
     if behind := [span.key for span in spans if stored.get(span.key, -1) < span.start]:
         raise Behind(behind)
     return stored, {(row, partition) for row, partition, _, truncated in found if truncated}
-
-
-def _lock_transactions(cursor: CursorWrapper, firsts: Mapping[str, Event], rulebook: RuleBook) -> list[Row]:
-    """The rows of the transactions with these ids, in the order of their own ids; missing ones are made.
-
-    A new row gets what its earliest event so far suggests: judging will mostly find the same, and what an index covers
-    had better not change.
-    """
-    if not firsts:
-        return []
-    names = sorted(firsts)
-    starts = [firsts[name] for name in names]
-    choreographies = {kind: rulebook.choose((kind,)).name for kind in {event.type for event in starts}}
-    cursor.execute(
-        INSERT_MISSING,
-        [array(names), array(choreographies[event.type] for event in starts), array(event.time for event in starts)],
-    )
-    return judgement.lock_by_name(cursor, names)
 
 
 def _advance(cursor: CursorWrapper, spans: Sequence[Span], stored: dict[tuple[int, int], int]) -> None:

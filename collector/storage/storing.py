@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.decoding import Event, Undecodable
 from collector.records import Record
 from collector.storage.arriving import Incoming
+from collector.storage.judgement import Row
 from collector.storage.sql import arrays, copy
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
@@ -109,17 +110,17 @@ def make_room(cursor: CursorWrapper, ranges: Sequence[tuple[int, int, int, int]]
             cursor.execute(_MAKE_ROOM.format(table=table), columns)
 
 
-def copy_events(cursor: CursorWrapper, items: Iterable[tuple[Incoming, int]]) -> None:
+def copy_events(cursor: CursorWrapper, items: Iterable[tuple[Row, Incoming, int]]) -> None:
     """Stores these events; the number with each says how many redeliveries of it came along."""
-    copy(cursor, "collector_event", EVENT_COLUMNS, [(*_columns(item), copies) for item, copies in items])
+    copy(cursor, "collector_event", EVENT_COLUMNS, [(*_columns(row, item), copies) for row, item, copies in items])
 
 
-def _columns(item: Incoming) -> tuple[Any, ...]:
-    """Its columns as `EVENT_COLUMNS` names them, but the last."""
+def _columns(row: Row, item: Incoming) -> tuple[Any, ...]:
+    """An event's columns as `EVENT_COLUMNS` names them, but the last."""
     event, record = item.event, item.record
     return (
-        item.day,
-        item.transaction,
+        row.day,
+        row.id,
         event.source,
         event.id,
         event.type,
@@ -140,16 +141,18 @@ def _columns(item: Incoming) -> tuple[Any, ...]:
     )
 
 
-def settle_redeliveries(cursor: CursorWrapper, again: Sequence[Incoming], smaller: Sequence[Incoming]) -> None:
+def settle_redeliveries(
+    cursor: CursorWrapper, again: Sequence[tuple[Row, Incoming]], smaller: Sequence[tuple[Row, Incoming]]
+) -> None:
     """Counts these copies of stored events; of the events in `smaller`, this copy is the one to keep."""
     if not again:
         return
-    cursor.execute(_COUNT_REDELIVERIES, arrays((i.day, i.transaction, i.event.source, i.event.id) for i in again))
+    cursor.execute(_COUNT_REDELIVERIES, arrays((row.day, row.id, *item.skeleton.key) for row, item in again))
     if smaller:
-        rows = [list(_columns(item)) for item in smaller]
-        for row in rows:
+        rows = [list(_columns(row, item)) for row, item in smaller]
+        for columns in rows:
             for column in _JSON:
-                row[column] = _text(row[column])
+                columns[column] = _text(columns[column])
         cursor.execute(_REPLACE, arrays(rows))
 
 
