@@ -1,7 +1,8 @@
 """What the statements of ingestion cost without any of our logic: the bound that the collector is measured against.
 
-The same binary COPY of events and payloads, the same insertion, locks and updates of transactions, the same progress,
-in batches of the same size, from rows that were made beforehand. Nothing is decoded, nothing read back, nothing judged.
+The same binary COPY of events and payloads; the same insertion, locks and updates of transactions, with their deadlines
+and transitions; the same progress; in batches of the same size, in perfect order of time, from rows that were made
+beforehand. Nothing is decoded, nothing read back, nothing judged, nothing counted.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ import psycopg
 
 from benchmarks import stream
 from collector.intake.ahead import RECORDS
-from collector.storage.judgement import LOCK_BY_NAME
-from collector.storage.saving import UPDATE_TRANSACTIONS
+from collector.storage.judgement import LOCK_BY_NAME, MISSING
+from collector.storage.saving import DEADLINES, INSERT_TRANSACTIONS, NO_DEADLINES, TRANSITIONS, UPDATE_TRANSACTIONS
 from collector.storage.sql import array, arrays
-from collector.storage.store import ADVANCE_PROGRESS, INSERT_MISSING, LOCK_PROGRESS
+from collector.storage.store import ADVANCE_PROGRESS, LOCK_PROGRESS
 from collector.storage.storing import EVENT_COLUMNS, PAYLOAD_COLUMNS
+
+STATE = """{"pending": [{"rule": "1", "kind": "response", "after": ["OrderPlaced"], "expect": ["StockReserved"],
+"service": "inventory", "triggers": [["/services/order", "9b318e33d26c46d0918ac09d0f6d15b6"]],
+"deadline": "2026-11-20T16:07:54.059233Z"}]}"""
 
 
 class Batch(NamedTuple):
@@ -30,6 +35,8 @@ class Batch(NamedTuple):
     payloads: list[tuple[Any, ...]]
     ids: list[str]
     """The transaction of each event."""
+    ended: list[str]
+    """The transactions that end in this batch."""
     progress: list[tuple[int, int, int, datetime]]
 
 
@@ -49,7 +56,7 @@ def run(database: str, events: int) -> float:
 
 def _prepare(connection: psycopg.Connection) -> dict[str, int]:
     today = datetime.now(UTC).date()
-    for table in ("event", "payload"):
+    for table in ("event", "payload", "transition"):
         connection.execute(
             f"CREATE TABLE collector_{table}_bench PARTITION OF collector_{table} "
             f"FOR VALUES FROM ('{today}') TO ('{today + timedelta(days=1)}')"
@@ -75,7 +82,7 @@ def _rows(chunk: list[stream.RecordFields], topics: dict[str, int], offsets: Cou
     now = datetime.now(UTC)
     day: date = now.date()
     events: list[list[Any]] = []
-    payloads, ids = [], []
+    payloads, ids, ended = [], [], []
     for topic, partition, key, value, headers in chunk:
         row, found = topics[topic], {name: text.decode() for name, text in headers}
         offset = offsets[row, partition]
@@ -89,19 +96,30 @@ def _rows(chunk: list[stream.RecordFields], topics: dict[str, int], offsets: Cou
         events[-1] += ["", "CloudEvents binary", "header ce_correlationid", "", None, None, 0]
         payloads.append((day, row, partition, offset, key, b"[]" * 150, value, len(value)))
         ids.append(found["ce_correlationid"])
+        if kind == stream.STEPS[-1][0]:
+            ended.append(found["ce_correlationid"])
     touched = {(event[9], event[10]) for event in events}
-    return Batch(events, payloads, ids, [(*key, offsets[key], now) for key in sorted(touched)])
+    return Batch(events, payloads, ids, ended, [(*key, offsets[key], now) for key in sorted(touched)])
 
 
 def _store(connection: psycopg.Connection, batch: Batch) -> None:
     counts = Counter(batch.ids)
     names = sorted(counts)
     now = datetime.now(UTC)
+    later = now + timedelta(seconds=30)
+    ended = set(batch.ended)
     with connection.transaction(), connection.cursor(binary=True) as cursor:
         cursor.execute(LOCK_PROGRESS, arrays(key[:2] for key in batch.progress))
-        cursor.execute(INSERT_MISSING, [array(names)])
-        cursor.execute(LOCK_BY_NAME, [array(names)])
-        rows = {name: row for row, name, *_ in cursor.fetchall()}
+        cursor.execute(MISSING, [array(names)])
+        new = [name for (name,) in cursor.fetchall()]
+        rows = {}
+        if new:
+            cursor.execute(INSERT_TRANSACTIONS, [1, now, now.date(), *arrays((name, *_state(now, 1)) for name in new)])
+            rows = {name: row for row, name in cursor.fetchall()}
+        known = [name for name in names if name not in rows]
+        if known:
+            cursor.execute(LOCK_BY_NAME, [array(known)])
+            rows |= {name: row for row, name, *_ in cursor.fetchall()}
         for event, name in zip(batch.events, batch.ids, strict=True):
             event[1] = rows[name]
         for table, columns, values in (
@@ -113,8 +131,22 @@ def _store(connection: psycopg.Connection, batch: Batch) -> None:
                 copy.set_types([kind for _, kind in columns])
                 for value in values:
                     copy.write_row(value)
-        state = '{"pending":[{"rule":"0","kind":"response","after":["OrderPlaced"],"expect":["PaymentAuthorized"]}]}'
-        fixed = ("order-fulfilment", "running", None, now, now, None, "")
-        updates = [(rows[name], *fixed, counts[name], 0, False, False, False, state) for name in names]
-        cursor.execute(UPDATE_TRANSACTIONS, [1, *arrays(updates)])
+        if known:
+            updates = [(rows[name], *_state(now, counts[name], name in ended)) for name in known]
+            cursor.execute(UPDATE_TRANSACTIONS, [1, *arrays(updates)])
+        if due := [(rows[name], later) for name in names if name not in ended]:
+            cursor.execute(DEADLINES, arrays(due))
+        if ended:
+            cursor.execute(NO_DEADLINES, [array(rows[name] for name in ended)])
+        moved = [(rows[name], "started") for name in new] + [(rows[name], "completed") for name in ended]
+        if told := [(now.date(), row, now, kind, "running", None, "{}", False) for row, kind in moved]:
+            cursor.execute(TRANSITIONS, [now, *arrays(told)])
         cursor.execute(ADVANCE_PROGRESS, arrays(batch.progress))
+
+
+def _state(now: datetime, count: int, ended: bool = False) -> tuple[Any, ...]:
+    phase = "completed" if ended else "running"
+    return (
+        *("order-fulfilment", phase, None, now, now, now if ended else None, "event" if ended else ""),
+        *(count, 0, False, False, False, "{}" if ended else STATE),
+    )

@@ -23,7 +23,7 @@ from collector.storage.sql import array, arrays
 _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
     event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state::text"""
 
-_MISSING = """
+MISSING = """
 SELECT v.name FROM unnest(%s::text[]) WITH ORDINALITY AS v(name, at)
 WHERE NOT EXISTS (SELECT FROM collector_transaction t WHERE t.transaction_id = v.name) ORDER BY v.at
 """
@@ -162,7 +162,7 @@ def missing(cursor: CursorWrapper, names: Sequence[str]) -> list[str]:
     """Those of these names that no transaction has, in their order."""
     if not names:
         return []
-    cursor.execute(_MISSING, [array(names)])
+    cursor.execute(MISSING, [array(names)])
     return [name for (name,) in cursor.fetchall()]
 
 

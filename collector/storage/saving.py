@@ -39,19 +39,19 @@ FROM unnest(%s::bigint[], {_STATES}) AS v(id, {_STATE})
 WHERE t.id = v.id
 """
 # Only ever to an earlier moment: the sweep re-checks what it finds due and postpones it.
-_DEADLINES = """
+DEADLINES = """
 INSERT INTO collector_deadline AS d (transaction, due_at)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) ON CONFLICT (transaction) DO UPDATE
 SET due_at = EXCLUDED.due_at WHERE d.due_at > EXCLUDED.due_at
 """
-_NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s::bigint[])"
+NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s::bigint[])"
 _NO_TRANSACTIONS = "DELETE FROM collector_transaction WHERE id = ANY(%s::bigint[])"
 _NOT_OVERDUE = "DELETE FROM collector_overdue WHERE transaction = ANY(%s::bigint[])"
 _OVERDUE = """
 INSERT INTO collector_overdue (transaction, choreography, awaited, service, compensation, since)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[])
 """
-_TRANSITIONS = """
+TRANSITIONS = """
 INSERT INTO collector_transition
     (day, transaction, at, effective_at, kind, phase, overdue_since, detail, alert_due, bus_due)
 SELECT day, transaction, %s, effective_at, kind, phase, overdue_since, detail::jsonb, alert_due, false
@@ -142,10 +142,10 @@ def _state(change: Change) -> tuple[Any, ...]:
 def _deadlines(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
     due = [(change.row.id, change.state.next_check) for change in changes if change.state.next_check]
     if due:
-        cursor.execute(_DEADLINES, arrays(due))
+        cursor.execute(DEADLINES, arrays(due))
     done = [change.row.id for change in changes if change.state.next_check is None and not change.row.is_new]
     if done:
-        cursor.execute(_NO_DEADLINES, [array(done)])
+        cursor.execute(NO_DEADLINES, [array(done)])
 
 
 def _overdue(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
@@ -174,7 +174,7 @@ def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime
         if kind is not None
     ]
     if rows:
-        cursor.execute(_TRANSITIONS, [now, *arrays(rows)])
+        cursor.execute(TRANSITIONS, [now, *arrays(rows)])
 
 
 def _detail(change: Change) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _detail(change: Change) -> dict[str, Any]:
 def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str) -> None:
     """Drops these locked transactions, and what is counted of them; their events go with their day."""
     ids = array(row.id for row in rows)
-    for statement in (_NO_DEADLINES, _NOT_OVERDUE, _NO_TRANSACTIONS):
+    for statement in (NO_DEADLINES, _NOT_OVERDUE, _NO_TRANSACTIONS):
         cursor.execute(statement, [ids])
     _waiting(cursor, waiting_gone(rows), writer)
 
