@@ -11,8 +11,6 @@ import msgspec
 EventKey = tuple[str, str]
 """What makes an event the same event within a transaction: (source, id), as in CloudEvents."""
 
-EventOrder = tuple[datetime, datetime, str, int, int]
-
 
 class Skeleton(msgspec.Struct, frozen=True, gc=False):
     """An event of a transaction without its payload.
@@ -40,21 +38,17 @@ class Skeleton(msgspec.Struct, frozen=True, gc=False):
         return (self.source, self.id)
 
     @property
-    def order(self) -> EventOrder:
-        """Event order: event time, record timestamp, topic, partition, offset. Total, since coordinates are unique."""
-        return (self.time, self.record_time, self.topic, self.partition, self.offset)
-
-    @property
     def copy_order(self) -> tuple[datetime, str, int, int]:
         """Among copies of one event the smallest of these counts; the others are redeliveries."""
         return (self.record_time, self.topic, self.partition, self.offset)
 
 
 _time = attrgetter("time")
-_order = attrgetter("time", "record_time", "topic", "partition", "offset")
+_order = attrgetter("time", "record_time", "topic", "partition", "offset", "id", "source")
 
 
 def in_order(events: Sequence[Skeleton]) -> list[Skeleton]:
-    """The events in event order. Their times alone decide it, unless two have the same."""
+    """The events in event order: event time, record timestamp, topic, partition, offset; and id and source for those of
+    one batch. Their times alone decide it, unless two have the same."""
     times = {event.time for event in events}
     return sorted(events, key=_time if len(times) == len(events) else _order)

@@ -202,7 +202,7 @@ FROM unnest(%(days)s::date[], %(ids)s::bigint[]) AS wanted (day, id)
 CROSS JOIN LATERAL (
     SELECT type, service, time FROM collector_event e
     WHERE e.day = wanted.day AND e.transaction = wanted.id
-    ORDER BY time, record_time, topic_id, partition, "offset" LIMIT {STEPS}) AS step
+    ORDER BY time, record_time, topic_id, partition, "offset", event_id, source LIMIT {STEPS}) AS step
 """
 
 

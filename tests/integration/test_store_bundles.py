@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -10,10 +11,12 @@ from django.utils import timezone
 
 from collector.config import parse
 from collector.config.rules import registered
+from collector.correlation.events import in_order
 from collector.decoding import decode
 from collector.intake import isolation
 from collector.kafka import Span
 from collector.models import Event, Payload, Progress, Topic, Transaction, Uncorrelated, Undecodable
+from collector.queries import transaction
 from collector.queries.ingestion import uncorrelated
 from collector.records import Record, TopicRef
 from tests.builders import cloud_event, record
@@ -76,3 +79,15 @@ def test_a_batch_that_the_database_refuses_stands_alone(topic: TopicRef, monkeyp
     store(topic, batch(topic, 0, part("e0", "order-1")), hostile, batch(topic, 2, part("e2", "order-1")))
     assert sorted(Event.objects.values_list("event_id", "offset")) == [("e0", 0), ("e2", 2)]
     assert [(found.offset, found.reason) for found in Undecodable.objects.all()] == [(1, isolation.REASON)]
+
+
+def test_the_order_of_a_batchs_events_does_not_depend_on_how_they_are_read_back(topic: TopicRef) -> None:
+    """They share their coordinates, and here their time as well."""
+    time = timezone.now().isoformat()
+    parts = [part(f"e{number}", "order-1", f"Step{number}") | {"time": time} for number in (3, 1, 2)]
+    store(topic, batch(topic, 0, *parts))
+    found = transaction.find("order-1")
+    assert found is not None
+    assert [event.event_id for event in found.events] == ["e1", "e2", "e3"]
+    for skeletons in itertools.permutations(found.skeletons):
+        assert [event.id for event in in_order(skeletons)] == ["e1", "e2", "e3"]
