@@ -11,6 +11,11 @@ import msgspec
 EventKey = tuple[str, str]
 """What makes an event the same event within a transaction: (source, id), as in CloudEvents."""
 
+EventOrder = tuple[datetime, datetime, str, int, int, str, str]
+
+
+EventOrder = tuple[datetime, datetime, str, int, int, str, str]
+
 
 class Skeleton(msgspec.Struct, frozen=True, gc=False):
     """An event of a transaction without its payload.
@@ -38,6 +43,17 @@ class Skeleton(msgspec.Struct, frozen=True, gc=False):
         return (self.source, self.id)
 
     @property
+    def order(self) -> EventOrder:
+        """What event order goes by; total, since no two events of a transaction have the same id and source."""
+        return (self.time, self.record_time, self.topic, self.partition, self.offset, self.id, self.source)
+
+    @property
+    def order(self) -> EventOrder:
+        """Event order: event time, record timestamp, topic, partition, offset; among the events of one batch, which may
+        share all of these, id and source."""
+        return (self.time, self.record_time, self.topic, self.partition, self.offset, self.id, self.source)
+
+    @property
     def copy_order(self) -> tuple[datetime, str, int, int]:
         """Among copies of one event the smallest of these counts; the others are redeliveries."""
         return (self.record_time, self.topic, self.partition, self.offset)
@@ -48,7 +64,6 @@ _order = attrgetter("time", "record_time", "topic", "partition", "offset", "id",
 
 
 def in_order(events: Sequence[Skeleton]) -> list[Skeleton]:
-    """The events in event order: event time, record timestamp, topic, partition, offset; and id and source for those of
-    one batch. Their times alone decide it, unless two have the same."""
+    """The events in event order. Their times alone decide it, unless two have the same."""
     times = {event.time for event in events}
     return sorted(events, key=_time if len(times) == len(events) else _order)
