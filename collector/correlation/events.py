@@ -48,12 +48,6 @@ class Skeleton(msgspec.Struct, frozen=True, gc=False):
         return (self.time, self.record_time, self.topic, self.partition, self.offset, self.id, self.source)
 
     @property
-    def order(self) -> EventOrder:
-        """Event order: event time, record timestamp, topic, partition, offset; among the events of one batch, which may
-        share all of these, id and source."""
-        return (self.time, self.record_time, self.topic, self.partition, self.offset, self.id, self.source)
-
-    @property
     def copy_order(self) -> tuple[datetime, str, int, int]:
         """Among copies of one event the smallest of these counts; the others are redeliveries."""
         return (self.record_time, self.topic, self.partition, self.offset)
