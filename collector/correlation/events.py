@@ -14,9 +14,6 @@ EventKey = tuple[str, str]
 EventOrder = tuple[datetime, datetime, str, int, int, str, str]
 
 
-EventOrder = tuple[datetime, datetime, str, int, int, str, str]
-
-
 class Skeleton(msgspec.Struct, frozen=True, gc=False):
     """An event of a transaction without its payload.
 
