@@ -28,7 +28,7 @@ _BINARY = PLANS[CLOUDEVENTS_BINARY.name]
 _STRUCTURED = PLANS[CLOUDEVENTS_STRUCTURED.name]
 _in_headers, _in_value, _last = ByHeaders(IN_HEADERS), ByValue(IN_VALUE), ByHeaders(LAST)
 _cloud_event = ByValue([CLOUDEVENTS_STRUCTURED])
-_BESIDE = tracing.MARKERS | failures.MARKERS
+BESIDE = tracing.MARKERS | failures.MARKERS
 """Headers that say something beside what the dialect does."""
 
 Document = Mapping[str, Any]
@@ -141,7 +141,7 @@ def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event
     transaction, basis = _transaction(plan, content, document, notes)
     causes = _look(plan.causes, content, document, notes)
     trace, failure = None, None
-    if plan.trace or not _BESIDE.isdisjoint(headers):
+    if plan.trace or not BESIDE.isdisjoint(headers):
         trace, named_by = _trace(plan, content, document, notes)
         if trace is not None and not transaction:
             transaction, basis = trace.id, f"trace id in {named_by}"
