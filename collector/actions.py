@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.utils import timezone
 
-from collector import publish
+from collector import bus, publish
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
 from collector.storage import context, judgement, saving
@@ -34,11 +34,17 @@ def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBoo
         tally = Tally(ctx.now)
         for change in changes:
             tally.count_outcome(change)
-        saving.save(cursor, changes, WRITER, ctx.now, rulebook.version)
+        saving.save(cursor, changes, WRITER, ctx.now, rulebook)
         saving.save_tally(cursor, tally, WRITER)
     closed = [row.transaction_id for row in rows]
     publish.send(closed, alerts=bool(closed))
     return closed
+
+
+def release_announcements(*, discard: bool) -> int:
+    """Decides what becomes of the events for the bus that the breaker holds back: they go out after all, or never.
+    Returns how many there were."""
+    return bus.release(discard=discard)
 
 
 def open_transactions_of(topics: list[int], most: int = 2_000) -> list[str]:

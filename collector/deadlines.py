@@ -72,7 +72,7 @@ def _chunk(rulebook: RuleBook) -> tuple[int, list[Change]]:
         judged = [row for row in rows if not row.oversized]
         events = judgement.skeletons(cursor, judged, ctx.topic_names)
         changes = [judgement.judge(row, events[row.id], ctx) for row in judged if events[row.id]]
-        saving.save(cursor, [change for change in changes if change.changed], WRITER, ctx.now, rulebook.version)
+        saving.save(cursor, [change for change in changes if change.changed], WRITER, ctx.now, rulebook)
         tally = Tally(ctx.now)
         for change in changes:
             tally.count_outcome(change)

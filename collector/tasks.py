@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from collector import publish
+from collector.bus import announce_now
 from collector.upkeep import keep_up, sweep_now
 
 
@@ -13,6 +14,11 @@ def sweep() -> None:
     swept = sweep_now()
     if swept.changed:
         publish.send(swept.changed, swept.alerts)
+
+
+@shared_task(ignore_result=True)
+def announce() -> None:
+    announce_now()
 
 
 @shared_task(ignore_result=True)

@@ -138,6 +138,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "collector.tasks.sweep", "schedule": 0.25, "options": {"expires": 1}},
     "alerts": {"task": "dashboard.alerts.tasks.process", "schedule": 1.0, "options": {"expires": 1}},
+    "announce": {"task": "collector.tasks.announce", "schedule": 1.0, "options": {"expires": 1}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }
 

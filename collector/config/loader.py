@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.config import choreographies, doubts, durations, policies, services
+from collector.config import bus, choreographies, doubts, durations, policies, services
+from collector.config.bus import Bus
 from collector.config.services import Service
 from collector.config.yaml_reader import ConfigError, Node, read
 from collector.correlation.choreography import Limits, RuleBook
@@ -51,6 +52,7 @@ class Config(msgspec.Struct, frozen=True):
     rulebook: RuleBook = RuleBook()
     services: dict[str, Service] = {}
     retention: Retention = Retention()
+    bus: Bus = Bus()
     doubts: tuple[str, ...] = ()
 
 
@@ -122,7 +124,10 @@ def check(file: str, content: str) -> tuple[Config | None, list[str]]:
 
 def _config(parts: dict[str, Any]) -> Config:
     topics: Topics = parts.get("topics", Topics())
-    told = {name: parts[name] for name in ("correlation", "keys", "impact", "redact", "overrides") if name in parts}
+    told_back: Bus = parts.get("bus", Bus())
+    told = {
+        name: parts[name] for name in ("correlation", "links", "keys", "impact", "redact", "overrides") if name in parts
+    }
     return Config(
         topics=topics,
         policy=Policy(
@@ -131,7 +136,8 @@ def _config(parts: dict[str, Any]) -> Config:
             encrypt=parts.get("undecodable", False),
             **told,
         ),
-        rulebook=RuleBook(parts.get("choreographies", ()), parts.get("limits", Limits())),
+        rulebook=RuleBook(parts.get("choreographies", ()), parts.get("limits", Limits()), announces=told_back.publish),
+        bus=told_back,
         services=parts.get("services", {}),
         retention=parts.get("retention", Retention()),
     )
@@ -190,4 +196,5 @@ _PARTS: Final[dict[str, Callable[[Node], Any]]] = {
     "retention": _retention,
     "services": services.read,
     "choreographies": choreographies.read,
+    "bus": bus.read,
 }

@@ -151,6 +151,8 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
     choreographies: tuple[Choreography, ...] = ()
     limits: Limits = Limits()
     version: int = 0
+    announces: bool = False
+    """Whether what becomes of transactions is to be told back on the bus."""
 
     @cached_property
     def by_name(self) -> dict[str, Choreography]:

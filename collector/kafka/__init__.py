@@ -7,7 +7,22 @@ database.
 from collector.kafka.cluster import IN_MEMORY, Cluster
 from collector.kafka.failures import KafkaFailure, explain
 from collector.kafka.lookup import lookup
+from collector.kafka.outlet import Letter, Outlet, Sent
 from collector.kafka.places import EPOCH, Bounds, Place, Span
 from collector.kafka.source import Source
 
-__all__ = ["EPOCH", "IN_MEMORY", "Bounds", "Cluster", "KafkaFailure", "Place", "Source", "Span", "explain", "lookup"]
+__all__ = [
+    "EPOCH",
+    "IN_MEMORY",
+    "Bounds",
+    "Cluster",
+    "KafkaFailure",
+    "Letter",
+    "Outlet",
+    "Place",
+    "Sent",
+    "Source",
+    "Span",
+    "explain",
+    "lookup",
+]

@@ -3,6 +3,7 @@
 Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 """
 
+from collector.bus import Breaking, breaking
 from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
 from collector.queries.choreographies import ChoreographyFigures, choreographies
@@ -32,6 +33,7 @@ __all__ = [
     "SWEEP_REMEDY",
     "BadParameter",
     "Bounded",
+    "Breaking",
     "ChoreographyFigures",
     "Collector",
     "Coverage",
@@ -56,6 +58,7 @@ __all__ = [
     "Unjudged",
     "WaitingStep",
     "behind_seconds",
+    "breaking",
     "choreographies",
     "clock",
     "coverage",

@@ -144,6 +144,16 @@ class Change(msgspec.Struct):
         return None
 
     @property
+    def announcement(self) -> str | None:
+        """What the bus would be told of this change: "failed", "stuck" (again, where the causes are others) or
+        "recovered"; None where there is nothing to be told."""
+        if self.alarming and self.state.phase == "failed" and self.row.phase != "failed":
+            return "failed"
+        if self.causes == self.old_causes:
+            return None
+        return "stuck" if self.causes else "recovered"
+
+    @property
     def effective_at(self) -> datetime:
         if self.state.overdue_since:
             return self.state.overdue_since

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from collector.correlation.choreography import RuleBook
 from collector.storage.judgement import Change, Row, WaitingKey, waiting_differences, waiting_gone
 from collector.storage.sql import array, arrays
 from collector.storage.tally import Tally
@@ -54,9 +55,9 @@ SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bool[
 TRANSITIONS = """
 INSERT INTO collector_transition
     (day, transaction, at, effective_at, kind, phase, overdue_since, detail, alert_due, bus_due)
-SELECT day, transaction, %s, effective_at, kind, phase, overdue_since, detail::jsonb, alert_due, false
+SELECT day, transaction, %s, effective_at, kind, phase, overdue_since, detail::jsonb, alert_due, bus_due
 FROM unnest(%s::date[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
-    %s::bool[]) AS v(day, transaction, effective_at, kind, phase, overdue_since, detail, alert_due)
+    %s::bool[], %s::bool[]) AS v(day, transaction, effective_at, kind, phase, overdue_since, detail, alert_due, bus_due)
 """
 _WAITING = """
 INSERT INTO collector_waiting AS w (writer, choreography, rule, after, awaited, service, count)
@@ -90,12 +91,12 @@ DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
 """
 
 
-def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: datetime, rules: int) -> None:
+def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: datetime, rulebook: RuleBook) -> None:
     """Writes everything about these transactions but their events; the rows of new ones are there already."""
-    _transactions(cursor, changes, rules)
+    _transactions(cursor, changes, rulebook.version)
     _deadlines(cursor, changes)
     _overdue(cursor, changes)
-    _transitions(cursor, changes, now)
+    _transitions(cursor, changes, now, announces=rulebook.announces)
     _waiting(cursor, waiting_differences(changes), writer)
 
 
@@ -157,7 +158,7 @@ def _overdue(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
         cursor.execute(_OVERDUE, arrays(found))
 
 
-def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime) -> None:
+def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime, *, announces: bool) -> None:
     rows = [
         (
             change.row.day,
@@ -166,24 +167,30 @@ def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime
             kind,
             change.state.phase,
             change.state.overdue_since,
-            _text(_detail(change)),
+            _text(_detail(change, announcement)),
             change.causes != change.old_causes,
+            announcement is not None,
         )
         for change in changes
-        for kind in (change.kind,)
+        for kind, announcement in ((change.kind, change.announcement if announces else None),)
         if kind is not None
     ]
     if rows:
         cursor.execute(TRANSITIONS, [now, *arrays(rows)])
 
 
-def _detail(change: Change) -> dict[str, Any]:
-    """What a transition says besides its phase: what is overdue, and what was until now."""
+def _detail(change: Change, announcement: str | None) -> dict[str, Any]:
+    """What a transition says besides its phase: what is overdue, and what was until now; what the bus is told of it."""
     detail: dict[str, Any] = {}
     if change.causes:
-        detail["overdue"] = [{"awaited": awaited, "from": service} for awaited, service, *_ in change.causes]
+        detail["overdue"] = [
+            {"awaited": awaited, "from": service, "since": since.isoformat()}
+            for awaited, service, _, since in change.causes
+        ]
     if change.row.overdue_since and not change.state.overdue_since:
         detail["was_overdue_since"] = change.row.overdue_since.isoformat()
+    if announcement:
+        detail["announcement"] = announcement
     return detail
 
 

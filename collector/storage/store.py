@@ -64,7 +64,7 @@ def write(
         batch.write_records(cursor)
         changes = batch.judge()
         changed = [change for change in changes if change.changed]
-        saving.save(cursor, changed, writer, batch.now, rulebook.version)
+        saving.save(cursor, changed, writer, batch.now, rulebook)
         saving.save_tally(cursor, batch.tally(changes), writer)
         _advance(cursor, spans, stored)
     batch.remember(changes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from collector import queries
+from collector import config, queries
 from collector.correlation.causality import Edge
 from collector.correlation.state import Pending
 from collector.models import Event, Transaction
@@ -142,6 +142,10 @@ def event(entry: Event) -> dict[str, Any]:
         "keys": [{"name": name, "value": value} for name, value in entry.keys or []],
         "notes": entry.notes or [],
     }
+
+
+def bus(settled: config.Bus, breaking: queries.Breaking) -> dict[str, Any]:
+    return {**_named(settled, "publish", "topic", "most_per_minute"), **_named(breaking, "tripped_at", "waiting")}
 
 
 def alert(entry: Alert) -> dict[str, Any]:

@@ -169,6 +169,20 @@ class TransactionDetail(TransactionSummary):
     deviations: list[DeviationOut]
 
 
+class BusOut(Schema):
+    """Events for the bus, and the breaker that bounds their rate."""
+
+    publish: bool
+    topic: str
+    most_per_minute: int
+    tripped_at: datetime | None = Field(description="Since when more were due than that; null: nothing is held back.")
+    waiting: int = Field(description="Events not published yet; counting stops at 100,000.")
+
+
+class Release(Schema):
+    discard: bool = Field(False, description="They never go out, instead of now.")
+
+
 class AlertOut(Schema):
     id: int
     kind: str = Field(

@@ -21,10 +21,12 @@ from dashboard.api import build
 from dashboard.api.schemas import (
     Abandonment,
     AlertOut,
+    BusOut,
     ChoreographyOut,
     IngestionOut,
     Listing,
     Problem,
+    Release,
     TransactionDetail,
     TransactionSummary,
 )
@@ -92,9 +94,7 @@ def list_transactions(
 )
 def abandon(request: HttpRequest, transaction_id: str, given: Abandonment) -> dict[str, Any]:
     """Should its events end it after all, that end counts."""
-    if request.content_type != "application/json":
-        # what other sites' pages can send in a browser without asking is never JSON by its content type
-        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send it as Content-Type: application/json.")
+    _only_json(request)
     who = request.user.get_username() or given.by or "somebody through the API"
     rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
     closed = actions.abandon([transaction_id], who, given.reason, rulebook) if queries.exists(transaction_id) else []
@@ -125,6 +125,12 @@ def one_named_so(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
 def one_transaction(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
     """Of an oversized transaction the first 2,000 events."""
     return build.detail(_found(transaction_id), timezone.now())
+
+
+def _only_json(request: HttpRequest) -> None:
+    """What other sites' pages can send in a browser without asking is never JSON by its content type."""
+    if request.content_type != "application/json":
+        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send it as Content-Type: application/json.")
 
 
 def _found(transaction_id: str) -> queries.Found:
@@ -160,6 +166,19 @@ def list_alerts(request: HttpRequest, state: str = "", cursor: str = "") -> dict
     found = Alert.objects.filter(state=state) if state else Alert.objects.all()
     items, following = queries.keyset(found, ("opened_at", "id"), cursor, _MOST_ALERTS)
     return {"items": [build.alert(entry) for entry in items], "next": following}
+
+
+@api.get("/bus", response=BusOut, summary="Events for the bus", tags=["bus"])
+def show_bus(request: HttpRequest) -> dict[str, Any]:
+    return build.bus(config.current(settings.CHOREOSCOPE_CONFIG).bus, queries.breaking())
+
+
+@api.post("/bus/release", response={200: BusOut, 415: Problem}, summary="Close the breaker", tags=["bus"])
+def release(request: HttpRequest, given: Release) -> dict[str, Any]:
+    """What waits goes out after all, whatever the rate; or never, with `discard`."""
+    _only_json(request)
+    actions.release_announcements(discard=given.discard)
+    return show_bus(request)
 
 
 @api.get("/ingestion", response=IngestionOut, summary="How far reading has come", tags=["ingestion"])
