@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.health import heartbeats
-from collector.storage import context, judgement, saving
+from collector.storage import context, failures, judgement, saving
 from collector.storage.judgement import Change
 from collector.storage.sql import array, binary_cursor
 from collector.storage.tally import Tally
@@ -48,7 +48,8 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK) -> Swept:
-    """Judges the transactions that are due for a check, in chunks that commit each, until none is due."""
+    """Judges the transactions that are due for a check, in chunks that commit each, until none is due; and counts the
+    failed deliveries of those that are there by now."""
     examined, changed, alerts = 0, [], False
     while examined < most:
         chunk, changes = _chunk(rulebook)
@@ -57,6 +58,7 @@ def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK) -> Swept:
         alerts = alerts or any(change.causes != change.old_causes for change in changes)
         if chunk < CHUNK:
             break
+    changed += failures.attach()
     heartbeats.add("sweep", sweeps=1, examined=examined, changed=len(changed))
     return Swept(examined, tuple(changed), alerts)
 

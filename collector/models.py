@@ -309,6 +309,38 @@ class Key(models.Model):
         db_table = "collector_key"
 
 
+class FailedDelivery(models.Model):
+    """A copy of an event on a retry or dead-letter topic, once for each transaction that it names. No event itself.
+
+    Partitioned by the day of arrival. `source` and `event_id` are the original's where the copy still says them.
+    """
+
+    pk = models.CompositePrimaryKey("day", "transaction_id", "topic", "partition", "offset")
+    day = models.DateField()
+    transaction_id = models.TextField(db_collation="C")
+    topic = models.ForeignKey(Topic, on_delete=models.DO_NOTHING, db_constraint=False)
+    partition = models.IntegerField()
+    offset = models.BigIntegerField()
+    record_time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    source = models.TextField()
+    event_id = models.TextField()
+    type = models.TextField()
+    retried = models.BooleanField(help_text="it is tried again; else it was set aside")
+    convention = models.TextField(help_text="by what it was recognised")
+    original_topic = models.TextField(default="")
+    original_partition = models.IntegerField(null=True)
+    original_offset = models.BigIntegerField(null=True)
+    exception = models.TextField(default="", help_text="the exception's class")
+    message = models.TextField(default="")
+    attempts = models.BigIntegerField(null=True)
+    due_at = models.DateTimeField(null=True, help_text="when its transaction is next looked for; null: it is counted")
+
+    class Meta:
+        managed = False
+        db_table = "collector_failure"
+
+
 class Payload(models.Model):
     """A record's key, headers and value as bytes (masked where rules say so). Partitioned by the day of arrival."""
 

@@ -43,6 +43,7 @@ def keep_up() -> None:
         completed = Transaction.objects.filter(day__lt=ordinary, phase=Phase.COMPLETED)
         _forget_transactions(completed.exclude(state__has_key="deviations"), with_events=True)
     partitions.drop_before(oldest, _OF_TRANSACTIONS)
+    partitions.drop_before(oldest, ("collector_failure",))
     partitions.drop_before(ordinary, ("collector_uncorrelated", "collector_undecodable"))
     for statistics in (Flow, Outcome):
         old_rows = statistics.objects.filter(bucket__lt=now - KEEP_STATISTICS).values_list("pk", flat=True)

@@ -9,7 +9,7 @@ from collector.config.yaml_reader import Node
 from collector.decoding import paths
 from collector.decoding.paths import Path, Place
 from collector.decoding.policy import Override
-from collector.decoding.rules import CorrelationRule
+from collector.decoding.rules import CorrelationRule, Link
 
 _ATTRIBUTES = ("transaction_id", "id", "type", "service", "source", "time", "causes")
 _EVERY = re.compile("")
@@ -29,6 +29,23 @@ def _rule(number: int, node: Node) -> CorrelationRule:
 
 def _topics(entries: Mapping[str, Node]) -> re.Pattern[str]:
     return entries["topics"].pattern() if "topics" in entries else _EVERY
+
+
+def links(node: Node) -> tuple[Link, ...]:
+    return tuple(_link(number, entry) for number, entry in enumerate(node.items(), start=1))
+
+
+def _link(number: int, node: Node) -> Link:
+    entries = node.mapping(("topics", "ids"))
+    if "ids" not in entries:
+        node.fail("ids is missing: the paths of ids that name the same transaction")
+    ids = keys(entries["ids"])
+    if len(ids) < 2:
+        entries["ids"].fail("expected at least two paths: of ids that name the same transaction")
+    for path, item in zip(ids, entries["ids"].items(), strict=True):
+        if path.place in (Place.TEXT, Place.TOPIC):
+            item.fail("would make one transaction of all that have it; expected a path to an id")
+    return Link(number, _topics(entries), ids)
 
 
 def overrides(node: Node) -> tuple[Override, ...]:

@@ -23,6 +23,8 @@ def lines(config: Config) -> Iterator[str]:
         yield _line(f"rule {rule.number}", _rule(rule))
     if not policy.correlation:
         yield _line("correlation", "no rules: by the dialects alone")
+    for link in policy.links:
+        yield _line(f"link {link.number}", f"{_topics(link.topics)}: one transaction by {_list(link.ids)}")
     yield _line("keys", _list(policy.keys))
     yield _line("impact", str(policy.impact or "none"))
     yield _line("redact", _list(policy.redact))

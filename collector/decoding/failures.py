@@ -88,6 +88,37 @@ CONVENTIONS = (
     ),
 )
 
+UNMARKED = FailureConvention(
+    name="its topic",
+    marker=(),
+    topic=("x-original-topic", "original-topic", "source-topic", "dlq-original-topic"),
+    partition=("x-original-partition", "original-partition", "source-partition"),
+    offset=("x-original-offset", "original-offset", "source-offset"),
+    exception=(
+        "x-exception-class",
+        "x-exception-type",
+        "exception-class",
+        "exception-type",
+        "exceptiontype",
+        "error-class",
+    ),
+    message=(
+        "x-exception-message",
+        "exception-message",
+        "x-error-message",
+        "error-message",
+        "x-exception",
+        "exception",
+        "x-error",
+        "error",
+        "x-dlq-reason",
+        "dlq-reason",
+        "failure-reason",
+    ),
+    attempts=("x-retry-count", "retry-count", "x-delivery-attempt", "delivery-attempt", "retries", "attempts"),
+    note="For topics that are declared to hold failures, where nothing else marks a record as one.",
+)
+
 MARKERS = frozenset(name for convention in CONVENTIONS for name in convention.marker)
 
 
@@ -95,16 +126,20 @@ def found_in(headers: Headers) -> Failure | None:
     """What the first convention says whose marker is there."""
     for convention in CONVENTIONS:
         if any(name in headers for name in convention.marker):
-            return Failure(
-                convention=convention.name,
-                topic=values.bounded(_first(headers, convention.topic, text)),
-                partition=_number(headers, convention.partition),
-                offset=_number(headers, convention.offset),
-                exception=values.bounded(_first(headers, convention.exception, convention.exception_reading)),
-                message=_first(headers, convention.message, convention.message_reading)[:MAX_MESSAGE],
-                attempts=_number(headers, convention.attempts),
-            )
+            return said_by(convention, headers)
     return None
+
+
+def said_by(convention: FailureConvention, headers: Headers) -> Failure:
+    return Failure(
+        convention=convention.name,
+        topic=values.bounded(_first(headers, convention.topic, text)),
+        partition=_number(headers, convention.partition),
+        offset=_number(headers, convention.offset),
+        exception=values.bounded(_first(headers, convention.exception, convention.exception_reading)),
+        message=_first(headers, convention.message, convention.message_reading)[:MAX_MESSAGE],
+        attempts=_number(headers, convention.attempts),
+    )
 
 
 def _first(headers: Headers, names: Names, reading: Reading) -> str:

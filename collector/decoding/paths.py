@@ -28,6 +28,8 @@ _SYNTAX = re.compile(
 )
 _EXAMPLE = "such as value:order.number, value:lines[*].id, header:x-order-id, key, topic or text:orders"
 DATA, DATA_BASE64 = "data", "data_base64"
+_EXACT = 2.0**53
+"""Whole numbers beyond this are not exact as floating point: two ids could become one."""
 _JSON = re.compile(r"\s*[{\[]")
 _json = msgspec.json.Decoder()
 
@@ -161,7 +163,7 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+        return str(int(value)) if abs(value) < _EXACT else None
     return str(value) if isinstance(value, int | float) else None
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from collector.decoding.paths import Path
 from collector.decoding.redaction import Redaction
-from collector.decoding.rules import CorrelationRule
+from collector.decoding.rules import CorrelationRule, Link
 
 MOST_TOPICS = 10_000
 
@@ -22,6 +22,7 @@ class Handling(msgspec.Struct, frozen=True):
     """
 
     rules: tuple[CorrelationRule, ...] = ()
+    links: tuple[Link, ...] = ()
     keys: tuple[Path, ...] = ()
     impact: Path | None = None
     redaction: Redaction | None = None
@@ -49,6 +50,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     """How topics are handled; `override`s apply in their order, so that the last counts."""
 
     correlation: tuple[CorrelationRule, ...] = ()
+    links: tuple[Link, ...] = ()
     keys: tuple[Path, ...] = ()
     impact: Path | None = None
     redact: tuple[Path, ...] = ()
@@ -78,6 +80,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     def _handling(self, topic: str) -> Handling:
         found = Handling(
             rules=tuple(rule for rule in self.correlation if rule.topics.search(topic)),
+            links=tuple(link for link in self.links if link.topics.search(topic)),
             keys=self.keys,
             impact=self.impact,
             payloads=self.payloads,

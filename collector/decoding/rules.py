@@ -58,6 +58,33 @@ def correlated(rules: Iterable[CorrelationRule], content: Content, found: Event 
     return found
 
 
+class Link(msgspec.Struct, frozen=True):
+    """Ids of one transaction: what these paths lead to on one event names the same one. The first goes before."""
+
+    number: int
+    topics: re.Pattern[str]
+    ids: tuple[Path, ...]
+
+
+def linked(links: Iterable[Link], content: Content, event: Event) -> Event:
+    """The event with the ids that these links find: each names its transaction, and those of one link the same one."""
+    names, groups, basis = dict.fromkeys(event.transaction_ids), list(event.links), event.basis
+    for link in links:
+        group: dict[str, None] = {}
+        for path in link.ids:
+            for text in paths.texts(path, content):
+                name = values.clean(text.strip())
+                if not values.is_none(name) and len(group) < MAX_TRANSACTIONS:
+                    group[values.bounded(name)] = None
+                    basis = basis or f"link {link.number}, {path}"
+        names.update(group)
+        if len(group) > 1:
+            groups.append(tuple(group))
+    return msgspec.structs.replace(
+        event, transaction_ids=tuple(names)[:MAX_TRANSACTIONS], links=tuple(groups), basis=basis
+    )
+
+
 def with_keys(names: Iterable[Path], content: Content, event: Event) -> Event:
     """The event with the business keys that its record holds: pairs of what the key is called and its value."""
     keys: dict[tuple[str, str], None] = {}

@@ -84,6 +84,52 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="FailedDelivery",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "day",
+                        "transaction_id",
+                        "topic",
+                        "partition",
+                        "offset",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("transaction_id", models.TextField(db_collation="C")),
+                ("partition", models.IntegerField()),
+                ("offset", models.BigIntegerField()),
+                ("record_time", models.DateTimeField()),
+                ("received_at", models.DateTimeField()),
+                ("source", models.TextField()),
+                ("event_id", models.TextField()),
+                ("type", models.TextField()),
+                ("retried", models.BooleanField(help_text="it is tried again; else it was set aside")),
+                ("convention", models.TextField(help_text="by what it was recognised")),
+                ("original_topic", models.TextField(default="")),
+                ("original_partition", models.IntegerField(null=True)),
+                ("original_offset", models.BigIntegerField(null=True)),
+                ("exception", models.TextField(default="", help_text="the exception's class")),
+                ("message", models.TextField(default="")),
+                ("attempts", models.BigIntegerField(null=True)),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="when its transaction is next looked for; null: it is counted", null=True
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "collector_failure",
+                "managed": False,
+            },
+        ),
+        migrations.CreateModel(
             name="Payload",
             fields=[
                 (

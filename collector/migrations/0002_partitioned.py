@@ -38,6 +38,32 @@ CREATE TABLE collector_key (
 ) PARTITION BY RANGE (day)
 """
 
+FAILURE = """
+CREATE TABLE collector_failure (
+    day date NOT NULL,
+    transaction_id text COLLATE "C" NOT NULL,
+    topic_id bigint NOT NULL,
+    partition integer NOT NULL,
+    "offset" bigint NOT NULL,
+    record_time timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    type text NOT NULL,
+    retried boolean NOT NULL,
+    convention text NOT NULL,
+    original_topic text NOT NULL DEFAULT '',
+    original_partition integer,
+    original_offset bigint,
+    exception text NOT NULL DEFAULT '',
+    message text NOT NULL DEFAULT '',
+    attempts bigint,
+    due_at timestamptz,
+    PRIMARY KEY (transaction_id, topic_id, partition, "offset", day)
+) PARTITION BY RANGE (day);
+CREATE INDEX collector_failure_due ON collector_failure (due_at) WHERE due_at IS NOT NULL;
+"""
+
 PAYLOAD = """
 CREATE TABLE collector_payload (
     day date NOT NULL,
@@ -132,6 +158,7 @@ class Migration(migrations.Migration):
     operations = [
         table("collector_event", EVENT),
         table("collector_key", KEY),
+        table("collector_failure", FAILURE),
         table("collector_payload", PAYLOAD),
         table("collector_transition", TRANSITION),
         table("collector_uncorrelated", UNCORRELATED),

@@ -12,13 +12,14 @@ from collector.correlation.causality import Causality, causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import StoredState
-from collector.models import Event, Payload, Transaction, Transition
+from collector.models import Event, FailedDelivery, Payload, Transaction, Transition
 from collector.queries import keys
 from collector.queries.bounds import MOST, Bounded, rows
 from collector.records import Header, unpack_headers
 
 MOST_EVENTS = 2_000
 _MOST_TRANSITIONS = 500
+_MOST_FAILURES = 200
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Found:
     choreography: Choreography
     causality: Causality
     transitions: tuple[Transition, ...]
+    failures: tuple[FailedDelivery, ...]
+    """Copies of its events that could not be delivered, in the order of their records; the first _MOST_FAILURES."""
 
     def event(self, key: EventKey) -> Event | None:
         return next((event for event in self.events if (event.source, event.event_id) == key), None)
@@ -51,7 +54,7 @@ def only_with_key(value: str) -> str | None:
 
 
 def find(transaction_id: str) -> Found | None:
-    """None where there is no such transaction. Three queries."""
+    """None where there is no such transaction. Three queries; four where deliveries failed."""
     if "\x00" in transaction_id:
         return None
     transaction = Transaction.objects.filter(transaction_id=transaction_id).first()
@@ -60,7 +63,7 @@ def find(transaction_id: str) -> Found | None:
     stored = (
         Event.objects.filter(day=transaction.day, transaction=transaction.id)
         .select_related("topic")
-        .order_by("time", "record_time", "topic__name", "partition", "offset")[: MOST_EVENTS + 1]
+        .order_by("time", "record_time", "topic__name", "partition", "offset", "event_id", "source")[: MOST_EVENTS + 1]
     )
     events = tuple(stored)
     transitions = Transition.objects.filter(day=transaction.day, transaction=transaction.id)
@@ -75,7 +78,13 @@ def find(transaction_id: str) -> Found | None:
         choreography=choreography,
         causality=causality(skeletons if not transaction.oversized else (), choreography),
         transitions=tuple(transitions.order_by("-id")[:_MOST_TRANSITIONS])[::-1],
+        failures=_failures(transaction) if transaction.failed_delivery_count else (),
     )
+
+
+def _failures(transaction: Transaction) -> tuple[FailedDelivery, ...]:
+    found = FailedDelivery.objects.filter(transaction_id=transaction.transaction_id).select_related("topic")
+    return tuple(found.order_by("record_time", "topic__name", "partition", "offset")[:_MOST_FAILURES])
 
 
 def skeleton(event: Event) -> Skeleton:

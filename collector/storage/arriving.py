@@ -18,10 +18,12 @@ Decoded = tuple[Record, Found]
 
 class Arriving(msgspec.Struct):
     """The records of a batch that were not stored before. A record may stand here several times, with one of its events
-    each. `names`: the transactions that the events name; `dropped`: how many were stored before."""
+    each. `failures`: copies of events that could not be delivered, which are no events themselves. `names`: the
+    transactions that the events name; `dropped`: how many were stored before."""
 
     events: list[tuple[Record, Event]] = []
     uncorrelated: list[tuple[Record, Event]] = []
+    failures: list[tuple[Record, Event]] = []
     undecodable: list[tuple[Record, Undecodable]] = []
     names: set[str] = set()
     dropped: int = 0
@@ -46,6 +48,8 @@ class Arriving(msgspec.Struct):
             self.undecodable.append((record, found))
         elif not found.transaction_ids:
             self.uncorrelated.append((record, found))
+        elif found.failure is not None:
+            self.failures.append((record, found))
         else:
             self.events.append((record, found))
             self.names.update(found.transaction_ids)

@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
-from collector.storage import context, judgement, keys, saving
+from collector.storage import context, failures, judgement, keys, saving
 from collector.storage.arriving import Arriving, Incoming, skeleton_of
 from collector.storage.context import Context
 from collector.storage.judgement import Change, Row
@@ -182,6 +182,7 @@ class Batch:
         settle_redeliveries(cursor, again, smaller)
         copy_payloads(cursor, [*arriving.events, *arriving.uncorrelated], now)
         copy_uncorrelated(cursor, arriving.uncorrelated, now)
+        failures.save(cursor, arriving.failures, now)
         copy_undecodable(cursor, arriving.undecodable, now)
         keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
         seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}

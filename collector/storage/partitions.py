@@ -14,6 +14,7 @@ from psycopg import sql
 
 TABLES = (
     "collector_event",
+    "collector_failure",
     "collector_key",
     "collector_payload",
     "collector_transition",

@@ -106,7 +106,7 @@ def make_room(cursor: CursorWrapper, ranges: Sequence[tuple[int, int, int, int]]
     truncated, they may be other records' now."""
     if ranges:
         columns = [list(column) for column in zip(*ranges, strict=True)]
-        for table in ("collector_payload", "collector_uncorrelated", "collector_undecodable"):
+        for table in ("collector_failure", "collector_payload", "collector_uncorrelated", "collector_undecodable"):
             cursor.execute(_MAKE_ROOM.format(table=table), columns)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from collector import config, queries
 from collector.correlation.causality import Edge
 from collector.correlation.state import Pending
-from collector.models import Event, Transaction
+from collector.models import Event, FailedDelivery, Transaction
 from dashboard.alerts.models import Alert
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -29,6 +29,7 @@ def summary(transaction: Transaction, pending: Iterable[Pending], now: datetime)
         "duration_ms": (ended - transaction.started_at) // _MILLISECOND if ended else None,
         "event_count": transaction.event_count,
         "redelivery_count": transaction.redelivery_count,
+        "failed_delivery_count": transaction.failed_delivery_count,
         "partial": transaction.partial,
         "impact": transaction.impact,
         "waiting_for": [waiting(entry, now) for entry in pending],
@@ -82,6 +83,7 @@ def detail(found: queries.Found, now: datetime) -> dict[str, Any]:
             }
             for entry in found.transitions
         ],
+        "failed_deliveries": [failed_delivery(entry) for entry in found.failures],
         "deviations": [
             {"kind": entry.kind, "sentence": entry.sentence, "event": entry.event[1] if entry.event else None}
             for entry in found.state.deviations
@@ -120,6 +122,19 @@ def choreography(entry: queries.ChoreographyFigures) -> dict[str, Any]:
         entry, "name", "declared", "in_flight", "started", "completed", "failed", "compensated", "abandoned",
         "became_stuck", "deviating", "conformance",
     )  # fmt: skip
+
+
+def failed_delivery(entry: FailedDelivery) -> dict[str, Any]:
+    return {
+        "event": entry.event_id,
+        "at": entry.record_time,
+        "topic": entry.topic.name,
+        "original_topic": entry.original_topic or None,
+        **_named(
+            entry, "source", "type", "retried", "partition", "offset", "original_partition", "original_offset",
+            "exception", "message", "attempts", "convention",
+        ),
+    }  # fmt: skip
 
 
 def event(entry: Event) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class TransactionSummary(Schema):
     duration_ms: int | None = Field(description="From start to end; null while it is open.")
     event_count: int
     redelivery_count: int
+    failed_delivery_count: int = Field(description="Copies on retry and dead-letter topics: no events of their own.")
     partial: bool
     impact: float | None = Field(description="What is at stake: the largest number that an event of it has there.")
     waiting_for: list[WaitingFor]
@@ -151,6 +152,26 @@ class DeviationOut(Schema):
     event: str | None = Field(description="The event's id, where it is one event's.")
 
 
+class FailedDeliveryOut(Schema):
+    """A copy of an event on a retry or dead-letter topic. `event` and `source` are the copy's own words for it."""
+
+    event: str
+    source: str
+    type: str
+    retried: bool = Field(description="It is tried again; else it was set aside.")
+    at: datetime
+    topic: str
+    partition: int
+    offset: int
+    original_topic: str | None
+    original_partition: int | None
+    original_offset: int | None
+    exception: str = Field(description="The exception's class; empty where it is not said.")
+    message: str
+    attempts: int | None
+    convention: str = Field(description="By what it was recognised.")
+
+
 class TransactionDetail(TransactionSummary):
     oversized: bool
     historic: bool
@@ -166,6 +187,7 @@ class TransactionDetail(TransactionSummary):
     missing_causes: list[MissingCauseOut]
     clocks: list[ClockOut]
     transitions: list[TransitionOut]
+    failed_deliveries: list[FailedDeliveryOut]
     deviations: list[DeviationOut]
 
 

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.django_db
 JSON = "application/json"
 SUMMARY = {
     "id", "choreography", "status", "phase", "overdue_since", "started_at", "last_event_at", "ended_at", "duration_ms",
-    "event_count", "redelivery_count", "partial", "impact", "waiting_for",
+    "event_count", "redelivery_count", "failed_delivery_count", "partial", "impact", "waiting_for",
 }  # fmt: skip
 DETAIL = SUMMARY | {
     "oversized", "historic", "ended_by", "abandoned", "conforms", "parts", "events", "edges", "cycles",
-    "missing_causes", "clocks", "transitions", "deviations",
+    "missing_causes", "clocks", "transitions", "failed_deliveries", "deviations",
 }  # fmt: skip
 
 

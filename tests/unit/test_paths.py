@@ -92,7 +92,7 @@ def test_matches_are_bounded_and_so_is_depth() -> None:
     ],
 )
 def test_names_are_text_or_numbers(value: Any, text: str | None) -> None:
-    assert paths.text_of(value) == (str(int(1e300)) if value == 1e300 else text)
+    assert paths.text_of(value) == text
 
 
 @pytest.mark.parametrize(
