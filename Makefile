@@ -35,6 +35,7 @@ bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka), decoding a
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 soak: .venv/installed-dev  ## the long runs: a collector's troubles, then property tests on new examples for ROUNDS=50
+	-@$(PIP) install --only-binary :all: atheris  # not for every Python there is one; without it its part is skipped
 	@CI=true SOAK=1 $(BIN)/python -m pytest -q tests/soak
 	@for round in $$(seq $(ROUNDS)); do echo "Round $$round of $(ROUNDS)"; \
 		env -u CI $(BIN)/python -m pytest -q tests/property $(ARGS) || exit 1; done
