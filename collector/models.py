@@ -50,6 +50,8 @@ class Progress(models.Model):
     first_offset = models.BigIntegerField(help_text="where reading began")
     from_start = models.BooleanField(help_text="reading began at offset 0, so nothing came before it")
     last_record_at = models.DateTimeField(null=True)
+    last_offset = models.BigIntegerField(null=True, help_text="of the record that was read last")
+    leader_epoch = models.IntegerField(null=True, help_text="of that record: how many leaders the log had had by then")
     updated_at = models.DateTimeField(auto_now=True)
 
 

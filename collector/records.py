@@ -38,8 +38,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """What Kafka hands over. `timestamp` is None where the record carries none.
 
     `packed_headers` keeps order and repetition, in one object, since thousands of records wait in memory at a time;
-    `headers_error` says why they could not be read, where they could not. `withheld`: key, headers and value are not to
-    be stored.
+    `headers_error` says why they could not be read, where they could not. `leader_epoch` tells by which leader of its
+    partition it was written; -1 where no broker said it. `withheld`: key, headers and value are not to be stored.
     """
 
     topic: TopicRef
@@ -50,6 +50,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     packed_headers: bytes = NO_HEADERS
     headers_error: str = ""
+    leader_epoch: int = -1
     withheld: bool = False
 
     @property

@@ -61,7 +61,7 @@ def _forget_transactions(which: QuerySet[Transaction], *, with_events: bool = Fa
             rows = judgement.lock_by_row(cursor, ids)
             if with_events:
                 _delete_events(cursor, rows)
-            saving.forget(cursor, rows, WRITER)
+            saving.forget(cursor, rows, WRITER, timezone.now())
         if len(rows) < len(ids):
             break
 

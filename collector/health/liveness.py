@@ -24,12 +24,14 @@ class State(StrEnum):
 
 
 class TopicState(StrEnum):
-    """READ up to its watermark, which is young; HELD at an open producer transaction; UNREADABLE in some partition."""
+    """READ up to its watermark, which is young; HELD at an open producer transaction; UNREADABLE in some partition;
+    FORBIDDEN by Kafka to those who read it."""
 
     READ = "read"
     BEHIND = "behind"
     HELD = "held"
     UNREADABLE = "unreadable"
+    FORBIDDEN = "forbidden"
 
 
 class Kind(StrEnum):
@@ -39,6 +41,7 @@ class Kind(StrEnum):
     BEHIND = "collector_behind"
     UNREADABLE = "partition_unreadable"
     HELD = "topic_held"
+    FORBIDDEN = "topic_forbidden"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Thresholds:
     unreadable: timedelta = timedelta(seconds=3)
     alarm_behind: timedelta = timedelta(seconds=60)
     alarm_unreadable: timedelta = timedelta(seconds=15)
+    alarm_forbidden: timedelta = timedelta(seconds=5)
 
 
 USUAL = Thresholds()
@@ -58,12 +62,14 @@ USUAL = Thresholds()
 
 @dataclass(frozen=True)
 class Beat:
-    """A collector's last sign of life; `stopped`: it said goodbye."""
+    """A collector's last sign of life; `stopped`: it said goodbye; `forbidden`: the topics that it is not let read, and
+    since when."""
 
     name: str
     at: datetime
     started_at: datetime | None = None
     stopped: bool = False
+    forbidden: tuple[tuple[str, datetime], ...] = ()
 
     def alive(self, now: datetime, thresholds: Thresholds = USUAL) -> bool:
         return not self.stopped and now - self.at <= thresholds.down
@@ -140,14 +146,23 @@ def liveness(
 ) -> Liveness:
     """What is well and what is not. `readings`: every topic that is there."""
     beats = list(beats)
-    topics = tuple((reading, reading.state(now, thresholds)) for reading in readings)
     alive = [beat for beat in beats if beat.alive(now, thresholds)]
     last = max(beats, key=lambda beat: beat.at, default=None)
+    forbidden = {name: since for beat in alive or filter(None, [last]) for name, since in beat.forbidden}
+    topics = tuple(
+        (reading, TopicState.FORBIDDEN if reading.name in forbidden else reading.state(now, thresholds))
+        for reading in readings
+    )
     late = [topic for topic, state in topics if state == TopicState.BEHIND]
     down = None if alive else _down(last, now, thresholds)
     lagging = _behind(alive, late, now, thresholds) if alive and late else None
     state = State.DOWN if down else State.BEHIND if lagging else State.LIVE
     troubles = [trouble for trouble in (down, lagging) if trouble]
+    troubles += [
+        _forbidden(topic.name, forbidden[topic.name], now, thresholds)
+        for topic, state in topics
+        if state == TopicState.FORBIDDEN
+    ]
     troubles += [_unreadable(topic, now, thresholds) for topic, state in topics if state == TopicState.UNREADABLE]
     troubles += [_held(topic, now) for topic, state in topics if state == TopicState.HELD]
     return Liveness(
@@ -194,6 +209,14 @@ def _unreadable(topic: TopicReading, now: datetime, thresholds: Thresholds) -> T
     sentence = f"{names} cannot be read since {clock(since, now)}: no broker answers for it; {DEADLINES_WAIT}."
     alarming = now - since > thresholds.alarm_unreadable
     return Trouble(Kind.UNREADABLE, topic.name, names, since, sentence, alarming)
+
+
+def _forbidden(topic: str, since: datetime, now: datetime, thresholds: Thresholds) -> Trouble:
+    sentence = (
+        f"Kafka does not let us read {topic} since {clock(since, now)}; {DEADLINES_WAIT}. The right Read on this topic"
+        " is missing (docs/kafka.md)."
+    )
+    return Trouble(Kind.FORBIDDEN, topic, topic, since, sentence, alarming=now - since > thresholds.alarm_forbidden)
 
 
 def _held(topic: TopicReading, now: datetime) -> Trouble:

@@ -100,6 +100,7 @@ class Alive:
             "stopped": stopped,
             "events_per_second": round(events_per_second, 1),
             "partitions": self._source.partitions,
+            "forbidden": dict(self._source.forbidden),
             "counts": counts,
         }
         heartbeats.beat(f"collector:{self._name}", detail)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 
 from django.db import connection
 
-from collector.kafka import Place
-from collector.records import TopicRef
+from collector.kafka import Place, Start
 
-Located = dict[Place, tuple[TopicRef, int]]
-"""The topic, and the offset to begin at."""
+Located = dict[Place, Start]
 Locate = Callable[[Iterable[Place], Mapping[Place, int]], Located]
 """Of these partitions; and, of some, from which offset on the log is another one than was read."""
+
+
+RETRY = 0.5
+"""Seconds to wait where not all was answered."""
 
 
 class Locating:
@@ -23,14 +26,18 @@ class Locating:
     def __init__(self, locate: Locate) -> None:
         self._locate = locate
         self._asked: Future[Located] | None = None
+        self._places: list[Place] = []
+        self._answered_at = float("-inf")
 
     @property
     def asking(self) -> bool:
-        return self._asked is not None
+        """There is no use in asking now."""
+        return self._asked is not None or time.monotonic() - self._answered_at < RETRY
 
     def ask(self, places: Iterable[Place], truncated: Mapping[Place, int]) -> None:
         self._asked = asked = Future[Located]()
-        work = (asked, list(places), dict(truncated))
+        self._places = list(places)
+        work = (asked, self._places, dict(truncated))
         threading.Thread(target=self._answer, args=work, name="locate", daemon=True).start()
 
     def answer(self) -> Located | None:
@@ -38,7 +45,11 @@ class Locating:
         if self._asked is None or not self._asked.done():
             return None
         asked, self._asked = self._asked, None
-        return asked.result()
+        self._answered_at = time.monotonic()
+        found = asked.result()
+        if len(found) == len(self._places):
+            self._answered_at = float("-inf")
+        return found
 
     def _answer(self, asked: Future[Located], places: list[Place], truncated: dict[Place, int]) -> None:
         try:

@@ -14,12 +14,21 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from collector.health.logs import fields
-from collector.kafka import Bounds, Cluster, Place
+from collector.kafka import Bounds, Cluster, Place, Start
 from collector.models import Gap, Progress, Topic
 from collector.records import TopicRef
 
 logger = logging.getLogger(__name__)
 
+UNREAD = timedelta(hours=1)
+"""A cluster that no collector has read for so long, while another is read, is not waited for."""
+_RETIRE_UNREAD = """
+UPDATE collector_topic t SET vanished_at = clock_timestamp()
+WHERE t.cluster <> %s AND t.vanished_at IS NULL AND NOT EXISTS (
+    SELECT FROM collector_heartbeat h WHERE h.name LIKE 'collector:%%' AND h.detail ->> 'cluster' = t.cluster
+    AND h.at > %s)
+RETURNING t.cluster
+"""
 _LOCK = 0x63686F73
 """Key of the advisory lock under which first contact is made."""
 
@@ -65,7 +74,7 @@ def register(cluster_id: str, uids: Mapping[str, str]) -> dict[str, TopicRef]:
 
 def locate(
     cluster: Cluster, cluster_id: str, places: Iterable[Place], truncated: Mapping[Place, int] | None = None
-) -> dict[Place, tuple[TopicRef, int]]:
+) -> dict[Place, Start]:
     """Where to read these partitions from; records a gap or a truncation where the log no longer has that place.
 
     `truncated`: those whose log is known to be another one from some offset on, however long it has become again.
@@ -89,16 +98,23 @@ def locate(
         )
         found = {}
         for (topic, partition), bound in bounds.items():
-            stored = known.get((refs[topic].row, partition), bound.start)
+            stored, last = known.get((refs[topic].row, partition), (bound.start, None))
             log_end = (truncated or {}).get((topic, partition), bound.end)
             known_log = Bounds(bound.start, min(bound.end, log_end))
-            found[topic, partition] = (refs[topic], _within(refs[topic], partition, stored, known_log))
+            offset = _within(refs[topic], partition, stored, known_log)
+            same = offset == stored and last is not None and bound.start <= last[0] < stored
+            found[topic, partition] = Start(refs[topic], offset, last if same else None)
     return found
 
 
-def _stored(refs: Iterable[TopicRef]) -> dict[tuple[int, int], int]:
-    rows = Progress.objects.filter(topic__in=[ref.row for ref in refs])
-    return {(row.topic_id, row.partition): row.next_offset for row in rows}
+def _stored(refs: Iterable[TopicRef]) -> dict[tuple[int, int], tuple[int, tuple[int, int] | None]]:
+    """Stored progress: the next offset; offset and leader epoch of the record that was read last."""
+    found = {}
+    for row in Progress.objects.filter(topic__in=[ref.row for ref in refs]):
+        offset, epoch = row.last_offset, row.leader_epoch
+        last = None if offset is None or epoch is None else (offset, epoch)
+        found[row.topic_id, row.partition] = row.next_offset, last
+    return found
 
 
 def _insert(begin: Iterable[tuple[TopicRef, int, int]]) -> None:
@@ -124,7 +140,7 @@ def _within(ref: TopicRef, partition: int, stored: int, bounds: Bounds) -> int:
     kind = Gap.Kind.GAP if stored < bounds.start else Gap.Kind.TRUNCATION
     from_offset, to_offset = (stored, bounds.start) if kind == Gap.Kind.GAP else (bounds.end, stored)
     moved = Progress.objects.filter(topic=ref.row, partition=partition, next_offset=stored).update(
-        next_offset=bounds.start, updated_at=timezone.now()
+        next_offset=bounds.start, last_offset=None, leader_epoch=None, updated_at=timezone.now()
     )
     if moved:
         Gap.objects.create(
@@ -144,6 +160,16 @@ def retire_topics(cluster_id: str, names: Iterable[str]) -> None:
     """Marks these topics as vanished. `register` takes that back, should they be there after all."""
     live = Topic.objects.filter(cluster=cluster_id, name__in=list(names), vanished_at=None)
     live.update(vanished_at=timezone.now())
+
+
+def retire_unread(kept: str) -> list[str]:
+    """Marks the topics of other clusters as vanished that no collector has read for UNREAD; returns these clusters.
+
+    A database may serve several clusters; one that we were moved away from must not be waited for for ever.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RETIRE_UNREAD, [kept, timezone.now() - UNREAD])
+        return sorted({cluster for (cluster,) in cursor.fetchall()})
 
 
 def retire_clusters(kept: str, prefix: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime, timedelta
@@ -36,6 +37,8 @@ LATE = timedelta(seconds=2)
 """When a topic's watermark is older, the brokers are asked whether an open transaction keeps it from being read."""
 ABDICATE = 10.0
 """Seconds of silence after which the one that leads is ended, so that another one takes the watermarks."""
+LOOK = 60.0
+"""Seconds between two looks for clusters that nobody reads any more."""
 _LEADER = 0x63686F77
 
 _STORED = """
@@ -80,6 +83,7 @@ class Watermarks:
         self._cluster, self._cluster_id, self._wanted = cluster, cluster_id, wanted
         self._snapshots: deque[Snapshot] = deque()
         self._missing: dict[str, datetime] = {}
+        self._looked_at = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watermarks", daemon=True)
 
@@ -111,6 +115,7 @@ class Watermarks:
         if not self._leads():
             self._snapshots.clear()
             return {}
+        self._retire_unread()
         at = database_now()
         _, partitions = self._cluster.describe(self._wanted)
         ends = self._cluster.ends((topic, number) for topic, numbers in partitions.items() for number in numbers)
@@ -139,6 +144,13 @@ class Watermarks:
             progress.retire_topics(self._cluster_id, gone)
             logger.warning("no longer there, and not waited for: %s", ", ".join(sorted(gone)))
         return new.keys()
+
+    def _retire_unread(self) -> None:
+        if time.monotonic() - self._looked_at < LOOK:
+            return
+        self._looked_at = time.monotonic()
+        if gone := progress.retire_unread(self._cluster_id):
+            logger.warning("no longer read by any collector, and not waited for: cluster %s", ", ".join(gone))
 
     def _leads(self) -> bool:
         with connection.cursor() as cursor:

@@ -8,7 +8,7 @@ from collector.kafka.cluster import IN_MEMORY, Cluster
 from collector.kafka.failures import KafkaFailure, explain
 from collector.kafka.lookup import lookup
 from collector.kafka.outlet import Letter, Outlet, Sent
-from collector.kafka.places import EPOCH, Bounds, Place, Span
+from collector.kafka.places import EPOCH, Bounds, Place, Span, Start
 from collector.kafka.source import Source
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Sent",
     "Source",
     "Span",
+    "Start",
     "explain",
     "lookup",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka import TopicCollection as Topics
 from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec  # type: ignore[attr-defined]
 
-from collector.kafka.failures import ABSENT, PASSING
+from collector.kafka.failures import ABSENT, FORBIDDEN, PASSING, SILENT
 from collector.kafka.places import Bounds, Place
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,10 @@ IN_MEMORY = "mockCluster"
 """How the ids of embedded brokers begin: librdkafka's built-in cluster. It forgets all records when it stops."""
 
 _TIMEOUT = 10.0
+_PATIENCE = 3.0
+"""Seconds that one broker has to say where its partitions begin or end."""
+_SILENCE = 10.0
+"""Seconds for which one that did not say it is not asked again."""
 
 
 class Cluster:
@@ -30,15 +34,15 @@ class Cluster:
         self._refusal: KafkaError | None = None
         settings: dict[str, Any] = {**properties, "error_cb": self._told}
         self._admin = AdminClient(settings, logger=logger)
-        self._leaderless: set[Place] = set()
+        self._leaders: dict[Place, int] = {}
+        self._silent: dict[int, float] = {}
 
     def describe(self, wanted: Callable[[str], bool]) -> tuple[str, dict[str, list[int]]]:
         """The cluster's id, and the partitions of every wanted topic."""
         metadata = self._list()
         listed = {name: topic for name, topic in metadata.topics.items() if topic.error is None and wanted(name)}
         parts = [(name, number, part) for name, topic in listed.items() for number, part in topic.partitions.items()]
-        # asked for its end, one that has no leader would keep the others waiting until the time-out
-        self._leaderless = {(name, number) for name, number, part in parts if part.leader < 0}
+        self._leaders = {(name, number): part.leader for name, number, part in parts}
         return str(metadata.cluster_id), {name: sorted(topic.partitions) for name, topic in listed.items()}
 
     def _list(self) -> ClusterMetadata:
@@ -67,7 +71,7 @@ class Cluster:
                 found[name] = str(future.result().topic_id)
             except KafkaException as failure:
                 # of one that we may not see any more we know nothing new either
-                if failure.args[0].code() not in ABSENT | {KafkaError.TOPIC_AUTHORIZATION_FAILED}:
+                if failure.args[0].code() not in ABSENT | {FORBIDDEN}:
                     raise
         return found
 
@@ -88,13 +92,25 @@ class Cluster:
         return self._offsets(places, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
 
     def _offsets(self, places: Iterable[Place], spec: OffsetSpec, *, stable: bool = False) -> dict[Place, int]:
-        request = {TopicPartition(*place): spec for place in places if place not in self._leaderless}
-        if not request:
-            return {}
-        found = {}
+        """Every leader is asked on its own: one that does not answer keeps nobody else's answers back, and is not asked
+        again for a while. A partition without a leader is not asked for."""
         isolation = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
-        answers = self._admin.list_offsets(request, isolation_level=isolation, request_timeout=_TIMEOUT)
-        for partition, future in answers.items():
-            with contextlib.suppress(KafkaException):
-                found[partition.topic, partition.partition] = future.result().offset
+        now = time.monotonic()
+        by_leader: dict[int | None, dict[TopicPartition, OffsetSpec]] = {}
+        for place in places:
+            leader = self._leaders.get(place)
+            if leader is None or (leader >= 0 and self._silent.get(leader, 0) <= now):
+                by_leader.setdefault(leader, {})[TopicPartition(*place)] = spec
+        asked = {
+            leader: self._admin.list_offsets(request, isolation_level=isolation, request_timeout=_PATIENCE)
+            for leader, request in by_leader.items()
+        }
+        found = {}
+        for leader, answers in asked.items():
+            for partition, future in answers.items():
+                try:
+                    found[partition.topic, partition.partition] = future.result().offset
+                except KafkaException as failure:
+                    if leader is not None and failure.args[0].code() == SILENT:
+                        self._silent[leader] = time.monotonic() + _SILENCE
         return found

@@ -31,6 +31,8 @@ PASSING = ABSENT | {
 }
 """Passes by itself: the client tries again."""
 END = KafkaError._PARTITION_EOF
+SILENT = KafkaError._TIMED_OUT
+FORBIDDEN = KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 _BROKERS_END = re.compile(r"broker end offset is (\d+)")
 _SILENCE = "Kafka does not answer (KAFKA_BOOTSTRAP_SERVERS)"
@@ -43,7 +45,7 @@ _REMEDIES = {
     KafkaError.SASL_AUTHENTICATION_FAILED: "Kafka does not let us log in (KAFKA_CONFIG_SASL_…)",
     KafkaError._SSL: "No encrypted connection to Kafka comes about (KAFKA_CONFIG_SSL_…)",
     KafkaError._INVALID_ARG: "The Kafka client does not understand its settings (KAFKA_CONFIG_…)",
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "Kafka does not let us read: the right Read on a topic is missing"
+    FORBIDDEN: "Kafka does not let us read: the right Read on a topic is missing"
     " (docs/kafka.md); the other topics go on",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "Kafka does not let us join our consumer group: the right Read on the group"
     " is missing (docs/kafka.md)",

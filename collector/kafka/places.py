@@ -21,6 +21,15 @@ class Bounds(msgspec.Struct, frozen=True):
     end: int
 
 
+class Start(msgspec.Struct, frozen=True):
+    """Where to read a partition from; and the offset and leader epoch of the record that was read last before it, by
+    which it is seen whether the log is still the same."""
+
+    topic: TopicRef
+    offset: int
+    last: tuple[int, int] | None = None
+
+
 class Span(msgspec.Struct):
     """What was read of one partition: from the offset `start` on, up to before `next_offset`.
 

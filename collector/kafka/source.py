@@ -6,14 +6,14 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Set
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from collector.health.logs import fields
-from collector.kafka.failures import END, PASSING, RELOCATE, explain, is_final, truncated_at
-from collector.kafka.places import EPOCH, Place, Span
+from collector.kafka.failures import END, FORBIDDEN, PASSING, RELOCATE, explain, is_final, truncated_at
+from collector.kafka.places import EPOCH, Place, Span, Start
 from collector.records import NO_HEADERS, Header, Record, TopicRef, pack_headers
 
 logger = logging.getLogger(__name__)
@@ -27,8 +27,9 @@ class Source:
     """Reads records of all wanted topics as a member of a consumer group, from positions it is given.
 
     Newly assigned partitions stand still, in `unlocated`, until `start` names their position. Of those in `truncated`,
-    the brokers said from which offset on the log is another one than was read. `rebalances` counts how often partitions
-    came or went. Not thread-safe; callbacks run inside `poll`.
+    the brokers said from which offset on the log is another one than was read; those of topics in `forbidden` they do
+    not let us read, since when. `rebalances` counts how often partitions came or went. Not thread-safe; callbacks run
+    inside `poll`.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class Source:
     ) -> None:
         self.unlocated: set[Place] = set()
         self.truncated: dict[Place, int] = {}
+        self.forbidden: dict[str, datetime] = {}
+        self._last: dict[Place, tuple[int, int]] = {}
         self.rebalances = 0
         self._said: set[str] = set()
         self._resting: Set[Place] = frozenset()
@@ -107,7 +110,7 @@ class Source:
             self._consumer.resume([TopicPartition(*place) for place in rested])
         self._resting = places
 
-    def start(self, positions: Mapping[Place, tuple[TopicRef, int]]) -> None:
+    def start(self, positions: Mapping[Place, Start]) -> None:
         """Begins, or begins again, to read these partitions at these offsets."""
         assigned = {(p.topic, p.partition) for p in self._consumer.assignment()}
         positions = {place: at for place, at in positions.items() if place in assigned}
@@ -115,12 +118,14 @@ class Source:
             # giving the partition up and taking it again, since a seek is refused before the first fetch
             self._consumer.incremental_unassign([TopicPartition(*place) for place in positions])
             self._consumer.incremental_assign(
-                [TopicPartition(*place, offset) for place, (_, offset) in positions.items()]
+                [TopicPartition(*place, at.last[0] if at.last else at.offset) for place, at in positions.items()]
             )
             self._consumer.resume([TopicPartition(*place) for place in positions])
-        for place, (topic, offset) in positions.items():
-            self._topics[place[0]] = topic
-            self._positions[place] = offset
+        for place, at in positions.items():
+            self._topics[place[0]] = at.topic
+            self._positions[place] = at.offset
+            if at.last:
+                self._last[place] = at.last
             self.truncated.pop(place, None)
         self.unlocated -= positions.keys()
 
@@ -172,6 +177,7 @@ class Source:
             self._resting -= {(partition.topic, partition.partition)}
             self.unlocated.discard((partition.topic, partition.partition))
             self.truncated.pop((partition.topic, partition.partition), None)
+            self.forbidden.pop(partition.topic, None)
 
     def _take(self, message: Message, spans: dict[Place, Span]) -> None:
         place = (message.topic() or "", message.partition() or 0)
@@ -179,6 +185,8 @@ class Source:
         if failure is not None and failure.code() != END:
             self._failed(failure, place, message.offset())
             return
+        if self.forbidden:
+            self.forbidden.pop(place[0], None)
         position, offset = self._positions.get(place), message.offset()
         if position is None or offset is None:
             return
@@ -190,11 +198,23 @@ class Source:
                 span.next_offset = max(span.next_offset, offset)
             return
         if offset < position:
+            self._compare(place, offset, message.leader_epoch())
             return
         if span is None:
             span = spans[place] = Span(self._topics[place[0]], place[1], position, position, [])
         span.records.append(record_of(message, span.topic))
         span.next_offset = offset + 1
+
+    def _compare(self, place: Place, offset: int, leader_epoch: int | None) -> None:
+        """What comes before the position was asked for to see whether the log is still the one that was read: one that
+        lost its end is written on by another leader, and has other records in the places of those it lost."""
+        known = self._last.pop(place, None)
+        if known is None or known[0] != offset or leader_epoch in {None, known[1]}:
+            return
+        where = fields(topic=place[0], partition=place[1])
+        logger.warning("the log is another one than was read; looking for where to go on", extra=where)
+        self.truncated[place] = offset
+        self.hold([place])
 
     def _failed(self, failure: KafkaError, place: Place, offset: int | None) -> None:
         where = fields(topic=place[0], partition=place[1])
@@ -205,7 +225,9 @@ class Source:
             self.hold([place])
         elif is_final(failure):
             raise KafkaException(failure)
-        elif failure.code() not in PASSING and (said := explain(failure)) not in self._said:
+        if failure.code() == FORBIDDEN:
+            self.forbidden.setdefault(place[0], datetime.now(UTC))
+        if failure.code() not in PASSING and (said := explain(failure)) not in self._said:
             # the client goes on trying by itself, and the other partitions go on
             self._said.add(said)
             logger.warning("%s", said, extra=where)
@@ -235,6 +257,7 @@ def record_of(message: Message, topic: TopicRef) -> Record:
         value=_bytes(message.value()),
         packed_headers=headers,
         headers_error=headers_error,
+        leader_epoch=-1 if (epoch := message.leader_epoch()) is None else epoch,
     )
 
 

@@ -403,6 +403,13 @@ class Migration(migrations.Migration):
                 ("first_offset", models.BigIntegerField(help_text="where reading began")),
                 ("from_start", models.BooleanField(help_text="reading began at offset 0, so nothing came before it")),
                 ("last_record_at", models.DateTimeField(null=True)),
+                ("last_offset", models.BigIntegerField(help_text="of the record that was read last", null=True)),
+                (
+                    "leader_epoch",
+                    models.IntegerField(
+                        help_text="of that record: how many leaders the log had had by then", null=True
+                    ),
+                ),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 ("topic", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="collector.topic")),
             ],

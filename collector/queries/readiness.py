@@ -111,6 +111,7 @@ def _beat(beat: Heartbeat) -> Beat:
         at=beat.at,
         started_at=parse_datetime(started) if started else None,
         stopped=bool(beat.detail.get("stopped")),
+        forbidden=tuple((topic, datetime.fromisoformat(at)) for topic, at in beat.detail.get("forbidden", {}).items()),
     )
 
 

@@ -194,11 +194,15 @@ def _detail(change: Change, announcement: str | None) -> dict[str, Any]:
     return detail
 
 
-def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str) -> None:
+def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str, now: datetime) -> None:
     """Drops these locked transactions, and what is counted of them; their events go with their day."""
     ids = array(row.id for row in rows)
     for statement in (NO_DEADLINES, _NOT_OVERDUE, _NO_TRANSACTIONS):
         cursor.execute(statement, [ids])
+    # alerts count what is overdue: they are told. Not on the transaction's own day, which goes as well
+    told = [(now.date(), row.id, now, "forgotten", row.phase, None, "{}", True) for row in rows if row.overdue_since]
+    if told:
+        cursor.execute(TRANSITIONS, [now, *arrays(told)])
     _waiting(cursor, waiting_gone(rows), writer)
 
 

@@ -32,9 +32,11 @@ ORDER BY p.topic_id, p.partition FOR UPDATE OF p
 """
 ADVANCE_PROGRESS = """
 UPDATE collector_progress p SET next_offset = v.next_offset, updated_at = clock_timestamp(),
-    last_record_at = coalesce(v.last_record_at, p.last_record_at)
-FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[])
-    AS v(topic_id, partition, next_offset, last_record_at)
+    last_record_at = coalesce(v.last_record_at, p.last_record_at),
+    last_offset = coalesce(v.last_offset, p.last_offset),
+    leader_epoch = CASE WHEN v.last_offset IS NULL THEN p.leader_epoch ELSE v.leader_epoch END
+FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::int[])
+    AS v(topic_id, partition, next_offset, last_record_at, last_offset, leader_epoch)
 WHERE p.topic_id = v.topic_id AND p.partition = v.partition
 """
 
@@ -87,9 +89,16 @@ def _lock_progress(
 def _advance(cursor: CursorWrapper, spans: Sequence[Span], stored: dict[tuple[int, int], int]) -> None:
     ahead = [span for span in spans if span.next_offset > stored[span.key]]
     if ahead:
-        last = [span.records[-1].timestamp if span.records else None for span in ahead]
-        moved = [(*span.key, span.next_offset, moment) for span, moment in zip(ahead, last, strict=True)]
+        moved = [(*span.key, span.next_offset, *_last(span)) for span in ahead]
         cursor.execute(ADVANCE_PROGRESS, arrays(moved))
+
+
+def _last(span: Span) -> tuple[datetime | None, int | None, int | None]:
+    """The last record's timestamp, offset and leader epoch, as far as there are any."""
+    if not span.records:
+        return None, None, None
+    last = span.records[-1]
+    return last.timestamp, last.offset, last.leader_epoch if last.leader_epoch >= 0 else None
 
 
 def database_now() -> datetime:

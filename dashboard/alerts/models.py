@@ -26,8 +26,9 @@ class Alert(models.Model):
         COLLECTOR_DOWN = "collector_down", "no collector is alive"
         COLLECTOR_BEHIND = "collector_behind", "reading is behind"
         PARTITION_UNREADABLE = "partition_unreadable", "a partition cannot be read"
+        TOPIC_FORBIDDEN = "topic_forbidden", "a topic may not be read"
 
-    READING = (Kind.COLLECTOR_DOWN, Kind.COLLECTOR_BEHIND, Kind.PARTITION_UNREADABLE)
+    READING = (Kind.COLLECTOR_DOWN, Kind.COLLECTOR_BEHIND, Kind.PARTITION_UNREADABLE, Kind.TOPIC_FORBIDDEN)
 
     kind = models.TextField(choices=Kind)
     choreography = models.TextField()
@@ -82,6 +83,8 @@ class Alert(models.Model):
                 return f"Reading {'was' if over else 'is'} behind: {self.names}"
             case self.Kind.PARTITION_UNREADABLE:
                 return f"{self.names} {'could not' if over else 'cannot'} be read"
+            case self.Kind.TOPIC_FORBIDDEN:
+                return f"Kafka {'did' if over else 'does'} not let us read {self.names}: the right Read is missing"
         return self._waiting(over)
 
     def _waiting(self, over: bool) -> str:

@@ -208,8 +208,8 @@ class Release(Schema):
 class AlertOut(Schema):
     id: int
     kind: str = Field(
-        description="stuck or stuck_compensating; collector_down, collector_behind or partition_unreadable,"
-        " which are about reading and concern no transactions."
+        description="stuck or stuck_compensating; collector_down, collector_behind, partition_unreadable or"
+        " topic_forbidden, which are about reading and concern no transactions."
     )
     choreography: str
     awaited: str
@@ -242,8 +242,8 @@ class WatermarkOut(Schema):
     watermark: datetime | None = Field(description="Everything appended before this moment has been read.")
     age_seconds: float | None
     state: str = Field(
-        description="read, behind, held (by an open producer transaction) or unreadable (some partition);"
-        " deadlines wait for topics that are not `read`."
+        description="read, behind, held (by an open producer transaction), unreadable (some partition) or forbidden"
+        " (the right Read is missing); deadlines wait for topics that are not `read`."
     )
 
 
@@ -267,7 +267,9 @@ class CollectorOut(Schema):
 
 
 class TroubleOut(Schema):
-    kind: str = Field(description="collector_down, collector_behind, partition_unreadable or topic_held")
+    kind: str = Field(
+        description="collector_down, collector_behind, partition_unreadable, topic_held or topic_forbidden"
+    )
     subject: str = Field(description="The topic; empty where it is reading as a whole.")
     since: datetime | None
     sentence: str

@@ -299,4 +299,4 @@ def test_a_partition_that_was_never_registered_is_behind(broker: Broker) -> None
         sent = send(Services(broker), topic, 4)
         collector.until_read(4)
         assert ids_of_events() == sorted(sent)
-        assert progress.locate(collector.cluster, collector.cluster_id, [(topic, 0)])[topic, 0][1] == 1
+        assert progress.locate(collector.cluster, collector.cluster_id, [(topic, 0)])[topic, 0].offset == 1

@@ -91,6 +91,16 @@ def test_a_transaction_past_its_retention_is_forgotten_with_everything_counted_o
     assert not Deadline.objects.exclude(transaction=transaction("order-2").pk).exists()
 
 
+def test_alerts_follow_what_is_forgotten(stuck: list[str]) -> None:
+    assert (Alert.unresolved().get().count, Alert.unresolved().get().peak) == (2, 2)
+    for name, left in (("order-1", 1), ("order-2", 0)):
+        Transaction.objects.filter(transaction_id=name).update(day=timezone.now().date() - timedelta(days=31))
+        upkeep.keep_up()
+        process()
+        assert Alert.objects.get().count == left
+    assert Alert.objects.get().state == Alert.State.RESOLVED
+
+
 @pytest.mark.parametrize("kept", ["abnormal: 90d", ""])
 def test_what_went_wrong_may_be_kept_longer(stuck: list[str], kept: str, tmp_path: Path, settings: Settings) -> None:
     settings.CHOREOSCOPE_CONFIG = tmp_path / "choreoscope.yaml"
@@ -106,7 +116,8 @@ def test_what_went_wrong_may_be_kept_longer(stuck: list[str], kept: str, tmp_pat
     left = ["order-2"] if kept else []
     assert list(Transaction.objects.values_list("transaction_id", flat=True)) == left
     assert Event.objects.count() == len(left)
-    assert {row.transaction for row in Transition.objects.all()} == {transaction(name).pk for name in left}
+    told = Transition.objects.exclude(kind="forgotten")  # that they are, alerts still have to learn
+    assert {row.transaction for row in told} == {transaction(name).pk for name in left}
 
 
 def test_old_figures_and_signs_of_life_are_dropped(stuck: list[str]) -> None:

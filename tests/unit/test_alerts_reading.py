@@ -107,6 +107,30 @@ def test_partitions_are_named_and_make_one_alert_a_topic(feed: Feed) -> None:
     assert about_reading()[1:] == [("partition_unreadable", "resolved", "orders[2] and orders[3] could not be read")]
 
 
+def test_a_topic_that_kafka_does_not_let_us_read_until_it_does(client: Client, feed: Feed) -> None:
+    ago = [(timezone.now() - timedelta(seconds=seconds)).isoformat() for seconds in (3, 6)]
+    beat(0, forbidden={"orders": ago[0]})
+    assert about_reading() == []
+    beat(0, forbidden={"orders": ago[1]})
+    open_ = ("topic_forbidden", "open", "Kafka does not let us read orders: the right Read is missing")
+    assert about_reading() == [open_]
+    sentence = "Kafka does not let us read orders since"
+    shared.clear()
+    for page in ("/transactions", "/ingestion"):
+        content = client.get(page).content.decode()
+        assert sentence in content
+        assert "The right Read on this topic is missing (docs/kafka.md)" in content
+    answer = client.get("/api/ingestion").json()
+    assert [(row["topic"], row["state"]) for row in answer["watermarks"]] == [("orders", "forbidden")]
+    assert [row["kind"] for row in answer["troubles"]] == ["topic_forbidden"]
+    beat(11, forbidden={"orders": ago[1]})
+    assert open_ in about_reading(), "while no collector is alive, it is not known to be over"
+    beat(0)
+    assert about_reading()[1:] == [
+        ("topic_forbidden", "resolved", "Kafka did not let us read orders: the right Read is missing")
+    ]
+
+
 def test_a_hanging_producer_transaction_calls_nobody(feed: Feed) -> None:
     End.objects.filter(topic=feed.topic.row).update(end_offset=9, stable_offset=2)
     read_until(feed, 600)

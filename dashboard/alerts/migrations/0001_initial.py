@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                             ("collector_down", "no collector is alive"),
                             ("collector_behind", "reading is behind"),
                             ("partition_unreadable", "a partition cannot be read"),
+                            ("topic_forbidden", "a topic may not be read"),
                         ]
                     ),
                 ),

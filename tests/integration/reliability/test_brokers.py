@@ -154,6 +154,20 @@ def test_while_one_joins_the_partitions_that_others_keep_are_read_on(broker: Bro
         assert "revoking assignment" not in one.said()
 
 
+def lose_the_end(kafka: Server, topic: str) -> None:
+    """Kafka comes back with half of the topic's four batches."""
+    kafka.stop()
+    (log,) = (kafka.folder / "data" / f"{topic}-0").glob("*.log")
+    size = log.stat().st_size
+    with log.open("r+b") as file:
+        file.truncate(size * 3 // 4 - 10)
+    for checkpoint in (kafka.folder / "data").glob("*-checkpoint"):
+        if checkpoint.name != "bootstrap.checkpoint":
+            checkpoint.unlink()
+    (kafka.folder / "data" / ".kafka_cleanshutdown").unlink(missing_ok=True)
+    kafka.start()
+
+
 @pytest.mark.parametrize("later", [1, 30], ids=["shorter", "longer again"])
 def test_a_log_that_lost_its_end_while_it_was_read(
     broker: Broker, collectors: Collectors, kafka: Server, later: int
@@ -169,16 +183,7 @@ def test_a_log_that_lost_its_end_while_it_was_read(
         for _ in range(4):  # each a batch of its own
             sender.send(5)
         sender.await_stored()
-        kafka.stop()
-        (log,) = (kafka.folder / "data" / f"{topic}-0").glob("*.log")
-        size = log.stat().st_size
-        with log.open("r+b") as file:
-            file.truncate(size * 3 // 4 - 10)
-        for checkpoint in (kafka.folder / "data").glob("*-checkpoint"):
-            if checkpoint.name != "bootstrap.checkpoint":
-                checkpoint.unlink()
-        (kafka.folder / "data" / ".kafka_cleanshutdown").unlink(missing_ok=True)
-        kafka.start()
+        lose_the_end(kafka, topic)
         fresh = Services(broker)
         late = [fresh.event(topic, "OrderPlaced", "order-9", name=f"late-{i}", partition=0) for i in range(later)]
         fresh.flush()
@@ -186,4 +191,26 @@ def test_a_log_that_lost_its_end_while_it_was_read(
         (gap,) = Gap.objects.all()
         assert (gap.kind, gap.to_offset) == (Gap.Kind.TRUNCATION, 20)
         assert gap.from_offset in {10, 10 + later}  # by the leader epochs, or by the end of the log
+        poll_until(lambda: Progress.objects.get().next_offset == 10 + later, 10, "the log's new end")
+
+
+@pytest.mark.parametrize("later", [1, 30], ids=["shorter", "longer again"])
+def test_a_log_that_lost_its_end_while_nobody_read_it(
+    broker: Broker, collectors: Collectors, kafka: Server, later: int
+) -> None:
+    """Noticed by the next collector, though the log may have the place that was read to: what it holds is another."""
+    topic = broker.topic("orders", partitions=1)
+    sender = Sender(broker, topic, 1)
+    with collectors.running():
+        for _ in range(4):
+            sender.send(5)
+        sender.await_stored()
+    lose_the_end(kafka, topic)
+    fresh = Services(broker)
+    late = [fresh.event(topic, "OrderPlaced", "order-9", name=f"late-{i}", partition=0) for i in range(later)]
+    fresh.flush()
+    with collectors.running():
+        poll_until(lambda: ids_of_events() == sorted(sender.sent + late), 30, "all that there ever was")
+        (gap,) = Gap.objects.all()
+        assert (gap.kind, gap.to_offset) == (Gap.Kind.TRUNCATION, 20)
         poll_until(lambda: Progress.objects.get().next_offset == 10 + later, 10, "the log's new end")

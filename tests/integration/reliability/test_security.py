@@ -12,7 +12,10 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from django.utils import timezone
 
+from collector import queries
+from collector.health.liveness import TopicState
 from collector.models import Payload
 from tests.collecting import Services
 from tests.integration.reliability.processes import Collectors
@@ -43,6 +46,10 @@ def login(user: str, secret: str = "", way: str = "SASL_PLAINTEXT") -> dict[str,
         "sasl.username": user,
         "sasl.password": secret or USERS[user],
     }
+
+
+def states() -> dict[str, TopicState]:
+    return {topic.name: state for topic, state in queries.readiness(timezone.now()).liveness.topics}
 
 
 def send(broker: Broker, topic: str) -> None:
@@ -96,10 +103,15 @@ def test_without_a_right_on_a_topic_it_names_the_topic_and_reads_the_others(
         poll_until(lambda: Payload.objects.count() == 1, 30, "the record of the other topic")
         collector.await_words("the right Read on a topic is missing")
         assert closed in collector.said()
+        poll_until(
+            lambda: states() == {closed: TopicState.FORBIDDEN, opened: TopicState.READ}, 15, "who may not be read"
+        )
+        assert queries.readiness(timezone.now()).liveness.troubles[0].names == closed
         send(broker, opened)
         poll_until(lambda: Payload.objects.count() == 2, 30, "the next record of the other topic")
         allow(broker, "stranger", [READ_TOPICS])
         poll_until(lambda: Payload.objects.count() == 3, 30, "the record of the topic that may be read now")
+        poll_until(lambda: set(states().values()) == {TopicState.READ}, 15, "all to be read")
 
 
 def test_without_a_right_to_see_any_topic_it_says_so(broker: Broker, collectors: Collectors, kafka: Server) -> None:

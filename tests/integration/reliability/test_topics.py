@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
+from django.utils import timezone
 
-from collector.models import Event, Gap, Payload, Progress, Topic
+from collector.models import Event, Gap, Heartbeat, Payload, Progress, Topic
 from collector.storage.store import database_now
 from tests.collecting import Collector, Services, ids_of_events, transaction
 from tests.stack.brokers import Broker
@@ -70,6 +73,20 @@ def test_a_topic_made_anew_lets_no_watermark_pass_what_has_not_been_read(broker:
         assert not Topic.objects.filter(vanished_at=None, watermark__gte=made).exists()
         collector.until(lambda: Topic.objects.get(vanished_at=None).watermark, "the new topic's watermark")
         assert Event.objects.filter(topic=Topic.objects.get(vanished_at=None).id).count() == 10
+
+
+@pytest.mark.parametrize(("ago", "waited_for"), [(59, True), (61, False)])
+def test_a_cluster_that_nobody_reads_any_more_is_not_waited_for(broker: Broker, ago: int, waited_for: bool) -> None:
+    """We were moved to another one; unless somebody reads both, and just has been away for a while."""
+    moved = Topic.objects.create(cluster="the one before", uid="uid", name="orders")
+    last = timezone.now() - timedelta(minutes=ago)
+    Heartbeat.objects.create(name="collector:before", at=last, detail={"cluster": moved.cluster})
+    send(broker, broker.topic("orders", partitions=1), "first", 3)
+    with Collector(broker) as collector:
+        collector.until(Topic.objects.exclude(watermark=None).exists, "a watermark")
+    moved.refresh_from_db()
+    assert (moved.vanished_at is None) == waited_for
+    assert Topic.objects.get(cluster=collector.cluster_id).vanished_at is None
 
 
 def test_partitions_that_are_added_are_read_from_their_start(broker: Broker) -> None:
