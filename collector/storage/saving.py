@@ -200,7 +200,9 @@ def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str, now: datetim
     for statement in (NO_DEADLINES, _NOT_OVERDUE, _NO_TRANSACTIONS):
         cursor.execute(statement, [ids])
     # alerts count what is overdue: they are told. Not on the transaction's own day, which goes as well
-    told = [(now.date(), row.id, now, "forgotten", row.phase, None, "{}", True) for row in rows if row.overdue_since]
+    told = [
+        (now.date(), row.id, now, "forgotten", row.phase, None, "{}", True, False) for row in rows if row.overdue_since
+    ]
     if told:
         cursor.execute(TRANSITIONS, [now, *arrays(told)])
     _waiting(cursor, waiting_gone(rows), writer)
