@@ -29,9 +29,10 @@ format: .venv/installed-dev  ## put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka), decoding and figures; ARGS="--events 100000"
+bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka), the sweep, decoding and figures; ARGS="--events 100000"
 	@$(BIN)/python -m benchmarks.graphs
 	@$(BIN)/python -m benchmarks.decoding
+	@$(BIN)/python -m benchmarks.sweep
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 soak: .venv/installed-dev  ## the long runs: a collector's troubles, then property tests on new examples for ROUNDS=50

@@ -1,6 +1,6 @@
 """`make bench`: all measurements, one after the other. Each can be run alone: `python -m benchmarks.ingest --help`."""
 
-from benchmarks import decoding, graphs, ingest
+from benchmarks import decoding, graphs, ingest, sweep
 
 
 def main() -> None:
@@ -8,6 +8,8 @@ def main() -> None:
     graphs.main()
     print("\nDecoding a record")
     decoding.main()
+    print("\nSweeping for overdue transactions")
+    sweep.main([])
     print("\nIngestion from Apache Kafka")
     ingest.main()
 
