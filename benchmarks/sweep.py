@@ -3,9 +3,9 @@
     python -m benchmarks.sweep [--open 1000000] [--due 10000]
 
 On a PostgreSQL of its own, with one stored transaction multiplied: so many are open, each with a deadline. Deadlines
-are written and settled for as many transactions as an hour of 250 a second brings, so that the table and its index are as
-worn as they would be. Then watermarks pass the deadlines of some, and the sweep is timed. Before and after, sweeps with
-nothing due are timed, with a hundredth of the transactions and with all of them.
+are written and settled for as many transactions as an hour of 250 a second brings, so that the table and its index are
+as worn as they would be. Then watermarks pass the deadlines of some, and the sweep is timed. Before and after, sweeps
+with nothing due are timed, with a hundredth of the transactions and with all of them.
 """
 
 from __future__ import annotations
