@@ -5,12 +5,23 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.utils import timezone
 
-from collector import bus, publish
+from collector import again, bus, publish
+from collector.again import Again, Kind
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
 from collector.storage import context, judgement, saving
 from collector.storage.sql import binary_cursor
 from collector.storage.tally import Tally
+
+__all__ = [
+    "Again",
+    "Kind",
+    "abandon",
+    "claim_transitions",
+    "decode_again",
+    "open_transactions_of",
+    "release_announcements",
+]
 
 WRITER = "person"
 
@@ -45,6 +56,17 @@ def release_announcements(*, discard: bool) -> int:
     """Decides what becomes of the events for the bus that the breaker holds back: they go out after all, or never.
     Returns how many there were."""
     return bus.release(discard=discard)
+
+
+def decode_again(kind: Kind, rulebook: RuleBook, topic: str = "", most: int = 2_000) -> Again:
+    """Decodes undecodable records or uncorrelated events anew, the newest first, and tells browsers what changed.
+
+    Raises KafkaFailure where records have to be looked up in Kafka and it does not answer.
+    """
+    found = again.run(kind, topic, rulebook, WRITER, most)
+    if found.changed:
+        publish.send(found.changed, alerts=found.alerts)
+    return found
 
 
 def open_transactions_of(topics: list[int], most: int = 2_000) -> list[str]:

@@ -33,6 +33,7 @@ urlpatterns = [
     path("live/alerts", alerts.fragment, name="alerts-fragment"),
     path("ingestion", ingestion.page, name="ingestion"),
     path("live/ingestion", ingestion.fragment, name="ingestion-fragment"),
+    path("ingestion/again", ingestion.again, name="ingestion-again"),
     path("ingestion/suggestion", ingestion.suggestion, name="ingestion-suggestion"),
     path("api/", api.urls),
     path("metrics", metrics.metrics, name="metrics"),

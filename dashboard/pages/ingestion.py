@@ -9,12 +9,15 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
-from collector import config, queries
+from collector import actions, config, queries
+from collector.config.rules import registered
 from collector.models import Topic
 from dashboard.pages import frame, wording
 from dashboard.pages.shared import MOMENT, shared
 
+_AT_ONCE = 500
 _COVERED, _SUGGESTED = 5.0, 20.0
 """For so many seconds what was found of this is shown again."""
 _READING = 6.0
@@ -56,8 +59,34 @@ def suggestion(request: HttpRequest) -> HttpResponse:
     return render(request, "ingestion/suggestion.html", {"found": found, "looked_into": looked_into})
 
 
-def _context(request: HttpRequest) -> dict[str, Any]:
-    kind = request.GET.get("list", "")
+@require_POST
+def again(request: HttpRequest) -> HttpResponse:
+    """Decodes the newest rows of a list again, and says what came of it."""
+    kind = request.POST.get("list", "")
+    kind = kind if kind in LISTS else "undecodable"
+    try:
+        rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+        said = _said(actions.decode_again(actions.Kind(kind), rulebook, most=_AT_ONCE))
+    except queries.KafkaFailure as failure:
+        said = f"{queries.explain(failure)}. Nothing was decoded again."
+    shared.clear()
+    if "HX-Request" not in request.headers:
+        return frame.page(request, "ingestion.html", "ingestion", {**_context(request, kind), "said": said})
+    return render(request, "ingestion/again.html", {"said": said})
+
+
+def _said(found: actions.Again) -> str:
+    """ "500 looked at: 480 are understood now, 3 are no longer in Kafka." """
+    if not found.examined:
+        return "There is nothing to decode again."
+    understood = "1 is understood now" if found.understood == 1 else f"{found.understood} are understood now"
+    gone = f", {found.gone} no longer to be had" if found.gone else ""
+    more = " There are more; `manage.py decode_again` goes through all." if found.more else ""
+    return f"The newest {found.examined} were looked at: {understood}{gone}.{more}"
+
+
+def _context(request: HttpRequest, kind: str = "") -> dict[str, Any]:
+    kind = kind or request.GET.get("list", "")
     kind = kind if kind in LISTS else "undecodable"
     context: dict[str, Any] = {**shared.get("ingestion", MOMENT, _common), "kind": kind, "complaint": ""}
     context["cursor"] = cursor = request.GET.get("cursor", "")
