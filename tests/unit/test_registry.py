@@ -21,10 +21,11 @@ from confluent_kafka.schema_registry.common.serde import SchemaId
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from collector.decoding import Event, Undecodable, decode
+from collector.config import parse
+from collector.decoding import Event, Undecodable, configured, decode
 from collector.decoding.content import Content, Schemas
 from collector.registry import RegistryError, client, connect
-from tests.builders import record
+from tests.builders import cloud_event, record
 from tests.stack import registry as stack
 
 ORDER = {
@@ -387,3 +388,34 @@ def test_the_registry_may_ask_who_we_are(registry: stack.Registry) -> None:
 def test_properties_that_its_client_does_not_know_are_refused() -> None:
     with pytest.raises(RegistryError, match=r"Unrecognized properties: no\.such\.thing"):
         connect({"url": "http://127.0.0.1:1", "no.such.thing": "1"})
+
+
+def test_an_event_whose_transaction_the_value_may_name_waits_for_the_schema(
+    registry: stack.Registry, schemas: client.Registry
+) -> None:
+    registry.status = HTTPStatus.SERVICE_UNAVAILABLE
+    written = avro(ORDER, WRITTEN, 1)
+    named = decode(record(("correlation-id", b"order-1"), value=written), schemas)
+    assert isinstance(named, Event), "its headers say enough"
+    unnamed = decode(record(("event-type", b"OrderPlaced"), value=written), schemas)
+    assert isinstance(unnamed, Undecodable)
+    assert unnamed.reason == client.AWAY
+    assert isinstance(decode(record(*cloud_event(transaction=None), value=written), schemas), Event), "nobody asks"
+
+
+@pytest.mark.parametrize("redact", ["", 'redact: ["value:token"]\n'])
+def test_a_rule_that_looks_into_the_value_waits_for_the_schema(
+    registry: stack.Registry, schemas: client.Registry, clock: Clock, redact: str
+) -> None:
+    content = redact + 'correlation: [{transaction_id: "value:number", type: "text:OrderPlaced"}]'
+    handling = parse("choreoscope.yaml", content).policy.of("orders")
+    written = record(*cloud_event(transaction=None), value=avro(ORDER, WRITTEN, registry.register(ORDER)["id"]))
+    registry.status = HTTPStatus.SERVICE_UNAVAILABLE
+    _, waiting = configured.read(written, handling, schemas)
+    assert isinstance(waiting, Undecodable)
+    assert waiting.reason == client.AWAY
+    registry.status = None
+    clock.now += client.RETRY
+    _, found = configured.read(written, handling, schemas)
+    assert isinstance(found, Event)
+    assert found.transaction_ids == ("o-1",)
