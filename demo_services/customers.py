@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from demo_services.events import Event, chance
+from demo_services.events import WEBSITE, Event, chance
 
 REQUEST_TOPIC = "_demo.requests"
 
@@ -52,6 +52,4 @@ def request(order_id: str, now: float) -> Event:
         "address": {"street": street, "town": town, "country": country},
         "card": {"brand": dice.choice(CARDS), "last_four": f"{dice.randrange(10_000):04d}"},
     }
-    return Event(
-        id=f"request-{order_id}", source="/customers", type="PlaceOrder", order_id=order_id, time=now, data=wanted
-    )
+    return Event(id=f"request-{order_id}", source=WEBSITE, type="PlaceOrder", order_id=order_id, time=now, data=wanted)

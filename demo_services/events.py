@@ -14,6 +14,7 @@ Received = list[tuple[str, bytes | None]]
 """Headers as the consumer hands them over: a name may come several times, a value may be missing."""
 
 SOURCE = "/services/"
+WEBSITE = "/customers"
 _IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://choreoscope.example/demo")
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_correlationid")
 

@@ -16,7 +16,8 @@ class Behaviour:
 
     silent: it reads and commits but publishes nothing. down: it has left its consumer group. delay: seconds on top of
     every piece of work. twice: the share of events that it publishes twice. declines: payment refuses every card.
-    garbage: the control process writes unreadable records.
+    withdraws: order gives up orders that are called stuck for want of payment. garbage: the control process writes
+    unreadable records.
     """
 
     silent: bool = False
@@ -24,6 +25,7 @@ class Behaviour:
     delay: float = 0.0
     twice: float = 0.0
     declines: bool = False
+    withdraws: bool = False
     garbage: bool = False
 
 
@@ -57,6 +59,13 @@ FAULTS = {
         Fault("shipping slow", "shipping", "Shipping takes 8 s longer for each step.", Behaviour(delay=8.0)),
         Fault("duplicates", "order", "Order publishes every third of its events twice.", Behaviour(twice=1 / 3)),
         Fault(
+            "order withdraws",
+            "order",
+            "No fault, but a remedy: when Choreoscope calls an order stuck for want of payment, order withdraws it;"
+            " stock is released, and the customer told.",
+            Behaviour(withdraws=True),
+        ),
+        Fault(
             "garbage",
             "control",
             "An old system writes what nobody can read to the topic legacy-noise: broken JSON, odd headers, huge ids.",
@@ -75,6 +84,7 @@ def behaviour(service: str, switched_on: Collection[str]) -> Behaviour:
         delay=sum(effect.delay for effect in effects),
         twice=max((effect.twice for effect in effects), default=0.0),
         declines=any(effect.declines for effect in effects),
+        withdraws=any(effect.withdraws for effect in effects),
         garbage=any(effect.garbage for effect in effects),
     )
 

@@ -1,7 +1,8 @@
-"""Inventory: reserves stock for every order, and puts it back when the payment is declined.
+"""Inventory: reserves stock for every order, and puts it back when the order comes to nothing.
 
 Payment and inventory work side by side, so a decline may be known before the stock is reserved. Inventory then still
-reserves and releases right after: whoever waits for StockReleased can rely on it.
+reserves and releases right after: whoever waits for StockReleased can rely on it. The same goes for an order that is
+withdrawn because payment does not answer.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ def reserve(placed: Event) -> Outcome:
     )
 
 
-@inventory.on("PaymentDeclined", "StockReserved", takes=(0.15, 0.4), unless="PaymentAuthorized")
-def release(declined: Event, reserved: Event) -> Outcome:
+@inventory.on("PaymentDeclined | OrderWithdrawn", "StockReserved", takes=(0.15, 0.4), unless="PaymentAuthorized")
+def release(given_up: Event, reserved: Event) -> Outcome:
     return Outcome(
         "StockReleased",
         about(reserved)
         | {
             "items": reserved.data["items"],
             "warehouse": reserved.data["warehouse"],
-            "reason": declined.data["reason"],
+            "reason": given_up.data["reason"],
         },
     )
 

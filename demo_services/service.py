@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo_services.events import SOURCE, Event, chance, lasting_id
+from demo_services.events import SOURCE, WEBSITE, Event, chance, lasting_id
 from demo_services.faults import HEALTHY, Behaviour
 
 
@@ -27,24 +27,32 @@ class Outcome:
     notable: bool = False
 
 
-Decide = Callable[..., Outcome]
+Decide = Callable[..., Outcome | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """After one event of each type in `after` (several: a join), `decide` is asked, `takes` seconds later.
+    """After one event for each place in `after` (several: a join), `decide` is asked, `takes` seconds later. It may say
+    None: nothing happens.
 
-    `unless` is the type that may come in place of one of them: then there is nothing to do for this order.
+    A place may be taken by one of several types: "A | B". `unless` is the type that may come in place of one of them:
+    then there is nothing to do for this order. `until` are types that come later and end the waiting for the rest.
     """
 
     after: tuple[str, ...]
     takes: tuple[float, float]
     unless: str
+    until: tuple[str, ...]
     decide: Decide
 
     @property
     def types(self) -> frozenset[str]:
-        return frozenset((*self.after, self.unless)) - {""}
+        places = (name for place in self.after for name in place.split(" | "))
+        return frozenset((*places, self.unless, *self.until)) - {""}
+
+    def place(self, event_type: str) -> str:
+        """Which place in `after` an event of this type takes; its own name, where it is `unless`."""
+        return next((place for place in self.after if event_type in place.split(" | ")), event_type)
 
 
 class Service:
@@ -57,11 +65,13 @@ class Service:
         self.reactions: dict[str, Reaction] = {}
         self.behaviour: Behaviour = HEALTHY
 
-    def on(self, *after: str, takes: tuple[float, float], unless: str = "") -> Callable[[Decide], Decide]:
+    def on(
+        self, *after: str, takes: tuple[float, float], unless: str = "", until: tuple[str, ...] = ()
+    ) -> Callable[[Decide], Decide]:
         """Declares a reaction. An event type belongs to at most one reaction of a service."""
 
         def declare(decide: Decide) -> Decide:
-            reaction = Reaction(after, takes, unless, decide)
+            reaction = Reaction(after, takes, unless, until, decide)
             if taken := reaction.types & self.reactions.keys():
                 raise ValueError(f"{self.name} reacts to {', '.join(sorted(taken))} already")
             self.reactions.update(dict.fromkeys(reaction.types, reaction))
@@ -74,11 +84,13 @@ class Service:
         shortest, longest = reaction.takes
         return chance("duration", self.name, *(event.id for event in events)).uniform(shortest, longest)
 
-    def react(self, reaction: Reaction, events: Sequence[Event], now: float) -> tuple[Event, Outcome]:
+    def react(self, reaction: Reaction, events: Sequence[Event], now: float) -> tuple[Event, Outcome] | None:
         """Decides, and makes the event to publish, which names what led to it."""
         outcome = reaction.decide(*events)
+        if outcome is None:
+            return None
         # A request is nobody's business but ours: the event that it leads to is where the story begins.
-        causes = tuple(event.id for event in events if event.source.startswith(SOURCE))
+        causes = tuple(event.id for event in events if event.source != WEBSITE)
         event = Event(
             id=lasting_id(self.name, outcome.type, *sorted(event.id for event in events)),
             source=SOURCE + self.name,

@@ -11,7 +11,7 @@ CARRIERS = ("Northbound", "Parcelwing", "Blue Van")
 shipping = Service("shipping", listens=["payments", "stock", "shipments"], publishes="shipments")
 
 
-@shipping.on("PaymentAuthorized", "StockReserved", takes=(0.2, 0.4), unless="PaymentDeclined")
+@shipping.on("PaymentAuthorized", "StockReserved", takes=(0.2, 0.4), unless="PaymentDeclined", until=("StockReleased",))
 def schedule(authorized: Event, reserved: Event) -> Outcome:
     return Outcome(
         "ShipmentScheduled",

@@ -146,11 +146,16 @@ class Work:
 
     def _join(self, reaction: Reaction, event: Event, now: float) -> None:
         key = (reaction.after, event.order_id)
+        if event.type in reaction.until:
+            waiting = self._joins.pop(key, None)
+            self._finish(event, *(waiting.events.values() if waiting else ()))
+            return
         join = self._joins.setdefault(key, Join(reaction))
-        if event.type in join.events:
+        place = reaction.place(event.type)
+        if place in join.events:
             self._finish(event)
             return
-        join.events[event.type] = event
+        join.events[place] = event
         if not join.full:
             self._at(now + JOIN_HOLD, lambda _: self._release(event))
             if len(self._joins) > HELD:
@@ -180,11 +185,15 @@ class Work:
             self._hold(reaction, events)
             return
         try:
-            event, outcome = self.service.react(reaction, events, now)
+            reacted = self.service.react(reaction, events, now)
         except (LookupError, TypeError, ValueError) as error:
             log.warning("%s %s cannot be handled: %r", events[0].order_id, events[0].type, error)
             self._finish(*events)
             return
+        if reacted is None:
+            self._finish(*events)
+            return
+        event, outcome = reacted
         level = logging.INFO if outcome.notable else logging.DEBUG
         log.log(level, "%s %s %.1f s", event.order_id, event.type, now - max(cause.time for cause in events))
         self._publish(event, lambda: self._finish(*events))

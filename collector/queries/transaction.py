@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC
 
+import msgspec
 from django.conf import settings
 
 from collector import config
+from collector.bus import announcement_id
 from collector.correlation.causality import Causality, causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton
@@ -36,6 +38,8 @@ class Found:
     transitions: tuple[Transition, ...]
     failures: tuple[FailedDelivery, ...]
     """Copies of its events that could not be delivered, in the order of their records; the first _MOST_FAILURES."""
+    told: tuple[tuple[EventKey, Transition], ...]
+    """Events whose cause is what Choreoscope itself told the bus: the transition that it announced."""
 
     def event(self, key: EventKey) -> Event | None:
         return next((event for event in self.events if (event.source, event.event_id) == key), None)
@@ -69,6 +73,10 @@ def find(transaction_id: str) -> Found | None:
     transitions = Transition.objects.filter(day=transaction.day, transaction=transaction.id)
     choreography = config.current(settings.CHOREOSCOPE_CONFIG).rulebook.named(transaction.choreography)
     skeletons = tuple(skeleton(event) for event in events[:MOST_EVENTS])
+    known = tuple(transitions.order_by("-id")[:_MOST_TRANSITIONS])[::-1]
+    causal = causality(skeletons if not transaction.oversized else (), choreography)
+    announced = {announcement_id(transaction_id, entry.id, entry.at): entry for entry in known}
+    missing = tuple((key, cause) for key, cause in causal.missing if cause not in announced)
     return Found(
         transaction=transaction,
         events=events[:MOST_EVENTS],
@@ -76,8 +84,9 @@ def find(transaction_id: str) -> Found | None:
         skeletons=skeletons,
         state=StoredState.from_json(transaction.state),
         choreography=choreography,
-        causality=causality(skeletons if not transaction.oversized else (), choreography),
-        transitions=tuple(transitions.order_by("-id")[:_MOST_TRANSITIONS])[::-1],
+        causality=msgspec.structs.replace(causal, missing=missing),
+        transitions=known,
+        told=tuple((key, announced[cause]) for key, cause in causal.missing if cause in announced),
         failures=_failures(transaction) if transaction.failed_delivery_count else (),
     )
 

@@ -68,6 +68,10 @@ def detail(found: queries.Found, now: datetime) -> dict[str, Any]:
         "missing_causes": [
             {"event": key[1], "source": key[0], "cause": cause} for key, cause in found.causality.missing
         ],
+        "caused_by_us": [
+            {"event": key[1], "source": key[0], "announced": entry.detail.get("announcement", ""), "at": entry.at}
+            for key, entry in found.told
+        ],
         "clocks": [
             {"service": name, "ahead_ms": clock.ahead // _MILLISECOND, "behind_ms": clock.behind // _MILLISECOND}
             for name, clock in found.causality.clocks.items()

@@ -95,6 +95,15 @@ class MissingCauseOut(Schema):
     cause: str
 
 
+class CausedByUsOut(Schema):
+    """An event names as its cause what Choreoscope itself told the bus of this transaction."""
+
+    event: str
+    source: str
+    announced: str = Field(description="stuck, recovered or failed")
+    at: datetime
+
+
 class ClockOut(Schema):
     """By how much a service's clock is off, at least, as this transaction shows."""
 
@@ -116,25 +125,6 @@ class AbandonedOut(Schema):
     at: datetime
     by: str
     reason: str
-
-
-class Abandonment(Schema):
-    reason: str = Field(min_length=1, max_length=500, description="Why it will never progress.")
-    by: str = Field("", max_length=200, description="Who says so, where nobody is logged in.")
-
-
-class ChoreographyOut(Schema):
-    name: str
-    declared: bool
-    in_flight: int
-    started: int = Field(description="This and what follows: since `since`, by when it became known.")
-    completed: int
-    failed: int
-    compensated: int
-    abandoned: int
-    became_stuck: int
-    deviating: int = Field(description="Ended with deviations.")
-    conformance: float | None = Field(description="Share of the ended without any; null where none has ended.")
 
 
 class TransitionOut(Schema):
@@ -185,24 +175,11 @@ class TransactionDetail(TransactionSummary):
     edges: list[EdgeOut]
     cycles: list[EdgeOut] = Field(description="Edges that would close a cycle: left out of `edges`.")
     missing_causes: list[MissingCauseOut]
+    caused_by_us: list[CausedByUsOut]
     clocks: list[ClockOut]
     transitions: list[TransitionOut]
     failed_deliveries: list[FailedDeliveryOut]
     deviations: list[DeviationOut]
-
-
-class BusOut(Schema):
-    """Events for the bus, and the breaker that bounds their rate."""
-
-    publish: bool
-    topic: str
-    most_per_minute: int
-    tripped_at: datetime | None = Field(description="Since when more were due than that; null: nothing is held back.")
-    waiting: int = Field(description="Events not published yet; counting stops at 100,000.")
-
-
-class Release(Schema):
-    discard: bool = Field(False, description="They never go out, instead of now.")
 
 
 class AlertOut(Schema):

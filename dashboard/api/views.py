@@ -18,15 +18,12 @@ from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import build
+from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, Release
 from dashboard.api.schemas import (
-    Abandonment,
     AlertOut,
-    BusOut,
-    ChoreographyOut,
     IngestionOut,
     Listing,
     Problem,
-    Release,
     TransactionDetail,
     TransactionSummary,
 )

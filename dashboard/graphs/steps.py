@@ -133,7 +133,7 @@ def _link(edge: Edge, keys: dict[EventKey, str]) -> Link:
     return Link(
         keys[edge.parent],
         keys[edge.child],
-        "explicit" if edge.basis == "explicit" else "declared",
+        "declared" if edge.basis == "declared" else "explicit",
         text.span(edge.latency) + (" skew" if edge.skewed else ""),
         {"kind": "edge", "parent": list(edge.parent), "child": list(edge.child)},
     )

@@ -13,20 +13,22 @@ from collector.correlation.state import Pending
 from collector.models import Event, Transition
 from collector.queries import Found
 from dashboard.pages.flowing import failure_types
-from dashboard.pages.wording import duration
+from dashboard.pages.wording import clock, duration
 
-_BASES = {"explicit": "named by the event", "declared": "by a declared rule"}
+_BASES = {"explicit": "named by the event", "trace": "by its trace context", "declared": "by a declared rule"}
 
 
 @dataclass(frozen=True)
 class Cause:
-    """An event that led to another, by `basis`; without an `event`: one that is named but has not been read."""
+    """An event that led to another, by `basis`; without an `event`: one that is named but has not been read, or what
+    Choreoscope itself told the bus (`told`)."""
 
     event: Event | None
     id: str
     basis: str
     latency: str = ""
     cyclic: bool = False
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,9 @@ def _causes(found: Found) -> defaultdict[EventKey, list[Cause]]:
             causes[edge.child].append(Cause(by_key[edge.parent], edge.parent[1], _basis(edge), latency, cyclic))
     for child, missing in found.causality.missing:
         causes[child].append(Cause(None, missing, _BASES["explicit"]))
+    for child, entry in found.told:
+        told = f"Choreoscope said {entry.detail.get('announcement', 'stuck')}, {clock(entry.at)}"
+        causes[child].append(Cause(None, "", _BASES["explicit"], told=told))
     return causes
 
 

@@ -18,6 +18,7 @@ from collector.config import Bus
 from collector.kafka import Letter, Outlet, Sent
 from collector.models import Heartbeat, Transaction, Transition
 from collector.records import Record
+from tests.builders import cloud_event
 from tests.feeding import Feed
 from tests.stack.brokers import Broker
 
@@ -44,11 +45,16 @@ class Box:
 
 
 @pytest.fixture
-def feed(monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """With a rulebook that announces."""
+def announces() -> bool:
+    return True
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch, announces: bool) -> Feed:
     known = config.current(settings.CHOREOSCOPE_CONFIG)
-    announcing = msgspec.structs.replace(known, rulebook=msgspec.structs.replace(known.rulebook, announces=True))
-    monkeypatch.setattr(config, "current", lambda _: announcing)
+    told = msgspec.structs.replace(known.rulebook, announces=announces)
+    switched = msgspec.structs.replace(known, rulebook=told, bus=Bus(publish=announces))
+    monkeypatch.setattr(config, "current", lambda _: switched)
     return Feed()
 
 
@@ -115,8 +121,9 @@ def test_one_that_no_broker_takes_does_not_stand_in_the_way(feed: Feed) -> None:
     assert bus.announce(FAST, box) == 0
 
 
-def test_nothing_is_due_where_it_is_switched_off() -> None:
-    stuck(Feed())
+@pytest.mark.parametrize("announces", [False])
+def test_nothing_is_due_where_it_is_switched_off(feed: Feed) -> None:
+    stuck(feed)
     assert bus.announce_now() == 0
     assert not Transition.objects.filter(bus_due=True).exists()
 
@@ -196,3 +203,19 @@ def test_ids_are_told_apart(feed: Feed) -> None:
         bus.announcement_id("a", 1, at + timedelta(microseconds=1)),
     }
     assert len(ids) == 4
+
+
+def test_what_a_service_does_about_it_shows_what_it_was_told(feed: Feed, client: Client) -> None:
+    stuck(feed)
+    box = Box()
+    bus.announce(FAST, box)
+    told = dict(box.letters[0].headers)["ce_id"].decode()
+    headers = cloud_event("OrderWithdrawn", "order-0", "withdrawn", "/services/order", feed.ago(1), [told, "lost"])
+    feed.raw(*headers, value=b"{}", at=feed.ago(1))
+    feed.read()
+    answer = client.get("/api/transactions/order-0").json()
+    assert [(entry["event"], entry["announced"]) for entry in answer["caused_by_us"]] == [("withdrawn", "stuck")]
+    assert [entry["cause"] for entry in answer["missing_causes"]] == ["lost"]
+    page = client.get("/transactions/order-0").content.decode()
+    assert "Choreoscope said stuck" in page
+    assert told not in page

@@ -24,7 +24,7 @@ SUMMARY = {
 }  # fmt: skip
 DETAIL = SUMMARY | {
     "oversized", "historic", "ended_by", "abandoned", "conforms", "parts", "events", "edges", "cycles",
-    "missing_causes", "clocks", "transitions", "failed_deliveries", "deviations",
+    "missing_causes", "caused_by_us", "clocks", "transitions", "failed_deliveries", "deviations",
 }  # fmt: skip
 
 

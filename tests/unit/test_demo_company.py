@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from demo_services import inventory as inventory_module
 from demo_services.customers import request
 from demo_services.events import Event
 from demo_services.faults import HEALTHY, behaviour
@@ -25,7 +26,9 @@ from demo_services.work import JOIN_HOLD, Work
 
 SERVICES = (order, payment, inventory, shipping, notification)
 DECLARED = yaml.safe_load((Path(__file__).parents[2] / "choreoscope.yaml").read_text())
-RULES = DECLARED["choreographies"]["order-fulfilment"]["rules"]
+ALL_RULES = DECLARED["choreographies"]["order-fulfilment"]["rules"]
+WITHDRAWING = [rule for rule in ALL_RULES if "OrderWithdrawn" in (rule["after"], rule["expect"])]
+RULES = [rule for rule in ALL_RULES if rule not in WITHDRAWING]
 HAPPY = {
     "OrderPlaced",
     "PaymentAuthorized",
@@ -104,10 +107,10 @@ def place(company: Company, how_many: int = 1) -> list[str]:
     return order_ids
 
 
-def check_causes(events: dict[str, Event]) -> None:
+def check_causes(events: dict[str, Event], rules: list[dict[str, Any]] = RULES) -> None:
     """Each event names as its causes exactly the triggers of the rule that it answers, and the event that it undoes."""
     wanted: dict[str, set[str]] = {"OrderPlaced": set()}
-    for rule in RULES:
+    for rule in rules:
         for answer in names(rule["expect"]):
             undone = [rule["compensates"]] if "compensates" in rule else []
             wanted[answer] = {*names(rule["after"]), *undone}
@@ -151,7 +154,7 @@ def test_a_decline_gives_the_stock_back_whichever_comes_first(
     company: Company, reserving: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reaction = inventory.reactions["OrderPlaced"]
-    slowed = type(reaction)(reaction.after, reserving, reaction.unless, inventory_module.reserve)
+    slowed = dataclasses.replace(reaction, takes=reserving)
     monkeypatch.setitem(inventory.reactions, "OrderPlaced", slowed)
     company.break_("payment declines")
     (order_id,) = place(company)
@@ -171,6 +174,55 @@ def test_silence_of_payment_leaves_orders_waiting_and_its_end_completes_them(com
     company.run(until=120)
     for order_id in order_ids:
         assert set(company.of(order_id)) == (UNHAPPY if declined(order_id) else HAPPY)
+
+
+def called_stuck(company: Company, order_id: str, by: str = "payment") -> Event:
+    """What Choreoscope publishes of an order that waits for `by`."""
+    waiting = {"phase": "running", "waiting_for": [{"awaited": "PaymentAuthorized or PaymentDeclined", "from": by}]}
+    stuck = Event(f"stuck-{order_id}", "/choreoscope", "choreoscope.transaction.stuck", order_id, 6.0, waiting)
+    company.send("choreoscope.alerts", stuck)
+    return stuck
+
+
+WITHDRAWN = {"OrderPlaced", "StockReserved", "OrderWithdrawn", "StockReleased", "CustomerInformed", "OrderCancelled"}
+
+
+@pytest.mark.parametrize("payment_comes_back", [False, True])
+def test_an_order_that_is_stuck_for_want_of_payment_is_withdrawn_if_that_is_switched_on(
+    company: Company, payment_comes_back: bool
+) -> None:
+    company.break_("payment silent", "order withdraws")
+    order_ids = place(company, 20)
+    company.run(until=6)
+    stuck = {order_id: called_stuck(company, order_id) for order_id in order_ids}
+    company.run(until=20)
+    for order_id in order_ids:
+        events = company.of(order_id)
+        assert set(events) == WITHDRAWN
+        assert events["OrderWithdrawn"].causes == (events["OrderPlaced"].id, stuck[order_id].id)
+        assert events["OrderCancelled"].data["reason"] == "payment did not answer"
+        others = {name: event for name, event in events.items() if name != "OrderWithdrawn"}
+        assert {cause for event in others.values() for cause in event.causes} <= {e.id for e in events.values()}
+    if payment_comes_back:
+        company.break_("order withdraws")
+        company.run(until=60)
+        late = {"PaymentAuthorized", "PaymentDeclined"}
+        assert all(set(company.of(order_id)) - late == WITHDRAWN for order_id in order_ids), "nothing is shipped"
+
+
+@pytest.mark.parametrize(("switched_on", "by"), [((), "payment"), (("order withdraws",), "inventory")])
+def test_otherwise_it_is_not(company: Company, switched_on: tuple[str, ...], by: str) -> None:
+    company.break_("payment silent", *switched_on)
+    (order_id,) = place(company)
+    company.run(until=6)
+    called_stuck(company, order_id, by)
+    company.run(until=20)
+    assert set(company.of(order_id)) == {"OrderPlaced", "StockReserved"}
+
+
+def test_withdrawing_is_declared() -> None:
+    answers = {name for rule in WITHDRAWING for name in names(rule["expect"])}
+    assert answers == {"OrderWithdrawn", "StockReleased", "CustomerInformed"}
 
 
 def test_slow_shipping_is_later_than_declared(company: Company) -> None:

@@ -18,7 +18,9 @@ class Bench:
 
     def __init__(self) -> None:
         service = Service("bench", listens=["in"], publishes="out")
-        service.on("A", "B", takes=(1, 1), unless="C")(lambda a, b: Outcome("AB", {"of": [a.type, b.type]}))
+        service.on("A", "B", takes=(1, 1), unless="C", until=("Z",))(
+            lambda a, b: Outcome("AB", {"of": [a.type, b.type]})
+        )
         service.on("D", takes=(1, 1))(lambda d: Outcome("Answered", {"to": d.data["question"]}))
         self.published: list[Event] = []
         self.unacknowledged: list[Callable[[], None]] = []
@@ -206,3 +208,24 @@ def test_an_event_type_belongs_to_one_reaction() -> None:
     service.on("A", takes=(0, 0))(lambda _: Outcome("X", {}))
     with pytest.raises(ValueError, match="reacts to A already"):
         service.on("A", "B", takes=(0, 0))(lambda _, __: Outcome("Y", {}))
+
+
+def test_what_ends_the_waiting_is_no_trigger_itself(bench: Bench) -> None:
+    bench.receive("A")
+    bench.receive("Z")
+    assert bench.committed() == 2, "neither is held"
+    bench.receive("B")
+    bench.work.run(10)
+    assert bench.types == []
+
+
+def test_a_place_may_be_taken_by_one_of_several_types_once() -> None:
+    published: list[Event] = []
+    service = Service("bench", listens=["in"], publishes="out")
+    service.on("A | X", "B", takes=(1, 1))(lambda a, b: Outcome("Done", {"of": [a.type, b.type]}))
+    service.on("D", takes=(1, 1))(lambda _: None)
+    work = Work(service, lambda event, _: published.append(event))
+    for offset, kind in enumerate(["D", "X", "A", "B"]):
+        work.receive(Event(kind, "/services/other", kind, "o-1", 0.0, {}), ("in", 0, offset), 0.0)
+    work.run(10)
+    assert [event.data["of"] for event in published] == [["X", "B"]], "and D leads to nothing"

@@ -1,0 +1,40 @@
+"""The JSON of what people may do through the API, and of what choreographies and the bus come to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ninja import Field, Schema
+
+
+class Abandonment(Schema):
+    reason: str = Field(min_length=1, max_length=500, description="Why it will never progress.")
+    by: str = Field("", max_length=200, description="Who says so, where nobody is logged in.")
+
+
+class ChoreographyOut(Schema):
+    name: str
+    declared: bool
+    in_flight: int
+    started: int = Field(description="This and what follows: since `since`, by when it became known.")
+    completed: int
+    failed: int
+    compensated: int
+    abandoned: int
+    became_stuck: int
+    deviating: int = Field(description="Ended with deviations.")
+    conformance: float | None = Field(description="Share of the ended without any; null where none has ended.")
+
+
+class BusOut(Schema):
+    """Events for the bus, and the breaker that bounds their rate."""
+
+    publish: bool
+    topic: str
+    most_per_minute: int
+    tripped_at: datetime | None = Field(description="Since when more were due than that; null: nothing is held back.")
+    waiting: int = Field(description="Events not published yet; counting stops at 100,000.")
+
+
+class Release(Schema):
+    discard: bool = Field(False, description="They never go out, instead of now.")
