@@ -21,7 +21,7 @@ IN_MEMORY = "mockCluster"
 """How the ids of embedded brokers begin: librdkafka's built-in cluster. It forgets all records when it stops."""
 
 _TIMEOUT = 10.0
-_PATIENCE = 3.0
+_HASTE = 3.0
 """Seconds that one broker has to say where its partitions begin or end."""
 _SILENCE = 10.0
 """Seconds for which one that did not say it is not asked again."""
@@ -32,7 +32,8 @@ class Cluster:
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self._refusal: KafkaError | None = None
-        settings: dict[str, Any] = {**properties, "error_cb": self._told}
+        # a connection on which nothing is answered is given up, so that other brokers are asked instead
+        settings: dict[str, Any] = {"socket.timeout.ms": 4_000, **properties, "error_cb": self._told}
         self._admin = AdminClient(settings, logger=logger)
         self._leaders: dict[Place, int] = {}
         self._silent: dict[int, float] = {}
@@ -49,7 +50,11 @@ class Cluster:
         """All topics. Where nobody answers, the reason is told on the side only: that we were refused, say."""
         self._refusal = None
         try:
-            return self._admin.list_topics(timeout=_TIMEOUT)
+            return self._admin.list_topics(timeout=_TIMEOUT / 2)
+        except KafkaException:
+            pass  # it may be the one broker that was asked; its connection has been given up meanwhile
+        try:
+            return self._admin.list_topics(timeout=_TIMEOUT / 2)
         except KafkaException as failure:
             self._admin.poll(0)
             raise KafkaException(self._refusal or failure.args[0]) from failure
@@ -80,29 +85,34 @@ class Cluster:
         return {place: Bounds(starts[place], end) for place, end in ends.items() if place in starts}
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The ends of these partitions; those that could not be asked for are left out."""
-        return self._offsets(places, OffsetSpec.latest())
+        """The ends of these partitions; those that could not be asked for are left out, as are those whose broker does
+        not answer soon: whoever asks all the time need not wait for it."""
+        return self._offsets(places, OffsetSpec.latest(), hasty=True)
 
     def stable_ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """Where reading these partitions as read_committed ends: before the first record of an open transaction."""
-        return self._offsets(places, OffsetSpec.latest(), stable=True)
+        return self._offsets(places, OffsetSpec.latest(), stable=True, hasty=True)
 
     def offsets_at(self, places: Iterable[Place], moment: datetime) -> dict[Place, int]:
         """The first offset with a timestamp from `moment` on, or the end where there is none (-1)."""
         return self._offsets(places, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
 
-    def _offsets(self, places: Iterable[Place], spec: OffsetSpec, *, stable: bool = False) -> dict[Place, int]:
-        """Every leader is asked on its own: one that does not answer keeps nobody else's answers back, and is not asked
-        again for a while. A partition without a leader is not asked for."""
+    def _offsets(
+        self, places: Iterable[Place], spec: OffsetSpec, *, stable: bool = False, hasty: bool = False
+    ) -> dict[Place, int]:
+        """Every leader is asked on its own, so that one that is silent keeps nobody else's answers back; if `hasty`,
+        it is not waited for long, nor asked again for a while. A partition without a leader is not asked for."""
         isolation = IsolationLevel.READ_COMMITTED if stable else IsolationLevel.READ_UNCOMMITTED
         now = time.monotonic()
         by_leader: dict[int | None, dict[TopicPartition, OffsetSpec]] = {}
         for place in places:
             leader = self._leaders.get(place)
-            if leader is None or (leader >= 0 and self._silent.get(leader, 0) <= now):
+            silent = hasty and leader is not None and self._silent.get(leader, 0) > now
+            if leader is None or (leader >= 0 and not silent):
                 by_leader.setdefault(leader, {})[TopicPartition(*place)] = spec
+        patience = _HASTE if hasty else _TIMEOUT
         asked = {
-            leader: self._admin.list_offsets(request, isolation_level=isolation, request_timeout=_PATIENCE)
+            leader: self._admin.list_offsets(request, isolation_level=isolation, request_timeout=patience)
             for leader, request in by_leader.items()
         }
         found = {}

@@ -114,8 +114,8 @@ class Server:
         self._properties = folder / "server.properties"
         self._properties.write_text(properties)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)]
-        _format(self._launcher, [*self._java, *storage])
+        self._storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+        _format(self._launcher, [*self._java, *self._storage, "-c", str(self._properties)])
 
     @property
     def authority(self) -> Path:
@@ -131,6 +131,30 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
             stop(self._process, number, patience=30)
+
+    @contextmanager
+    def joined(self) -> Iterator[subprocess.Popen[str]]:
+        """A second broker of the cluster, number 2, while the block runs; for one that is not `secure`."""
+        folder = self.folder / "second"
+        folder.mkdir()
+        here = {
+            "process.roles": "broker",
+            "node.id": "2",
+            "listeners": f"PLAINTEXT://127.0.0.1:{_free_ports(1)[0]}",
+            "log.dirs": str(folder / "data"),
+        }
+        given = dict(line.split("=", 1) for line in self._properties.read_text().splitlines() if line)
+        properties = folder / "server.properties"
+        properties.write_text("\n".join(f"{name}={value}" for name, value in (given | here).items()))
+        _format(self._launcher, [*self._java, *self._storage, "-c", str(properties)])
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        process = self._launcher.start("kafka-2", [*self._java, "kafka.Kafka", properties])
+        try:
+            ready = lambda: len(client.list_topics(timeout=5).brokers) == 2  # noqa: E731
+            self._launcher.wait_until(ready, "kafka-2", process, seconds=60)
+            yield process
+        finally:
+            stop(process, signal.SIGKILL)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

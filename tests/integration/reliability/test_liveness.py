@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 import urllib.request
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import NewTopic
 from django.utils import timezone
 
 from collector import queries
 from collector.health.counts import Counts
 from collector.health.liveness import Liveness, State, TopicState
 from collector.kafka import Place
-from collector.models import End, Heartbeat, Topic
+from collector.models import End, Heartbeat, Payload, Topic
 from collector.queries.metrics import counts
 from tests.builders import cloud_event
 from tests.collecting import Collector, Services, transaction
 from tests.integration.reliability.processes import Collectors
 from tests.stack.brokers import Broker
+from tests.stack.kafka import Server
 from tests.stack.waiting import poll_until
 
 pytestmark = pytest.mark.usefixtures("empty_database")
@@ -85,6 +89,38 @@ def test_a_partition_without_an_answer_is_named_until_it_answers(
             assert reading().troubles[0].names == f"{topic}[1]"
         collector.until(lambda: watermark(topic) > before[0], "the watermark to move on")
         assert set(states().values()) == {TopicState.READ}
+
+
+def test_one_broker_of_two_that_hangs_holds_up_its_own_partitions_only(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start()
+    broker, services = Broker("kafka", server.bootstrap), Services(Broker("kafka", server.bootstrap))
+    topic = broker.topic("orders", partitions=1)
+
+    def read_on() -> float:
+        """Seconds until an event has been stored and its topic's watermark has passed it."""
+        began, count = time.monotonic(), Payload.objects.count()
+        services.event(topic, "OrderPlaced", "order-1", partition=0)
+        services.flush()
+        sent = timezone.now()
+        poll_until(lambda: Payload.objects.count() > count and watermark(topic) > sent, 30, "the watermark to move on")
+        return time.monotonic() - began
+
+    try:
+        with Collectors(broker, tmp_path).running():
+            read_on()
+            with server.joined() as second:
+                there, admin = f"{broker.prefix}there", broker.admin()
+                admin.create_topics([NewTopic(there, 1, replica_assignment=[[2]])])[there].result(30)
+                poll_until(lambda: states().get(there) == TopicState.READ and watermark(there), 30, "both topics")
+                second.send_signal(signal.SIGSTOP)
+                poll_until(lambda: states()[there] == TopicState.UNREADABLE, 40, "the partition to be named")
+                assert f"{there}[0]" in [trouble.names for trouble in reading().troubles]
+                assert sorted(read_on() for _ in range(5))[2] < 3
+                second.send_signal(signal.SIGCONT)
+                poll_until(lambda: states()[there] == TopicState.READ, 40, "the partition to be read")
+    finally:
+        server.stop(signal.SIGKILL)
 
 
 def test_a_transaction_that_hangs_holds_its_own_topic_and_mutes_what_depends_on_it(broker: Broker) -> None:
