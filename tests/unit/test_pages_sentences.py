@@ -209,7 +209,7 @@ def test_partial_and_history_are_said_as_such() -> None:
     assert judged.partial
     partial = sentences.state(Stored(judged), judged.pending, [RESERVED], SHOP, at(10))  # type: ignore[arg-type]
     assert "Its beginning was not read" in plain(partial.details[-1], at(10))
-    old = happened("OrderCompleted", 0, arrived=7200)
+    old = happened("OrderCompleted", 0.5, arrived=7200)
     _, details = said([PLACED, old], 7210)
     assert "History" in details
 
