@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     """The transaction of each event."""
     ended: list[str]
     """The transactions that end in this batch."""
-    progress: list[tuple[int, int, int, datetime]]
+    progress: list[tuple[Any, ...]]
 
 
 def run(database: str, events: int) -> float:
@@ -99,7 +99,7 @@ def _rows(chunk: list[stream.RecordFields], topics: dict[str, int], offsets: Cou
         if kind == stream.STEPS[-1][0]:
             ended.append(found["ce_correlationid"])
     touched = {(event[9], event[10]) for event in events}
-    return Batch(events, payloads, ids, ended, [(*key, offsets[key], now) for key in sorted(touched)])
+    return Batch(events, payloads, ids, ended, [(*key, offsets[key], now, offsets[key] - 1, 0) for key in sorted(touched)])
 
 
 def _store(connection: psycopg.Connection, batch: Batch) -> None:
@@ -139,7 +139,7 @@ def _store(connection: psycopg.Connection, batch: Batch) -> None:
         if ended:
             cursor.execute(NO_DEADLINES, [array(rows[name] for name in ended)])
         moved = [(rows[name], "started") for name in new] + [(rows[name], "completed") for name in ended]
-        if told := [(now.date(), row, now, kind, "running", None, "{}", False) for row, kind in moved]:
+        if told := [(now.date(), row, now, kind, "running", None, "{}", False, False) for row, kind in moved]:
             cursor.execute(TRANSITIONS, [now, *arrays(told)])
         cursor.execute(ADVANCE_PROGRESS, arrays(batch.progress))
 

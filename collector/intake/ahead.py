@@ -17,9 +17,9 @@ from collector.kafka import EPOCH, Place, Span
 from collector.records import Record, TopicRef
 from collector.storage.store import Decoded
 
-RECORDS = 10_000
+RECORDS = 12_000
 """The records of a full batch."""
-BEYOND = 12_000
+BEYOND = 9_000
 """Records, of all partitions together, that may wait for slower partitions."""
 BYTES = 32 * 1024 * 1024
 SILENCE = 2.0

@@ -215,12 +215,12 @@ def _waiting(cursor: CursorWrapper, differences: Mapping[WaitingKey, int], write
 
 def save_tally(cursor: CursorWrapper, tally: Tally, writer: str) -> None:
     """Adds what was counted to the live statistics, in key order so that writers of one name cannot deadlock."""
-    if tally.flows:
-        rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.flows.items())]
+    if flows := tally.flows:
+        rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(flows.items())]
         cursor.execute(_FLOWS, [writer, *arrays(rows)])
-    if tally.outcomes:
-        outcomes = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(tally.outcomes.items())]
-        cursor.execute(_OUTCOMES, [writer, *arrays(outcomes)])
+    if outcomes := tally.outcomes:
+        ended = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(outcomes.items())]
+        cursor.execute(_OUTCOMES, [writer, *arrays(ended)])
 
 
 def _counted(counts: Mapping[int, int]) -> tuple[int, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, TypeVar
 
@@ -32,33 +33,45 @@ def bucket_of(moment: datetime) -> datetime:
 
 
 class Tally:
-    """Counts by key and duration bucket; `UNTIMED` where a count has no duration."""
+    """Counts by key and duration bucket; `UNTIMED` where a count has no duration.
+
+    What is to be counted is only noted at first, and counted all at once in the end.
+    """
 
     UNTIMED: ClassVar[int] = -1
 
     def __init__(self, now: datetime) -> None:
         self.bucket = bucket_of(now)
-        self.flows: dict[FlowKey, dict[int, int]] = {}
-        self.outcomes: dict[OutcomeKey, dict[int, int]] = {}
+        self._flows: list[tuple[FlowKey, int]] = []
+        self._outcomes: list[tuple[OutcomeKey, int]] = []
+
+    @property
+    def flows(self) -> dict[FlowKey, dict[int, int]]:
+        return _counted(self._flows)
+
+    @property
+    def outcomes(self) -> dict[OutcomeKey, dict[int, int]]:
+        return _counted(self._outcomes)
 
     def count_events(self, change: Change, arrived: Collection[EventKey], rulebook: RuleBook) -> None:
         """Counts each event that arrived, and each edge that it closed: one of its ends is new."""
         if change.course is None:
             return
         choreography, ordered = change.state.choreography, change.course.ordered
-        new = [event.key in arrived for event in ordered]
-        for event, is_new in zip(ordered, new, strict=True):
-            if is_new:
-                self._flow((choreography, "", "", event.type, event.service, event.topic), self.UNTIMED)
+        all_new = len(arrived) == len(ordered)
+        new = [all_new or event.key in arrived for event in ordered]
+        self._flows += [
+            ((choreography, "", "", event.type, event.service, event.topic), self.UNTIMED)
+            for event, is_new in zip(ordered, new, strict=True)
+            if is_new
+        ]
         if len(ordered) == 1:
             return
         for link in links_of(change.course, rulebook.named(choreography)).links:
             if new[link.parent] or new[link.child]:
                 parent, child = ordered[link.parent], ordered[link.child]
-                self._flow(
-                    (choreography, parent.type, parent.service, child.type, child.service, child.topic),
-                    buckets.bucket(child.time - parent.time),
-                )
+                key = (choreography, parent.type, parent.service, child.type, child.service, child.topic)
+                self._flows.append((key, buckets.bucket(child.time - parent.time)))
 
     def count_outcome(self, change: Change) -> None:
         """Counts what became of a transaction: started, stuck, or ended in a phase. History is not "now"."""
@@ -66,25 +79,19 @@ class Tally:
             return
         choreography = change.state.choreography
         if change.row.is_new:
-            self._outcome((choreography, "started"), self.UNTIMED)
+            self._outcomes.append(((choreography, "started"), self.UNTIMED))
         if change.state.overdue_since and not change.row.overdue_since:
-            self._outcome((choreography, "stuck"), self.UNTIMED)
+            self._outcomes.append(((choreography, "stuck"), self.UNTIMED))
         if not change.is_open and (change.row.is_open or change.row.is_new):
             ended_at = change.state.ended_at or change.state.last_event_at
             duration = buckets.bucket(ended_at - change.state.started_at)
-            self._outcome((choreography, change.state.phase), duration)
+            self._outcomes.append(((choreography, change.state.phase), duration))
             if change.state.deviations:
-                self._outcome((choreography, DEVIATING), self.UNTIMED)
-
-    def _flow(self, key: FlowKey, duration: int) -> None:
-        _count(self.flows, key, duration)
-
-    def _outcome(self, key: OutcomeKey, duration: int) -> None:
-        _count(self.outcomes, key, duration)
+                self._outcomes.append(((choreography, DEVIATING), self.UNTIMED))
 
 
-def _count(counts: dict[Key, dict[int, int]], key: Key, duration: int) -> None:
-    found = counts.get(key)
-    if found is None:
-        found = counts[key] = {}
-    found[duration] = found.get(duration, 0) + 1
+def _counted(noted: Iterable[tuple[Key, int]]) -> dict[Key, dict[int, int]]:
+    found: dict[Key, dict[int, int]] = {}
+    for (key, duration), count in Counter(noted).items():
+        found.setdefault(key, {})[duration] = count
+    return found

@@ -45,17 +45,18 @@ def test_what_is_nearly_up_to_date_is_handed_over_at_once() -> None:
 
 
 def test_far_behind_nothing_later_than_the_slowest_partition_is_handed_over() -> None:
-    """Partition 0 was read up to second 9,999, partition 1 up to second 999.9."""
+    """Partition 0 has one record a second, partition 1 ten: so many of it reach as far as a tenth as many of 0."""
     read = Ahead(decoded)
-    read.add([span(0, 0, 10_000, 1.0), span(1, 0, 10_000, 10.0)])
+    read.add([span(0, 0, RECORDS, 1.0), span(1, 0, RECORDS, 10.0)])
     read.align(FAR)
     spans, pairs = read.take()
-    assert offsets(spans) == {0: (0, 1000, 1000), 1: (0, 10_000, 10_000)}
-    assert [record.offset for record, _ in pairs if record.partition == 0] == list(range(1000))
+    early = RECORDS // 10
+    assert offsets(spans) == {0: (0, early, early), 1: (0, RECORDS, RECORDS)}
+    assert [record.offset for record, _ in pairs if record.partition == 0] == list(range(early))
 
-    read.add([span(1, 10_000, 1_000, 10.0)])
+    read.add([span(1, RECORDS, 1_000, 10.0)])
     read.align({})
-    assert offsets(read.take()[0]) == {0: (1000, 10_000, 9000), 1: (10_000, 11_000, 1000)}
+    assert offsets(read.take()[0]) == {0: (early, RECORDS, RECORDS - early), 1: (RECORDS, RECORDS + 1_000, 1_000)}
 
 
 def test_a_partition_that_leads_rests_until_others_have_caught_up() -> None:
