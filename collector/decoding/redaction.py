@@ -97,7 +97,7 @@ def _body(body: Body, data: bytes | None, rules: tuple[tuple[Step, ...], ...]) -
     if body.problem is not None:
         return body, _MASK_BYTES
     if not all(rules) or not isinstance(body.document, dict | list):
-        return msgspec.structs.replace(_MASKED, problem=body.problem), _MASK_BYTES
+        return _MASKED, _MASK_BYTES
     try:
         document = _mask(body.document, rules, _start(rules))
         return Body(document, body.form), msgspec.json.encode(document)
