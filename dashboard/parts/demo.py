@@ -14,14 +14,14 @@ import psycopg
 from redis import Redis, RedisError
 
 from dashboard import env
-from dashboard.parts import addresses, broker, postgres, redis
+from dashboard.parts import addresses, broker, postgres, redis, registry
 from dashboard.parts.output import Output
 from dashboard.parts.process import ROOT, Locked, PartFailed, locked
 from dashboard.parts.supervisor import Stopped, Supervisor, end_leftovers
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
-DEMO_SERVICES = ("order", "payment", "inventory", "shipping", "notification", "control")
+DEMO_SERVICES = ("order", "payment", "inventory", "shipping", "notification", "control", "erp", "loyalty")
 
 
 def run(var: Path, port: int, output: Output) -> int:
@@ -78,6 +78,10 @@ def _start_parts(stack: ExitStack, supervisor: Supervisor, var: Path, port: int)
         started["KAFKA_BOOTSTRAP_SERVERS"] = stack.enter_context(
             broker.running(addresses.broker_folder(var), launcher=supervisor)
         )
+    if not os.environ.get("SCHEMA_REGISTRY_URL"):
+        started["SCHEMA_REGISTRY_URL"] = stack.enter_context(
+            registry.running(addresses.registry_folder(var), launcher=supervisor)
+        )
     control_port = _free_port()
     started["DEMO_CONTROL_PORT"] = str(control_port)
     started["DEMO_CONTROL_URL"] = f"http://{HOST}:{control_port}"
@@ -86,6 +90,7 @@ def _start_parts(stack: ExitStack, supervisor: Supervisor, var: Path, port: int)
         "database": started.get("DATABASE_URL", ""),
         "kafka": started.get("KAFKA_BOOTSTRAP_SERVERS", ""),
         "redis": started.get("REDIS_URL", ""),
+        "registry": started.get("SCHEMA_REGISTRY_URL", ""),
         "demo_control": started["DEMO_CONTROL_URL"],
     }
     file = addresses.parts_file(var)

@@ -71,9 +71,10 @@ class Demo:
         response, body = self.ask(path)
         return response.status, body
 
-    def count_events(self) -> int:
+    def count_events(self, service: str = "%") -> int:
         with psycopg.connect(addresses.database_url(addresses.postgres_folder(self.var))) as connection:
-            (count,) = connection.execute("select count(*) from collector_event").fetchone() or (0,)
+            counted = "select count(*) from collector_event where service like %s"
+            (count,) = connection.execute(counted, [service]).fetchone() or (0,)
         return int(count)
 
 
@@ -103,6 +104,8 @@ def test_the_demo_runs_survives_and_ends(demo: Demo) -> None:
         (style, *_) = re.findall(r'"(/static/[^"]+\.[0-9a-f]{12}\.css)"', demo.get("/")[1].decode())
         assert "immutable" in (demo.ask(style)[0].getheader("Cache-Control") or "")
         events = poll_until(demo.count_events, 30, "the first event")
+        for system in ("erp", "loyalty"):
+            poll_until(lambda system=system: demo.count_events(system), 40, f"what {system} writes in its own way")
 
         with demo.started() as second:
             assert second.wait(30) == 1
