@@ -6,6 +6,7 @@ database.
 
 from collector.kafka.cluster import IN_MEMORY, Cluster
 from collector.kafka.failures import KafkaFailure, explain
+from collector.kafka.groups import Groups
 from collector.kafka.lookup import lookup
 from collector.kafka.outlet import Letter, Outlet, Sent
 from collector.kafka.places import EPOCH, Bounds, Place, Span, Start
@@ -16,6 +17,7 @@ __all__ = [
     "IN_MEMORY",
     "Bounds",
     "Cluster",
+    "Groups",
     "KafkaFailure",
     "Letter",
     "Outlet",

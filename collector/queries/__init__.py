@@ -4,6 +4,7 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 """
 
 from collector.bus import Breaking, breaking
+from collector.correlation.verdicts import Verdict
 from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
 from collector.queries.choreographies import ChoreographyFigures, choreographies
@@ -27,6 +28,7 @@ from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged,
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
+from collector.queries.why import consumers
 
 __all__ = [
     "REMEDY",
@@ -56,11 +58,13 @@ __all__ = [
     "Suggestion",
     "TransactionFilter",
     "Unjudged",
+    "Verdict",
     "WaitingStep",
     "behind_seconds",
     "breaking",
     "choreographies",
     "clock",
+    "consumers",
     "coverage",
     "exists",
     "explain",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,13 +46,21 @@ def waiting(entry: Pending, now: datetime) -> dict[str, Any]:
         "overdue_ms": overdue,
         "basis": entry.basis,
         "marks": list(entry.marks),
+        "consumer": None,
     }
 
 
-def detail(found: queries.Found, now: datetime) -> dict[str, Any]:
+def detail(found: queries.Found, now: datetime, verdicts: Sequence[queries.Verdict | None] = ()) -> dict[str, Any]:
+    """`verdicts`: for each pending response, in their order, whether its consumer has read what asks for it."""
     transaction = found.transaction
+    awaited = [waiting(entry, now) for entry in found.state.pending]
+    for entry, verdict in zip(awaited, verdicts, strict=False):
+        entry["consumer"] = (
+            _named(verdict, "sentence", "groups", "behind") | {"verdict": verdict.kind} if verdict else None
+        )
     return {
         **summary(transaction, found.state.pending, now),
+        "waiting_for": awaited,
         "oversized": transaction.oversized,
         "historic": transaction.historic,
         "ended_by": transaction.ended_by or None,

@@ -19,6 +19,15 @@ class Listing(Schema, Generic[Item]):
     next: str | None = Field(description="Give it as `cursor` to continue; null: that was all.")
 
 
+class ConsumerOut(Schema):
+    """Whether the service that owes the answer has read what asks for it, by the offsets of its consumer groups."""
+
+    verdict: str = Field(description="read (and published nothing), behind, no member, or not known")
+    sentence: str
+    groups: list[str]
+    behind: int | None = Field(description="Records for it to read up to the one that asks, which included.")
+
+
 class WaitingFor(Schema):
     """A pending response: after the events `after`, one of `expect` is awaited."""
 
@@ -29,6 +38,7 @@ class WaitingFor(Schema):
     overdue_ms: int | None = Field(description="How long it is overdue; null while it is not.")
     basis: str = Field(description="Where the deadline comes from.")
     marks: list[str] = Field(description="What is doubtful about it: `skewed clock`.")
+    consumer: ConsumerOut | None = Field(description="Of one transaction only; null where nobody is known to owe it.")
 
 
 class TransactionSummary(Schema):

@@ -121,7 +121,8 @@ def one_named_so(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
 )
 def one_transaction(request: HttpRequest, transaction_id: str) -> dict[str, Any]:
     """Of an oversized transaction the first 2,000 events."""
-    return build.detail(_found(transaction_id), timezone.now())
+    found = _found(transaction_id)
+    return build.detail(found, timezone.now(), queries.consumers(found))
 
 
 def _only_json(request: HttpRequest) -> None:

@@ -70,7 +70,7 @@ class TestTransactions:
         stuck = client.get("/api/transactions?status=stuck").json()["items"][0]
         assert (stuck["status"], stuck["phase"], stuck["duration_ms"]) == ("stuck", "running", None)
         waiting = stuck["waiting_for"][0]
-        assert set(waiting) == {"after", "expect", "from", "deadline_at", "overdue_ms", "basis", "marks"}
+        assert set(waiting) == {"after", "expect", "from", "deadline_at", "overdue_ms", "basis", "marks", "consumer"}
         assert (waiting["after"], waiting["expect"], waiting["from"]) == (
             ["OrderPlaced"],
             ["StockReserved"],

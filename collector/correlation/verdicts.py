@@ -1,0 +1,100 @@
+"""Whether the service that owes an answer has read the event that asks for it, by its groups' offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+Kind = Literal["read", "behind", "no member", "not known"]
+MOST_NAMED = 3
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """The record of an event that asks for an answer."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def place(self) -> Place:
+        return (self.topic, self.partition)
+
+
+class Group(msgspec.Struct, frozen=True):
+    """What Kafka knows of a consumer group. `members`: how many are alive; None where it does not say. `committed`: the
+    next offset by partition, for those that it has committed; `assigned`: the partitions that its members read."""
+
+    name: str
+    members: int | None
+    committed: Mapping[Place, int]
+    assigned: frozenset[Place] = frozenset()
+
+    def reads(self, triggers: Iterable[Trigger]) -> bool:
+        """Whether it has to do with any of these at all."""
+        return any(trigger.place in self.committed or trigger.place in self.assigned for trigger in triggers)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`behind`: how many records there are for it to read up to the trigger, which included; None where that is not
+    known, or it is not behind."""
+
+    kind: Kind
+    sentence: str
+    groups: tuple[str, ...] = ()
+    behind: int | None = None
+
+
+def not_known(service: str) -> Verdict:
+    of = f" of {service}" if service else ""
+    return Verdict("not known", f"Whether it was read is not known: no consumer group{of} is known.")
+
+
+def unanswered() -> Verdict:
+    return Verdict("not known", "Whether it was read is not known: Kafka does not say it just now.")
+
+
+def judge(service: str, triggers: Sequence[Trigger], groups: Sequence[Group]) -> Verdict:
+    """The verdict on a service by its groups. It has read what one of them has read; of several triggers, all."""
+    if not triggers or not groups:
+        return not_known(service)
+    concerned = [group for group in groups if group.reads(triggers)] or list(groups)
+    names = tuple(group.name for group in concerned)
+    known = [group.members for group in concerned if group.members is not None]
+    dead = len(known) == len(concerned) and not any(known)
+    said = f"{service} (group {', '.join(names[:MOST_NAMED])}{', …' if len(names) > MOST_NAMED else ''})"
+    if all(any(_has_read(group, trigger) for group in concerned) for trigger in triggers):
+        since = ", and has no member alive now" if dead else ""
+        return Verdict("read", f"{said} has read it and published nothing{since}.", names)
+    behind = _behind(concerned, triggers)
+    far = "" if behind is None else f", {behind:,} {'record' if behind == 1 else 'records'} behind"
+    if dead:
+        return Verdict("no member", f"{said} has no member alive{far}.", names, behind)
+    if not any(group.reads(triggers) for group in concerned):
+        return Verdict("not known", f"Whether it was read is not known: {said} has committed nothing there.", names)
+    return Verdict("behind", f"{said} has not come to it yet{far}.", names, behind)
+
+
+def _has_read(group: Group, trigger: Trigger) -> bool:
+    return group.committed.get(trigger.place, -1) > trigger.offset
+
+
+def _behind(groups: Sequence[Group], triggers: Sequence[Trigger]) -> int | None:
+    """By the group that has come furthest, to the trigger that is furthest away."""
+    distances = [
+        min(
+            (
+                trigger.offset + 1 - group.committed[trigger.place]
+                for group in groups
+                if trigger.place in group.committed
+            ),
+            default=None,
+        )
+        for trigger in triggers
+    ]
+    return max((distance for distance in distances if distance is not None and distance > 0), default=None)
