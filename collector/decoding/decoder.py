@@ -13,7 +13,16 @@ import msgspec
 
 from collector.decoding import cloudevents, failures, readings, tracing, values
 from collector.decoding.content import Content, Schemas
-from collector.decoding.dialects import CLOUDEVENTS_BINARY, CLOUDEVENTS_STRUCTURED, IN_HEADERS, IN_VALUE, LAST, TRACED
+from collector.decoding.dialects import (
+    CLOUDEVENTS_BINARY,
+    CLOUDEVENTS_STRUCTURED,
+    DAPR,
+    FAILED,
+    IN_HEADERS,
+    IN_VALUE,
+    LAST,
+    TRACED,
+)
 from collector.decoding.event import UNTYPED, Bundle, Event, Found, Undecodable
 from collector.decoding.matching import ByHeaders, ByValue
 from collector.decoding.plans import HEADER, PLANS, VALUE, Look, Plan
@@ -27,7 +36,7 @@ MAX_BUNDLE = 1_000
 _BINARY = PLANS[CLOUDEVENTS_BINARY.name]
 _STRUCTURED = PLANS[CLOUDEVENTS_STRUCTURED.name]
 _in_headers, _in_value, _last = ByHeaders(IN_HEADERS), ByValue(IN_VALUE), ByHeaders(LAST)
-_cloud_event = ByValue([CLOUDEVENTS_STRUCTURED])
+_announced_as, _cloud_event = ByValue([DAPR]), ByValue([CLOUDEVENTS_STRUCTURED])
 BESIDE = tracing.MARKERS | failures.MARKERS
 """Headers that say something beside what the dialect does."""
 
@@ -72,8 +81,9 @@ def _recognised(content: Content) -> Event | Undecodable:
         return _event(content, PLANS[dialect.name], document)
     if dialect := _last.find(headers, topic):
         return _event(content, PLANS[dialect.name])
-    if tracing.found_in(headers) is not None or failures.found_in(headers) is not None:
-        return _event(content, PLANS[TRACED.name])
+    for last_resort, says in ((TRACED, tracing.found_in), (FAILED, failures.found_in)):
+        if says(headers) is not None:
+            return _event(content, PLANS[last_resort.name])
     return _unknown(content)
 
 
@@ -97,8 +107,8 @@ def _announced(content: Content, form: cloudevents.Form) -> Found:
 
 
 def _structured(content: Content, document: Document) -> Event:
-    """A CloudEvent, or what builds on it."""
-    dialect = _in_value.find(document)
+    """A CloudEvent; or, as its members say, one by a dialect that builds on them."""
+    dialect = _announced_as.find(document)
     return _event(content, PLANS[dialect.name] if dialect else _STRUCTURED, document)
 
 

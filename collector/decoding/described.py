@@ -7,7 +7,7 @@ from itertools import groupby
 
 from collector.decoding import failures, tracing
 from collector.decoding.dialect import At, Dialect, Marker, Place, Places
-from collector.decoding.dialects import DIALECTS, GENERIC, TRACED
+from collector.decoding.dialects import DIALECTS, FAILED, GENERIC, TRACED
 from collector.decoding.readings import text
 
 _INTRODUCTION = """\
@@ -61,7 +61,9 @@ def _section(dialect: Dialect) -> str:
 def _marker(dialect: Dialect) -> str:
     marker = dialect.marker
     if dialect is TRACED:
-        return "a trace context, or what a [failed delivery](#failed-deliveries) says; nothing else"
+        return "a [trace context](#trace-context), and nothing else"
+    if dialect is FAILED:
+        return "what a [failed delivery](#failed-deliveries) says, and nothing else"
     if dialect is GENERIC:
         return "one of the headers that name a transaction, an id or a type"
     return ", ".join(_conditions(marker))

@@ -294,6 +294,12 @@ TRACED = Dialect(
     note="Nothing but a trace context is known of it.",
 )
 
+FAILED = Dialect(
+    name="failed delivery only",
+    marker=Marker(),
+    note="Nothing is known of it but what it says of a failure: whose copy it is, where it says that.",
+)
+
 IN_HEADERS = (
     CLOUDEVENTS_BINARY,
     NSERVICEBUS,
@@ -308,6 +314,6 @@ IN_HEADERS = (
     WATERMILL,
     DEBEZIUM,
 )
-IN_VALUE = (FLOWING_RETAIL, DAPR, CLOUDEVENTS_STRUCTURED, MASSTRANSIT_ENVELOPE, EVENTUATE, KURRENT_METADATA)
+IN_VALUE = (DAPR, FLOWING_RETAIL, CLOUDEVENTS_STRUCTURED, MASSTRANSIT_ENVELOPE, EVENTUATE, KURRENT_METADATA)
 LAST = (SPRING, GENERIC)
-DIALECTS = (*IN_HEADERS, *IN_VALUE, *LAST, TRACED)
+DIALECTS = (*IN_HEADERS, *IN_VALUE, *LAST, TRACED, FAILED)

@@ -74,7 +74,7 @@ def test_every_dialect_has_a_sample() -> None:
 
 
 def test_every_dialect_says_where_it_is_documented() -> None:
-    assert [d.name for d in DIALECTS if not d.documents] == [table.GENERIC.name, table.TRACED.name]
+    assert [d.name for d in DIALECTS if not d.documents] == [table.GENERIC.name, table.TRACED.name, table.FAILED.name]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ CLOUD_EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "T", "tra
         ({}, "CloudEvents structured", ()),
         ({"pubsubname": "p"}, "Dapr", ("0af7651916cd43dd8448eb211c80319c",)),
         ({"pubsubname": "p", "correlationid": "c"}, "Dapr", ("c",)),
-        ({"group": "g"}, "flowing-retail", (TRACE,)),
+        ({"pubsubname": "p", "group": "g"}, "Dapr", ("0af7651916cd43dd8448eb211c80319c",)),
     ],
 )
 def test_what_builds_on_cloudevents_is_known_by_what_it_adds(
@@ -121,6 +121,20 @@ def test_what_builds_on_cloudevents_is_known_by_what_it_adds(
 ) -> None:
     found = of(*headers, value=CLOUD_EVENT | more)
     assert (found.dialect, found.transaction_ids) == (dialect, transaction)
+
+
+def test_flowing_retail_announces_nothing() -> None:
+    written = CLOUD_EVENT | {"group": "g", "traceid": "order-1"}
+    assert of(value=written).dialect == "flowing-retail"
+    assert of(value=written).transaction_ids == ("order-1",)
+    announced = of(("content-type", "application/cloudevents+json"), value=written)
+    assert (announced.dialect, announced.transaction_ids) == ("CloudEvents structured", ())
+
+
+def test_what_is_announced_as_a_cloudevent_is_none_of_another_envelope() -> None:
+    written = CLOUD_EVENT | {"headers": {"ID": "inner"}, "payload": "{}", "metadata": {"$correlationId": "inner"}}
+    found = of(("content-type", "application/cloudevents+json"), value=written)
+    assert (found.dialect, found.id, found.transaction_ids) == ("CloudEvents structured", "1", ())
 
 
 def test_a_value_that_has_a_marker_comes_before_names_that_anybody_uses() -> None:
