@@ -66,12 +66,11 @@ def _marker(dialect: Dialect) -> str:
         return "what a [failed delivery](#failed-deliveries) says, and nothing else"
     if dialect is GENERIC:
         return "one of the headers that name a transaction, an id or a type"
-    return ", ".join(_conditions(marker))
+    known = ", ".join(_conditions(marker))
+    return f"{known}; or a content type that begins with `{marker.content_type}`" if marker.content_type else known
 
 
 def _conditions(marker: Marker) -> Iterable[str]:
-    if marker.content_type:
-        yield f"a content type that begins with `{marker.content_type}`; or"
     if marker.topic:
         yield f"a topic whose name begins with `{marker.topic}`"
     if marker.headers:
