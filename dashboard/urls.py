@@ -29,6 +29,7 @@ urlpatterns = [
     path("live/transaction/<id:transaction_id>", transaction.fragment, name="transaction-fragment"),
     path("live/drawing/<id:transaction_id>", transaction.drawing, name="transaction-drawing"),
     path("live/event/<id:transaction_id>", transaction.event, name="transaction-event"),
+    path("live/why/<id:transaction_id>", transaction.why, name="transaction-why"),
     path("alerts", alerts.page, name="alerts"),
     path("live/alerts", alerts.fragment, name="alerts-fragment"),
     path("ingestion", ingestion.page, name="ingestion"),

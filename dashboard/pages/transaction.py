@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 
 from collector import config, queries
@@ -54,6 +55,17 @@ def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
     if found.event(key) is None:
         raise Http404("There is no such event in this transaction.")
     return frame.fragment(request, "transaction/event.html", {"found": found, **_event(found, key)})
+
+
+def why(request: HttpRequest, transaction_id: str) -> HttpResponse:
+    """Whether the services that owe what is overdue have read what asks for it. Apart from the page, since Kafka is
+    asked, which may take its time."""
+    found = _there(transaction_id)
+    told = zip(found.state.pending, queries.consumers(found), strict=True)
+    said = [verdict.sentence for entry, verdict in told if entry.overdue and verdict is not None]
+    response = render(request, "transaction/why.html", {"sentences": list(dict.fromkeys(said))})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _found(transaction_id: str, version: str = "") -> queries.Found | None:
