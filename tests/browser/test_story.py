@@ -102,6 +102,7 @@ def becomes_stuck(page: Page, demo: Demo, order: str) -> tuple[float, float]:
     expect(statement).to_contain_text(f"Waiting for {AWAITED}")
     expect(statement).to_contain_text(re.compile(f"Waiting for {AWAITED} — .* overdue"))
     expect(page.locator(".title .state")).to_have_text("Stuck")
+    expect(page.locator("#why")).to_contain_text("payment (group payment-service) has read it and published nothing")
     found = asked(demo, f"/api/transactions/{order}")
     deadline = moment(next(entry["deadline_at"] for entry in found["waiting_for"] if entry["from"] == "payment"))
     known = moment(next(entry["at"] for entry in found["transitions"] if entry["overdue_since"]))
