@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from collector.decoding import avro
-from collector.decoding.content import MAX_BODY_BYTES, Body, Content, Problem, Unreadable
+from collector.decoding.content import MAX_WRITTEN_BYTES, Body, Content, Problem, Unreadable, too_long
 
 VERSION = b"1.0"
 OTHER_VERSION = "its version of CloudEvents is not 1.0"
@@ -102,8 +102,8 @@ def body_of(content: Content, form: Form) -> Body:
 
 
 def _avro(data: bytes) -> Body:
-    if len(data) > MAX_BODY_BYTES:
-        return Body(problem=Problem("too long", f"It is {len(data)} bytes long and is not looked into."))
+    if len(data) > MAX_WRITTEN_BYTES:
+        return Body(problem=too_long(data))
     try:
         document = avro.read(_SCHEMA, data)
     except Unreadable as unreadable:

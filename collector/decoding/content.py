@@ -17,6 +17,9 @@ from collector.records import Record
 
 MAX_HEADERS = 200
 MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_WRITTEN_BYTES = 1024 * 1024
+"""The same for what was written with a schema: two bytes of it can stand for an object, which takes its time. So much is
+what Kafka takes of a record, unless it is told otherwise."""
 
 _json = msgspec.json.Decoder()
 _OPENING = (b"{", b"[", b'"')
@@ -111,16 +114,26 @@ class Content:
         return Content(record, self._schemas, key or self._key, value or self._value)
 
 
+def too_long(data: bytes) -> Problem:
+    return Problem("too long", f"It is {len(data)} bytes long and is not looked into.")
+
+
 def _body(data: bytes | None, schema: bytes | None, schemas: Schemas | None) -> Body:
     if not data:
         return NOTHING
     if len(data) > MAX_BODY_BYTES:
-        return Body(problem=Problem("too long", f"It is {len(data)} bytes long and is not looked into."))
+        return Body(problem=too_long(data))
+    framed = framing.unframe(data, schema)
+    return _plain(data) if framed is None else _written(framed, schemas)
+
+
+def _written(framed: framing.Framed, schemas: Schemas | None) -> Body:
+    """What was written with a schema."""
+    if len(framed.data) > MAX_WRITTEN_BYTES:
+        return Body(problem=too_long(framed.data))
+    if schemas is None:
+        return Body(problem=Problem("no schema registry", f"It needs {framed.schema}: set SCHEMA_REGISTRY_URL."))
     try:
-        if (framed := framing.unframe(data, schema)) is None:
-            return _plain(data)
-        if schemas is None:
-            return Body(problem=Problem("no schema registry", f"It needs {framed.schema}: set SCHEMA_REGISTRY_URL."))
         return Body(*schemas.read(framed))
     except Unreadable as unreadable:
         return Body(problem=unreadable.problem)

@@ -30,6 +30,7 @@ from collector.decoding.tracing import Trace
 from collector.records import Record
 
 MAX_CAUSES = 100
+LONGEST_CONTENT_TYPE = 200
 MAX_BUNDLE = 1_000
 """So many events of one record are looked at."""
 
@@ -64,7 +65,7 @@ def understand(content: Content) -> Found:
         return _undecodable(content.record, "headers", content.record.headers_error)
     headers = content.headers
     kind = headers.get("content-type")
-    if kind is not None and (form := cloudevents.form_of(kind)):
+    if kind is not None and len(kind) < LONGEST_CONTENT_TYPE and (form := cloudevents.form_of(kind)):
         return _announced(content, form)
     if "ce_specversion" in headers:
         return _event(content, _BINARY)

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from collector.decoding import decode, opened
-from collector.decoding.content import MAX_BODY_BYTES
+from collector.decoding.content import MAX_BODY_BYTES, MAX_WRITTEN_BYTES
 from tests.builders import record
 from tests.property.bounds import assert_is_bounded
 from tests.soak.records import Mutator, Registry
@@ -73,6 +73,10 @@ def test_records_that_atheris_thinks_of() -> None:
         b'{"id":' + b"9" * (MAX_BODY_BYTES - 10) + b"}",
         b"\x00\x00\x00\x00\x01" + b"\x02" * (MAX_BODY_BYTES - 10),
         b"\x00\x00\x00\x00\x02\x00" + b"\x4a\x80" * (MAX_BODY_BYTES // 2 - 10),
+        b"\x00\x00\x00\x00\x02\x00" + b"\x4a\x00" * (MAX_WRITTEN_BYTES // 2 - 10),
+        b"\x00\x00\x00\x00\x01\x00\x00\x00\xfe\xff\xff\xff\x0f"
+        + b"\x02\x00\x00\x00\x00" * (MAX_WRITTEN_BYTES // 5 - 10),
+        b"\x04\x02a\x00" + b"\x02a\x00" * (MAX_WRITTEN_BYTES // 3 - 10),
         b"\x80" * MAX_BODY_BYTES,
         b"\x01" * (MAX_BODY_BYTES * 4),
     ],

@@ -173,3 +173,10 @@ def test_a_part_of_a_batch_that_lacks_what_is_required_is_none() -> None:
     assert isinstance(found, Bundle)
     assert [type(one) for one in found.found] == [Event, Undecodable]
     assert UNTYPED not in [one.type for one in found.found if isinstance(one, Event)]
+
+
+def test_a_content_type_without_end_announces_nothing() -> None:
+    kind = b"application/cloudevents+json;" + b" " * 1_000
+    found = decode(record(("content-type", kind), *cloud_event(), value=b"{}"))
+    assert isinstance(found, Event)
+    assert found.dialect == "CloudEvents binary"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collector.decoding.content import MAX_BODY_BYTES, MAX_HEADERS, Content, Unreadable
+from collector.decoding.content import MAX_BODY_BYTES, MAX_HEADERS, MAX_WRITTEN_BYTES, Content, Unreadable
 from collector.decoding.framing import Framed, SchemaRef, unframe
 from tests.builders import record
 
@@ -64,6 +64,8 @@ def test_a_key_and_a_value_are_json_text_or_nothing(data: bytes | None, document
         (b"[" * 100_000, "invalid JSON"),
         (b"\xff\xfe", "unknown format"),
         (b"x" * (MAX_BODY_BYTES + 1), "too long"),
+        (b"\x00" * (MAX_WRITTEN_BYTES + 6), "too long"),
+        (b"\x00" * (MAX_WRITTEN_BYTES + 5), "no schema registry"),
         (b"\x00\x00\x00\x00\x07data", "no schema registry"),
     ],
 )
