@@ -18,8 +18,8 @@ from collector.records import Record
 MAX_HEADERS = 200
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_WRITTEN_BYTES = 1024 * 1024
-"""The same for what was written with a schema: two bytes of it can stand for an object, which takes its time. Kafka takes
-no longer records, unless it is told to."""
+"""The same for what was written with a schema: two bytes of it can stand for an object, which takes its time. Unless it
+is told otherwise, Kafka takes no more."""
 
 _json = msgspec.json.Decoder()
 _OPENING = (b"{", b"[", b'"')
