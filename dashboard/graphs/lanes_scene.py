@@ -29,7 +29,7 @@ def scene(plan: Plan) -> Scene:
     extents = [
         *plan.bands.values(),
         *((min(line.ys) - MARGIN / 2, max(line.ys) + MARGIN / 2) for line in lines),
-        *((label.rect[1], label.rect[3]) for label in texts),
+        *(label.heights for label in texts),
     ]
     top, bottom = min(top for top, _ in extents) - 1, max(bottom for _, bottom in extents)
     marks, strokes, words, end = legend(of_steps(plan.graph), MARGIN, wide - MARGIN, bottom + 8)

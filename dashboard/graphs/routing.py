@@ -25,7 +25,7 @@ def smooth(u: float) -> float:
 
 
 # Denser where the curve bends.
-_HALF = (0.03, 0.07, 0.12, 0.18, 0.26, 0.36)
+_HALF = (0.04, 0.1, 0.18, 0.28, 0.39)
 _EASE = [(u, smooth(u)) for u in (*_HALF, 0.5, *(1 - u for u in reversed(_HALF)), 1.0)]
 
 Spot = tuple[float, float, Anchor]

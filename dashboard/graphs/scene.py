@@ -38,11 +38,17 @@ class Text(msgspec.Struct, frozen=True):
     fixed: bool = False
 
     @property
+    def heights(self) -> tuple[float, float]:
+        """Its top and bottom."""
+        half = self.size * LINE_HEIGHT / 2
+        return (self.y - half, self.y + half)
+
+    @property
     def rect(self) -> Rect:
         wide = max(width(text, self.size, self.bold) for text in (self.text, self.reserve))
         left = self.x - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
-        half = self.size * LINE_HEIGHT / 2
-        return (left, self.y - half, left + wide, self.y + half)
+        top, bottom = self.heights
+        return (left, top, left + wide, bottom)
 
 
 class Mark(msgspec.Struct, frozen=True):

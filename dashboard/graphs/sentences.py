@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 
 from dashboard.graphs import text
 from dashboard.graphs.flows import Box, Map, Wire
@@ -15,17 +16,18 @@ NAME = 160
 WRAP = 80
 
 
-def lines_of(name: str, bound: int = NAME) -> list[str]:
+@lru_cache(text.REMEMBERED)
+def lines_of(name: str, bound: int = NAME) -> tuple[str, ...]:
     """A name, bounded, in pieces that a small window can show; escaped."""
     whole = text.clean(name, bound)
     if len(whole) <= WRAP:
-        return [text.escape(whole)]
-    return [text.escape(whole[start : start + WRAP]) for start in range(0, len(whole), WRAP)]
+        return (text.escape(whole),)
+    return tuple(text.escape(whole[start : start + WRAP]) for start in range(0, len(whole), WRAP))
 
 
 def hover(title: str, *facts: str) -> str:
     """A line for each, as Plotly's HTML subset (without bold type, which Plotly can't do under a strict CSP)."""
-    return "<br>".join(line for said in (title, *facts) for line in lines_of(said))
+    return "<br>".join(line for said in (title, *facts) for line in lines_of(said[: NAME + 2]))
 
 
 def name_of(step: Step) -> str:

@@ -6,10 +6,14 @@ import html
 import re
 import unicodedata
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 FAMILY = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
 """Metric-compatible fonts, so that the widths below hold on every desktop; graph.js shrinks text where they don't."""
+
+REMEMBERED = 8_192
+"""Results by name: a choreography has few names, and each stands in its figures many times."""
 
 NAME_BOUND = 400
 """Characters of a name that are looked at at all; hostile names have ten thousand."""
@@ -33,6 +37,7 @@ _LATIN, _OTHER, _HUGE = 1.05, 1.4, 14.0
 """Widest of Latin-1 and punctuation, of nearly everything else, and of the few signs that spell whole phrases."""
 
 
+@lru_cache(REMEMBERED)
 def width(text: str, size: float, bold: bool = False) -> float:
     """Pixels that `text` takes at most, with a hair to spare."""
     if text.isascii():
@@ -57,6 +62,11 @@ def clean(text: str, bound: int = NAME_BOUND) -> str:
 
     Never empty, at most `bound` characters and an ellipsis. Not escaped.
     """
+    return _clean(text[: bound + 2], bound)
+
+
+@lru_cache(REMEMBERED)
+def _clean(text: str, bound: int) -> str:
     cut = text[: bound + 1]
     if _UNUSUAL.search(cut):
         cut = _printable(cut)
@@ -84,6 +94,7 @@ def _printable(text: str) -> str:
     return "".join(kept)
 
 
+@lru_cache(REMEMBERED)
 def escape(text: str) -> str:
     """For Plotly, which reads text as a subset of HTML, and between dollar signs as TeX. For `clean` text."""
     return html.escape(text, quote=False).replace("$", "&#36;")
