@@ -9,7 +9,7 @@ from collector import again, bus, publish
 from collector.again import Again, Kind
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
-from collector.storage import context, judgement, saving
+from collector.storage import context, judgement, linking, saving
 from collector.storage.sql import binary_cursor
 from collector.storage.tally import Tally
 
@@ -33,7 +33,10 @@ def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBoo
     a time.
     """
     with transaction.atomic(), binary_cursor() as cursor:
-        rows = [row for row in judgement.lock_by_name(cursor, sorted(transaction_ids)[:2_000]) if row.is_open]
+        names = sorted(transaction_ids)[:2_000]
+        aliases = linking.roots(cursor, names)
+        found = judgement.lock_by_name(cursor, sorted({aliases.get(name, name) for name in names}))
+        rows = [row for row in found if row.is_open]
         ids = [row.id for row in rows]
         now = timezone.now()
         Transaction.objects.filter(id__in=ids).update(abandoned_at=now, abandoned_by=who, abandoned_reason=reason)

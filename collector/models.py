@@ -92,6 +92,13 @@ class RuleSet(models.Model):
     loaded_at = models.DateTimeField(auto_now_add=True)
 
 
+class Transactions(models.Manager["Transaction"]):
+    """All but aliases."""
+
+    def get_queryset(self) -> models.QuerySet[Transaction]:
+        return super().get_queryset().filter(merged_into=None)
+
+
 class Transaction(models.Model):
     """All events that share a transaction id, and where they stand.
 
@@ -122,13 +129,20 @@ class Transaction(models.Model):
     historic = models.BooleanField(default=False)
     rules = models.IntegerField(default=0, help_text="id of the RuleSet it was judged by; 0: none")
     version = models.BigIntegerField(default=0, help_text="grows with every change: what pages compare")
+    merged_into = models.BigIntegerField(null=True, help_text="of an alias: the row that its id leads to")
+    link_rank = models.SmallIntegerField(null=True, help_text="the place of its id's path in the link that found it")
     abandoned_at = models.DateTimeField(null=True)
     abandoned_by = models.TextField(default="")
     abandoned_reason = models.TextField(default="")
     state = models.JSONField(default=dict)
 
+    objects = Transactions()
+    every = models.Manager()  # noqa: DJ012 - what is no field is told apart by its type only
+    """With aliases, which have no events and no state."""
+
     class Meta:
         indexes = [
+            models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="transaction_alias"),
             models.Index(fields=["-started_at", "-id"], name="transaction_list"),
             models.Index(fields=["choreography", "-started_at", "-id"], name="transaction_by_choreography"),
             models.Index(fields=["-started_at", "-id"], condition=Q(ended_at=None), name="transaction_open"),

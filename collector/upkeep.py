@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -21,6 +21,11 @@ from collector.storage.judgement import Row
 from collector.storage.sql import array, binary_cursor
 
 _OF_TRANSACTIONS = ("collector_event", "collector_key", "collector_transition")
+_ALIASES_OF_NOTHING = """
+DELETE FROM collector_transaction WHERE id IN (
+    SELECT a.id FROM collector_transaction a WHERE a.merged_into IS NOT NULL
+    AND NOT EXISTS (SELECT FROM collector_transaction t WHERE t.id = a.merged_into) LIMIT %s)
+"""
 KEEP_STATISTICS = timedelta(hours=48)
 CHUNK = 2_000
 WRITER = "upkeep"
@@ -42,6 +47,7 @@ def keep_up() -> None:
     if oldest < ordinary:
         completed = Transaction.objects.filter(day__lt=ordinary, phase=Phase.COMPLETED)
         _forget_transactions(completed.exclude(state__has_key="deviations"), with_events=True)
+    _forget_aliases()
     partitions.drop_before(oldest, _OF_TRANSACTIONS)
     partitions.drop_before(oldest, ("collector_failure",))
     partitions.drop_before(ordinary, ("collector_uncorrelated", "collector_undecodable"))
@@ -64,6 +70,14 @@ def _forget_transactions(which: QuerySet[Transaction], *, with_events: bool = Fa
             saving.forget(cursor, rows, WRITER, timezone.now())
         if len(rows) < len(ids):
             break
+
+
+def _forget_aliases() -> None:
+    """Drops ids that lead to a transaction that is no longer there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ALIASES_OF_NOTHING, [CHUNK])
+        while cursor.rowcount:
+            cursor.execute(_ALIASES_OF_NOTHING, [CHUNK])
 
 
 def _delete_events(cursor: CursorWrapper, rows: Sequence[Row]) -> None:

@@ -186,6 +186,7 @@ def _retention(node: Node) -> Retention:
 _PARTS: Final[dict[str, Callable[[Node], Any]]] = {
     "topics": _topics,
     "correlation": policies.correlation,
+    "links": policies.links,
     "keys": policies.keys,
     "impact": policies.impact,
     "redact": policies.redact,

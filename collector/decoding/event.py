@@ -33,7 +33,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     is "trace id/span id/parent span id" of the trace context, or empty. `basis` names the place of the transaction id.
     `keys` are business keys, each with what it is called; `impact` is what is at stake; both as configured.
     `notes` says what had to be assumed or mended. `position`: which of a record's events it is, where it holds several.
-    `links`: transaction ids of which those in one group name the same transaction, the one it goes by first.
+    `links`: transaction ids of which those in one group name the same transaction, each with the place of its path.
     `failure`: the record is a copy of an earlier one, whose delivery failed.
     """
 
@@ -54,7 +54,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     keys: tuple[tuple[str, str], ...] = ()
     impact: float | None = None
     failure: Failure | None = None
-    links: tuple[tuple[str, ...], ...] = ()
+    links: tuple[tuple[tuple[int, str], ...], ...] = ()
 
 
 class Undecodable(msgspec.Struct, frozen=True):

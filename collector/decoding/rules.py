@@ -70,19 +70,19 @@ def linked(links: Iterable[Link], content: Content, event: Event) -> Event:
     """The event with the ids that these links find: each names its transaction, and those of one link the same one."""
     names, groups, basis = dict.fromkeys(event.transaction_ids), list(event.links), event.basis
     for link in links:
-        group: dict[str, None] = {}
-        for path in link.ids:
+        group: dict[str, int] = {}
+        for rank, path in enumerate(link.ids):
             for text in paths.texts(path, content):
                 name = values.clean(text.strip())
                 if not values.is_none(name) and len(group) < MAX_TRANSACTIONS:
-                    group[values.bounded(name)] = None
+                    group.setdefault(values.bounded(name), rank)
                     basis = basis or f"link {link.number}, {path}"
-        names.update(group)
+        names.update(dict.fromkeys(group))
         if len(group) > 1:
-            groups.append(tuple(group))
-    return msgspec.structs.replace(
-        event, transaction_ids=tuple(names)[:MAX_TRANSACTIONS], links=tuple(groups), basis=basis
-    )
+            groups.append(tuple((rank, name) for name, rank in group.items()))
+    kept = tuple(names)[:MAX_TRANSACTIONS]
+    whole = tuple(group for group in groups if all(name in kept for _, name in group))
+    return msgspec.structs.replace(event, transaction_ids=kept, links=whole, basis=basis)
 
 
 def with_keys(names: Iterable[Path], content: Content, event: Event) -> Event:

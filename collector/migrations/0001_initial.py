@@ -498,6 +498,16 @@ class Migration(migrations.Migration):
                 ("historic", models.BooleanField(default=False)),
                 ("rules", models.IntegerField(default=0, help_text="id of the RuleSet it was judged by; 0: none")),
                 ("version", models.BigIntegerField(default=0, help_text="grows with every change: what pages compare")),
+                (
+                    "merged_into",
+                    models.BigIntegerField(help_text="of an alias: the row that its id leads to", null=True),
+                ),
+                (
+                    "link_rank",
+                    models.SmallIntegerField(
+                        help_text="the place of its id's path in the link that found it", null=True
+                    ),
+                ),
                 ("abandoned_at", models.DateTimeField(null=True)),
                 ("abandoned_by", models.TextField(default="")),
                 ("abandoned_reason", models.TextField(default="")),
@@ -505,6 +515,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
+                    models.Index(
+                        condition=models.Q(("merged_into__isnull", False)),
+                        fields=["merged_into"],
+                        name="transaction_alias",
+                    ),
                     models.Index(fields=["-started_at", "-id"], name="transaction_list"),
                     models.Index(fields=["choreography", "-started_at", "-id"], name="transaction_by_choreography"),
                     models.Index(

@@ -22,6 +22,7 @@ from collector.records import Header, unpack_headers
 MOST_EVENTS = 2_000
 _MOST_TRANSITIONS = 500
 _MOST_FAILURES = 200
+_MOST_ALIASES = 100
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Found:
     choreography: Choreography
     causality: Causality
     transitions: tuple[Transition, ...]
+    aliases: tuple[str, ...]
+    """Other ids that lead to it; the first _MOST_ALIASES."""
     failures: tuple[FailedDelivery, ...]
     """Copies of its events that could not be delivered, in the order of their records; the first _MOST_FAILURES."""
     told: tuple[tuple[EventKey, Transition], ...]
@@ -46,8 +49,8 @@ class Found:
 
 
 def exists(transaction_id: str) -> bool:
-    """One query."""
-    return "\x00" not in transaction_id and Transaction.objects.filter(transaction_id=transaction_id).exists()
+    """Whether it is the id of a transaction, or leads to one. One query."""
+    return "\x00" not in transaction_id and Transaction.every.filter(transaction_id=transaction_id).exists()
 
 
 def only_with_key(value: str) -> str | None:
@@ -58,12 +61,14 @@ def only_with_key(value: str) -> str | None:
 
 
 def find(transaction_id: str) -> Found | None:
-    """None where there is no such transaction. Three queries; four where deliveries failed."""
+    """None where there is no such transaction. Three queries; one more each where deliveries
+    failed, where other ids lead to it, and for each step from one of these."""
     if "\x00" in transaction_id:
         return None
-    transaction = Transaction.objects.filter(transaction_id=transaction_id).first()
+    transaction = _called(transaction_id)
     if transaction is None:
         return None
+    aliases = _aliases(transaction) if transaction.link_rank is not None else ()
     stored = (
         Event.objects.filter(day=transaction.day, transaction=transaction.id)
         .select_related("topic")
@@ -87,12 +92,36 @@ def find(transaction_id: str) -> Found | None:
         causality=msgspec.structs.replace(causal, missing=missing),
         transitions=known,
         told=tuple((key, announced[cause]) for key, cause in causal.missing if cause in announced),
-        failures=_failures(transaction) if transaction.failed_delivery_count else (),
+        failures=_failures(transaction, aliases) if transaction.failed_delivery_count else (),
+        aliases=aliases,
     )
 
 
-def _failures(transaction: Transaction) -> tuple[FailedDelivery, ...]:
-    found = FailedDelivery.objects.filter(transaction_id=transaction.transaction_id).select_related("topic")
+def _called(name: str) -> Transaction | None:
+    """The transaction of this id, or the one that the id leads to: a query for each step."""
+    found = Transaction.every.filter(transaction_id=name).first()
+    while found is not None and found.merged_into is not None:
+        found = Transaction.every.filter(id=found.merged_into).first()
+    return found
+
+
+_ALIASES = f"""
+WITH RECURSIVE below AS (
+    SELECT id, transaction_id FROM collector_transaction WHERE merged_into = %(id)s
+    UNION ALL
+    SELECT t.id, t.transaction_id FROM below JOIN collector_transaction t ON t.merged_into = below.id
+)
+SELECT transaction_id FROM below ORDER BY 1 LIMIT {_MOST_ALIASES}
+"""
+
+
+def _aliases(transaction: Transaction) -> tuple[str, ...]:
+    return tuple(name for (name,) in rows(_ALIASES, {"id": transaction.id}))
+
+
+def _failures(transaction: Transaction, aliases: tuple[str, ...]) -> tuple[FailedDelivery, ...]:
+    names = (transaction.transaction_id, *aliases)
+    found = FailedDelivery.objects.filter(transaction_id__in=names).select_related("topic")
     return tuple(found.order_by("record_time", "topic__name", "partition", "offset")[:_MOST_FAILURES])
 
 

@@ -7,6 +7,7 @@ what lies on it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -17,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from collector.correlation.choreography import RuleBook
 from collector.decoding import Event
 from collector.records import Record
-from collector.storage import saving
+from collector.storage import linking
 from collector.storage.arriving import Arriving
 from collector.storage.batch import Batch, Written
 from collector.storage.memory import Memory
@@ -78,6 +79,16 @@ class Claim(msgspec.Struct, frozen=True):
 def admit(claims: Sequence[Claim], *, correlated: bool, rulebook: RuleBook, writer: str) -> tuple[int, Written]:
     """Stores the events of those rows that are still there, and takes these away: rows of uncorrelated events where
     `correlated` is False, else of undecodable records. Returns how many rows went."""
+    memory = Memory()
+    for _ in range(linking.ATTEMPTS):
+        with contextlib.suppress(linking.Moved):
+            return _admit(claims, correlated, rulebook, writer, memory)
+    return 0, Written()
+
+
+def _admit(
+    claims: Sequence[Claim], correlated: bool, rulebook: RuleBook, writer: str, memory: Memory
+) -> tuple[int, Written]:
     with transaction.atomic(), binary_cursor() as cursor:
         cursor.execute(_LOCK_PROGRESS, arrays(sorted({claim.place[:2] for claim in claims})))
         cursor.execute(
@@ -87,14 +98,10 @@ def admit(claims: Sequence[Claim], *, correlated: bool, rulebook: RuleBook, writ
         taken = set(cursor.fetchall())
         if not taken:
             return 0, Written()
-        batch = Batch(_arriving(cursor, claims, taken), rulebook, Memory())
+        batch = Batch(_arriving(cursor, claims, taken), rulebook, memory)
         batch.lock(cursor)
         batch.write_records(cursor)
-        changes = batch.judge()
-        changed = [change for change in changes if change.changed]
-        saving.save(cursor, changed, writer, batch.now, rulebook)
-        saving.save_tally(cursor, batch.tally(changes), writer)
-        return len(taken), batch.summary(changed)
+        return len(taken), batch.summary(batch.save(cursor, writer))
 
 
 def _arriving(cursor: CursorWrapper, claims: Iterable[Claim], taken: set[tuple[int, int, int, int]]) -> Arriving:
@@ -102,6 +109,7 @@ def _arriving(cursor: CursorWrapper, claims: Iterable[Claim], taken: set[tuple[i
     ours = [claim for claim in claims if (*claim.place, claim.position) in taken]
     places = arrays({claim.place for claim in ours})
     names = {name for claim in ours for event in claim.events for name in event.transaction_ids}
+    names.update(linking.roots(cursor, sorted(names)).values())
     cursor.execute(_STORED, [*places, array(sorted(names)), *places])
     stored = {(tuple(row[:3]), row[3], row[4]) for row in cursor.fetchall()}
     cursor.execute(_WITH_PAYLOAD, places)

@@ -16,16 +16,22 @@ Decoded = tuple[Record, Found]
 """A record, and what decoding made of it."""
 
 
+Group = tuple[tuple[int, str], ...]
+"""Ids of one transaction, each with the place of its path in the link that found it."""
+
+
 class Arriving(msgspec.Struct):
     """The records of a batch that were not stored before. A record may stand here several times, with one of its events
     each. `failures`: copies of events that could not be delivered, which are no events themselves. `names`: the
-    transactions that the events name; `dropped`: how many were stored before."""
+    transactions that the events name; `links`: groups of names of one and the same; `dropped`: how many were
+    stored before."""
 
     events: list[tuple[Record, Event]] = []
     uncorrelated: list[tuple[Record, Event]] = []
     failures: list[tuple[Record, Event]] = []
     undecodable: list[tuple[Record, Undecodable]] = []
     names: set[str] = set()
+    links: list[Group] = []
     dropped: int = 0
 
     @classmethod
@@ -53,6 +59,8 @@ class Arriving(msgspec.Struct):
         else:
             self.events.append((record, found))
             self.names.update(found.transaction_ids)
+            if found.links:
+                self.links += found.links
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
-from collector.storage import context, failures, judgement, keys, saving
+from collector.storage import context, failures, judgement, keys, linking, saving
 from collector.storage.arriving import Arriving, Incoming, skeleton_of
 from collector.storage.context import Context
 from collector.storage.judgement import Change, Row
@@ -109,6 +109,8 @@ class Batch:
     def __init__(self, arriving: Arriving, rulebook: RuleBook, memory: Memory) -> None:
         self._arriving, self._rulebook, self._memory = arriving, rulebook, memory
         self._touched: list[Touched] = []
+        self.merged: list[tuple[Row, Row]] = []
+        """Rows that have become aliases, with those that have taken what they had."""
         self._ctx: Context
 
     def lock(self, cursor: CursorWrapper) -> None:
@@ -119,19 +121,45 @@ class Batch:
         """
         ctx = context.load(cursor, self._rulebook)
         by_name = self._by_name(ctx.now)
+        if self._arriving.links or self._memory.linked:
+            self._lock_linked(cursor, by_name, ctx.now)
+            return
         new = [by_name[name] for name in judgement.missing(cursor, sorted(by_name))]
         for touched in new:
             touched.merge(())
         made = saving.insert(cursor, [touched.judge(ctx) for touched in new], ctx.now, self._rulebook.version)
         for touched in new:
             if row := made.get(touched.row.transaction_id):
-                touched.row.id = row
+                touched.row.id, touched.row.written = row, True
                 self._touched.append(by_name.pop(touched.row.transaction_id))
-        rows = judgement.lock_by_name(cursor, sorted(by_name))
-        others = [Touched(row, by_name[row.transaction_id].incoming) for row in rows]
-        self._touched += others
-        self._ctx = context.load(cursor, self._rulebook)
-        self._read(cursor, others)
+        rows = self._locked(cursor, sorted(by_name))
+        self._read(cursor, [Touched(row, by_name[row.transaction_id].incoming) for row in rows])
+
+    def _lock_linked(self, cursor: CursorWrapper, by_name: Mapping[str, Touched], now: datetime) -> None:
+        """The same where several ids may name one transaction. All of them get rows before any is locked, and what they
+        have is joined before anything is read."""
+        self._memory.linked = True
+        aliases = linking.roots(cursor, sorted(by_name))
+        names = sorted({aliases.get(name, name) for name in by_name})
+        linking.make_places(cursor, names, now)
+        rows = {row.transaction_id: row for row in self._locked(cursor, names)}
+        merged = linking.join(cursor, list(rows.values()), self._arriving.links, aliases, now)
+        self.merged = [(rows[name], into) for name, into in merged.items()]
+        found: dict[int, Touched] = {}
+        for called, arriving in by_name.items():
+            name = aliases.get(called, called)
+            row = merged.get(name) or rows[name]
+            touched = found.setdefault(row.id, Touched(row))
+            known = set(map(id, touched.incoming))  # an event that names several ids of it comes once
+            touched.incoming += [item for item in arriving.incoming if id(item) not in known]
+        self._read(cursor, [found[row] for row in sorted(found)])
+
+    def _locked(self, cursor: CursorWrapper, names: Sequence[str]) -> list[Row]:
+        rows = judgement.lock_by_name(cursor, names)
+        if any(row.merged_into is not None for row in rows):
+            self._memory.linked = True
+            raise linking.Moved
+        return rows
 
     @property
     def now(self) -> datetime:
@@ -148,6 +176,8 @@ class Batch:
 
     def _read(self, cursor: CursorWrapper, others: Sequence[Touched]) -> None:
         """Reads the stored events that are not remembered; of oversized transactions, only those that arrive again."""
+        self._touched += others
+        self._ctx = context.load(cursor, self._rulebook)
         found: dict[int, Sequence[Skeleton]] = {}
         whole, large = [], []
         for touched in others:
@@ -193,6 +223,14 @@ class Batch:
         """The touched transactions, judged anew."""
         return [touched.change or touched.judge(self._ctx) for touched in self._touched]
 
+    def save(self, cursor: CursorWrapper, writer: str) -> list[Change]:
+        """Judges what was touched, and writes what that comes to."""
+        changes = self.judge()
+        saving.absorb(cursor, self.merged, changes, writer, self.now)
+        saving.save(cursor, [change for change in changes if change.changed], writer, self.now, self._rulebook)
+        saving.save_tally(cursor, self.tally(changes), writer)
+        return changes
+
     def tally(self, changes: Sequence[Change]) -> Tally:
         """What came and what became of the transactions, for the statistics."""
         tally = Tally(self.now)
@@ -201,12 +239,14 @@ class Batch:
             tally.count_outcome(change)
         return tally
 
-    def summary(self, changed: Sequence[Change]) -> Written:
-        """`changed`: the transactions that were not only touched."""
+    def summary(self, changes: Sequence[Change]) -> Written:
         arriving = self._arriving
+        changed = [change for change in changes if change.changed]
+        aliases = [row.transaction_id for row, _ in self.merged]
         return Written(
-            changed=tuple([change.row.transaction_id for change in changed]),
-            alerts=any(change.causes != change.old_causes for change in changed),
+            changed=tuple([change.row.transaction_id for change in changed] + aliases),
+            alerts=any(change.causes != change.old_causes for change in changed)
+            or any(row.overdue_since for row, _ in self.merged),
             events=sum([len(touched.arrived) for touched in self._touched]),
             redeliveries=sum([touched.redeliveries for touched in self._touched]),
             dropped=arriving.dropped,

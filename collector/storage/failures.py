@@ -15,6 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.decoding import Event
 from collector.records import Record
+from collector.storage import linking
 from collector.storage.sql import array, arrays, binary_cursor, copy
 
 MOST = 2_000
@@ -45,7 +46,8 @@ SELECT f.day, f.transaction_id, f.topic_id, f.partition, f."offset" FROM collect
 WHERE f.due_at <= clock_timestamp() ORDER BY f.due_at LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _LOCK = """
-SELECT id, transaction_id FROM collector_transaction WHERE transaction_id = ANY(%s::text[]) ORDER BY id FOR UPDATE
+SELECT id, transaction_id FROM collector_transaction
+WHERE transaction_id = ANY(%s::text[]) AND merged_into IS NULL ORDER BY id FOR UPDATE
 """
 _COUNT = """
 UPDATE collector_transaction t SET failed_delivery_count = t.failed_delivery_count + v.n, version = t.version + 1
@@ -104,9 +106,14 @@ def attach(most: int = MOST) -> tuple[str, ...]:
         if not due:
             return ()
         names = Counter(row[1] for row in due)
-        cursor.execute(_LOCK, [array(sorted(names))])
-        rows = {name: row for row, name in cursor.fetchall()}
+        aliases = linking.roots(cursor, sorted(names))
+        cursor.execute(_LOCK, [array(sorted({aliases.get(name, name) for name in names}))])
+        locked = {name: row for row, name in cursor.fetchall()}
+        rows = {name: locked[at] for name in names if (at := aliases.get(name, name)) in locked}
         if rows:
-            cursor.execute(_COUNT, arrays((row, names[name]) for name, row in rows.items()))
+            counts: Counter[int] = Counter()
+            for name, row in rows.items():
+                counts[row] += names[name]
+            cursor.execute(_COUNT, arrays(sorted(counts.items())))
         cursor.execute(_SETTLE, arrays((*one, one[1] in rows) for one in due))
         return tuple(sorted(rows))

@@ -21,7 +21,8 @@ from collector.storage.context import Context
 from collector.storage.sql import array, arrays
 
 _COLUMNS = """id, transaction_id, day, choreography, phase, overdue_since, started_at, last_event_at, ended_at,
-    event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, state::text"""
+    event_count, redelivery_count, partial, oversized, historic, rules, version, abandoned_at, merged_into,
+    link_rank, state::text"""
 
 MISSING = """
 SELECT v.name FROM unnest(%s::text[]) WITH ORDINALITY AS v(name, at)
@@ -73,13 +74,20 @@ class Row(msgspec.Struct):
     rules: int
     version: int
     abandoned_at: datetime | None
+    merged_into: int | None
+    link_rank: int | None
     stored: StoredState
+    written: bool = False
+    """Its row was written, whole, in this database transaction."""
 
     @classmethod
     def new(cls, name: str, now: datetime) -> Row:
         """Of a transaction that nothing is stored of; `id` is the database's to give."""
         day = now.date()
-        return cls(0, name, day, "", "running", None, now, now, None, 0, 0, False, False, False, 0, 0, None, _NOTHING)
+        return cls(
+            0, name, day, "", "running", None, now, now, None, 0, 0, False, False, False,
+            0, 0, None, None, None, _NOTHING,
+        )  # fmt: skip
 
     @property
     def is_new(self) -> bool:

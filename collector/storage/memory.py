@@ -23,6 +23,8 @@ class Memory:
     """
 
     def __init__(self) -> None:
+        self.linked = False
+        """Whether ids of transactions are known to be linked: aliases are then looked for with each batch."""
         self._known: dict[int, _Known] = {}
         self._events = 0
 

@@ -115,7 +115,7 @@ def insert(cursor: CursorWrapper, changes: Sequence[Change], now: datetime, rule
 
 
 def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) -> None:
-    rows = [(change.row.id, *_state(change)) for change in changes if not change.row.is_new]
+    rows = [(change.row.id, *_state(change)) for change in changes if not change.row.written]
     if rows:
         cursor.execute(UPDATE_TRANSACTIONS, [rules, *arrays(rows)])
 
@@ -192,6 +192,38 @@ def _detail(change: Change, announcement: str | None) -> dict[str, Any]:
     if announcement:
         detail["announcement"] = announcement
     return detail
+
+
+def absorb(
+    cursor: CursorWrapper, merged: Sequence[tuple[Row, Row]], changes: Sequence[Change], writer: str, now: datetime
+) -> None:
+    """Takes rows that have become aliases out of all counts, and notes it in the log of those that took what they had.
+    What comes later in that log is what was known of these."""
+    if not merged:
+        return
+    ids = array(row.id for row, _ in merged)
+    for statement in (NO_DEADLINES, _NOT_OVERDUE):
+        cursor.execute(statement, [ids])
+    _waiting(cursor, waiting_gone(row for row, _ in merged if not row.is_new), writer)
+    states = {change.row.id: change for change in changes}
+    rows = [
+        (
+            into.day,
+            into.id,
+            change.effective_at,
+            "merged",
+            change.state.phase,
+            change.state.overdue_since,
+            _text({"id": row.transaction_id}),
+            row.overdue_since is not None,
+            False,
+        )
+        for row, into in merged
+        for change in (states[into.id],)
+        if not row.is_new
+    ]
+    if rows:
+        cursor.execute(TRANSITIONS, [now, *arrays(rows)])
 
 
 def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str, now: datetime) -> None:

@@ -6,6 +6,7 @@ of locks and why nothing is lost and nothing counted twice.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.kafka import Span
-from collector.storage import saving
+from collector.storage import linking
 from collector.storage.arriving import Arriving, Decoded
 from collector.storage.batch import Batch, Written
 from collector.storage.memory import Memory
@@ -57,20 +58,27 @@ def write(
 
     `memory`: what this process stored before, and is to remember now.
     """
+    memory = memory or Memory()
+    for _ in range(linking.ATTEMPTS):
+        with contextlib.suppress(linking.Moved):
+            return _write(spans, decoded, rulebook, writer, memory)
+    raise Behind(span.key for span in spans)
+
+
+def _write(
+    spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str, memory: Memory
+) -> Written:
     with transaction.atomic(), binary_cursor() as cursor:
         stored, truncated = _lock_progress(cursor, spans)
         arriving = Arriving.of(decoded, spans, stored)
-        batch = Batch(arriving, rulebook, memory or Memory())
+        batch = Batch(arriving, rulebook, memory)
         batch.lock(cursor)
         make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch.write_records(cursor)
-        changes = batch.judge()
-        changed = [change for change in changes if change.changed]
-        saving.save(cursor, changed, writer, batch.now, rulebook)
-        saving.save_tally(cursor, batch.tally(changes), writer)
+        changes = batch.save(cursor, writer)
         _advance(cursor, spans, stored)
     batch.remember(changes)
-    return batch.summary(changed)
+    return batch.summary(changes)
 
 
 def _lock_progress(

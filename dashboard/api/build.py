@@ -61,6 +61,7 @@ def detail(found: queries.Found, now: datetime, verdicts: Sequence[queries.Verdi
     return {
         **summary(transaction, found.state.pending, now),
         "waiting_for": awaited,
+        "aliases": list(found.aliases),
         "oversized": transaction.oversized,
         "historic": transaction.historic,
         "ended_by": transaction.ended_by or None,

@@ -173,6 +173,7 @@ class FailedDeliveryOut(Schema):
 
 
 class TransactionDetail(TransactionSummary):
+    aliases: list[str] = Field(description="Other ids that lead to it, by what links events declare.")
     oversized: bool
     historic: bool
     ended_by: str | None = Field(description="event, compensation, silence or person")

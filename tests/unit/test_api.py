@@ -23,7 +23,7 @@ SUMMARY = {
     "event_count", "redelivery_count", "failed_delivery_count", "partial", "impact", "waiting_for",
 }  # fmt: skip
 DETAIL = SUMMARY | {
-    "oversized", "historic", "ended_by", "abandoned", "conforms", "parts", "events", "edges", "cycles",
+    "aliases", "oversized", "historic", "ended_by", "abandoned", "conforms", "parts", "events", "edges", "cycles",
     "missing_causes", "caused_by_us", "clocks", "transitions", "failed_deliveries", "deviations",
 }  # fmt: skip
 

@@ -104,7 +104,7 @@ def test_the_configuration_in_the_documentation_is_right_and_shows_every_part() 
         ("just text", "line 1, top level: expected keys with values here"),
         (
             "tpoics: {}",
-            "line 1, tpoics: this key is not known; did you mean 'topics'? Known here: topics, correlation, keys",
+            "line 1, tpoics: this key is not known; did you mean 'topics'? Known here: topics, correlation, links",
         ),
         ("limits:\n  skew: 5s\n  skew: 6s", "line 3, limits.skew: this key is here twice"),
         ("limits:\n  grace: soon", "line 2, limits.grace: expected a duration such as 30s, 5m, 2h or P1D: 'soon'"),

@@ -56,6 +56,8 @@ def row(state: State | None = None, **given: Any) -> Row:
         "rules": 1,
         "version": 1 if state else 0,
         "abandoned_at": None,
+        "merged_into": None,
+        "link_rank": None,
         "stored": StoredState(state.pending, state.deviations) if state else StoredState(),
     }
     return Row(**(fields | given))
