@@ -29,6 +29,7 @@ from collector.queries.suggestion import KafkaFailure, Suggestion, explain, sugg
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 from collector.queries.why import consumers
+from collector.queries.written import written
 
 __all__ = [
     "REMEDY",
@@ -89,4 +90,5 @@ __all__ = [
     "undecodable",
     "waiting",
     "waiting_likewise",
+    "written",
 ]

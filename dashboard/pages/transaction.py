@@ -168,6 +168,8 @@ def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
     if chosen is None:
         return {}
     kept = queries.payload(chosen)
+    written = queries.written(kept) if kept else None
+    content = written.content if written else _bytes(kept.value) if kept else None
     return {
         "event": chosen,
         "row": next(row for row in story.event_rows(found) if row.event is chosen),
@@ -176,7 +178,8 @@ def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
         "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
         "payload": kept,
         "withheld": not config.current(settings.CHOREOSCOPE_CONFIG).policy.of(chosen.topic.name).payloads,
-        "shown": payloads.value(_bytes(kept.value), kept.size) if kept else None,
+        "shown": payloads.value(content, len(content or b"") if written else kept.size) if kept else None,
+        "written": written,
         "headers": payloads.headers(queries.headers(kept)) if kept else [],
         "key_text": payloads.value(_bytes(kept.key), len(kept.key or b"")).text if kept else "",
     }
