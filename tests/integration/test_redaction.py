@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+import fastavro
 import pytest
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from collector.models import Event, Payload, Transaction, Uncorrelated, Undecodable
+from collector.models import Event, FailedDelivery, Payload, Transaction, Uncorrelated, Undecodable
 from collector.records import unpack_headers
+from collector.registry import client as registry_client
 from tests.builders import Header, cloud_event
 from tests.collecting import CONFIG, Collector, Services
+from tests.stack import registry as stack
 from tests.stack.brokers import Broker
 
 pytestmark = pytest.mark.usefixtures("empty_database")
@@ -50,7 +54,28 @@ def configuration(tmp_path: Path, settings: Settings) -> str:
     return RULES + CONFIG
 
 
-def send(broker: Broker, services: Services) -> int:
+AVRO = {
+    "type": "record",
+    "name": "Card",
+    "fields": [{"name": "card_number", "type": "string"}, {"name": "order", "type": "int"}],
+}
+
+
+@pytest.fixture
+def registry() -> Iterator[stack.Registry]:
+    with stack.running() as running:
+        yield running
+
+
+def in_avro(registry: stack.Registry) -> bytes:
+    number: int = registry.register(AVRO)["id"]
+    out = io.BytesIO(b"\x00" + number.to_bytes(4, "big"))
+    out.seek(0, io.SEEK_END)
+    fastavro.schemaless_writer(out, AVRO, {"card_number": CANARY, "order": 1})
+    return out.getvalue()
+
+
+def send(broker: Broker, services: Services, registry: stack.Registry) -> int:
     """Everything with the value in it; returns how many records."""
     card = {"card_number": CANARY, "order": 1, "address": {"street": CANARY, "lines": [CANARY]}}
     value = json.dumps(card).encode()
@@ -68,6 +93,9 @@ def send(broker: Broker, services: Services) -> int:
         ("orders", cloud_event(name="f"), b"<card>" + SECRET + b"</card>"),
         ("orders", cloud_event(name="g"), b"\x00\x00\x00\x00\x07" + SECRET),  # of a schema that nobody knows
         ("orders", cloud_event(name="h"), b"\xff\xfe" + SECRET),
+        ("orders", cloud_event(name="avro"), in_avro(registry)),
+        ("legacy", (), in_avro(registry)),
+        ("orders.dlq", (*cloud_event(name="a"), ("x-secret-error", SECRET)), value),
         ("orders", (structured,), json.dumps(part | {"data": card}).encode()),
         ("orders", (structured,), json.dumps(part | {"id": "s-2", "data_base64": encoded}).encode()),
         ("orders", (structured,), SECRET),
@@ -82,7 +110,7 @@ def send(broker: Broker, services: Services) -> int:
         ("sealed", (), SECRET),
         ("silent", (*cloud_event(name="j"), ("unmasked", SECRET)), json.dumps({"unmasked": CANARY}).encode()),
     ]  # fmt: skip
-    topics = {name: broker.topic(name) for name in ("orders", "typed", "legacy", "sealed", "silent")}
+    topics = {name: broker.topic(name) for name in ("orders", "typed", "legacy", "sealed", "silent", "orders.dlq")}
     for name, headers, content in records:
         services.publish(topics[name], *headers, value=content, partition=0)
     services._producer.produce(topics["typed"], value, key=SECRET, headers=list(cloud_event(CANARY)), partition=0)
@@ -103,7 +131,7 @@ def answers(client: Client) -> Iterator[tuple[str, str]]:
     """All that pages and the API say, by their address."""
     addresses = ["/", "/transactions", "/alerts", "/ingestion?list=undecodable", "/ingestion?list=uncorrelated",
                  "/live/overview", "/live/overview.json", "/api/transactions", "/api/alerts", "/api/ingestion",
-                 "/metrics", "/readyz", "/transactions?key=1"]  # fmt: skip
+                 "/metrics", "/readyz", "/transactions?key=1", "/ingestion/suggestion"]  # fmt: skip
     for row in Transaction.objects.all():
         name = quote(row.transaction_id, safe="")
         addresses += [f"/transactions/{name}", f"/api/transactions/{name}", f"/live/drawing/{name}"]
@@ -121,29 +149,33 @@ def hidden_in(text: str) -> bool:
 
 
 def test_a_masked_value_reaches_nobody(
-    broker: Broker, configuration: str, client: Client, caplog: pytest.LogCaptureFixture
+    broker: Broker, registry: stack.Registry, configuration: str, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "collector")
     services = Services(broker)
-    sent = send(broker, services)
+    sent = send(broker, services, registry)
 
     def read() -> bool:
-        return Payload.objects.count() + Undecodable.objects.count() >= sent - 1  # one has no payload
+        # one is not to be stored, and one is a failed delivery
+        return Payload.objects.count() + Undecodable.objects.count() >= sent - 2
 
-    with Collector(broker, configuration) as collector:
+    with Collector(broker, configuration, schemas=registry_client.Registry({"url": registry.url})) as collector:
         collector.until(read, "all records")
     assert Transaction.objects.filter(transaction_id="order-1").exists()
     assert Uncorrelated.objects.count() >= 2
     assert Undecodable.objects.filter(raw__isnull=False).count() == 1
+    assert FailedDelivery.objects.count() == 1
+    avro = Payload.objects.get(offset=Event.objects.get(event_id="avro").offset, topic__name__endswith="-orders")
+    assert json.loads(bytes(avro.value)) == {"card_number": "***", "order": 1}
     assert [(table, row) for table, row in dump() if hidden_in(row)] == []
     assert [address for address, said in answers(client) if hidden_in(said)] == []
     assert not hidden_in(caplog.text)
 
 
-def test_what_is_not_to_be_masked_is_found(broker: Broker, client: Client) -> None:
+def test_what_is_not_to_be_masked_is_found(broker: Broker, registry: stack.Registry, client: Client) -> None:
     """Otherwise finding nothing would prove nothing."""
     services = Services(broker)
-    send(broker, services)
+    send(broker, services, registry)
     with Collector(broker) as collector:
         collector.until(lambda: Payload.objects.count() >= 12, "records")
     assert {"collector_payload", "collector_event", "collector_transaction"} <= {

@@ -122,7 +122,7 @@ class TestOneTransaction:
             "dialect": "CloudEvents binary",
             "basis": "header ce_correlationid",
             "redeliveries": 0,
-            "keys": [],
+            "keys": [{"name": "order.number", "value": "4711"}],
             "notes": [],
             "depth": 0,
         }

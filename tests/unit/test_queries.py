@@ -163,7 +163,7 @@ class TestTransaction:
         assert found is not None
         stored = queries.payload(found.events[0])
         assert stored is not None
-        assert bytes(stored.value) == b'{"order": {"number": "4711"}}'
+        assert bytes(stored.value) == b'{"order":{"number":"4711"}}'
 
     def test_none(self) -> None:
         assert queries.find("nobody") is None
