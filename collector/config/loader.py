@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.config import bus, choreographies, doubts, durations, policies, services
+from collector.config import alerting, bus, choreographies, doubts, durations, policies, services
+from collector.config.alerting import Alerting
 from collector.config.bus import Bus
 from collector.config.services import Service
 from collector.config.yaml_reader import ConfigError, Node, read
@@ -53,6 +54,7 @@ class Config(msgspec.Struct, frozen=True):
     services: dict[str, Service] = {}
     retention: Retention = Retention()
     bus: Bus = Bus()
+    alerts: Alerting = Alerting()
     doubts: tuple[str, ...] = ()
 
 
@@ -138,6 +140,7 @@ def _config(parts: dict[str, Any]) -> Config:
         ),
         rulebook=RuleBook(parts.get("choreographies", ()), parts.get("limits", Limits()), announces=told_back.publish),
         bus=told_back,
+        alerts=parts.get("alerts", Alerting()),
         services=parts.get("services", {}),
         retention=parts.get("retention", Retention()),
     )
@@ -198,4 +201,5 @@ _PARTS: Final[dict[str, Callable[[Node], Any]]] = {
     "services": services.read,
     "choreographies": choreographies.read,
     "bus": bus.read,
+    "alerts": alerting.read,
 }
