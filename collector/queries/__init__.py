@@ -8,6 +8,7 @@ from collector.correlation.verdicts import Verdict
 from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
 from collector.queries.choreographies import ChoreographyFigures, choreographies
+from collector.queries.common import Cause, Comparison, common
 from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
@@ -37,8 +38,10 @@ __all__ = [
     "BadParameter",
     "Bounded",
     "Breaking",
+    "Cause",
     "ChoreographyFigures",
     "Collector",
+    "Comparison",
     "Coverage",
     "Covered",
     "Figures",
@@ -65,6 +68,7 @@ __all__ = [
     "breaking",
     "choreographies",
     "clock",
+    "common",
     "consumers",
     "coverage",
     "exists",

@@ -172,6 +172,11 @@ def event(entry: Event) -> dict[str, Any]:
     }
 
 
+def comparison(found: queries.Comparison) -> dict[str, Any]:
+    items = [_named(entry, "what", "value", "stuck", "healthy", "sentence") for entry in found.common]
+    return {**_named(found, "stuck", "healthy"), "items": items}
+
+
 def bus(settled: config.Bus, breaking: queries.Breaking) -> dict[str, Any]:
     return {**_named(settled, "publish", "topic", "most_per_minute"), **_named(breaking, "tripped_at", "waiting")}
 

@@ -1,4 +1,4 @@
-"""The JSON of what people may do through the API, and of what choreographies and the bus come to."""
+"""The JSON of what people may do through the API, and of what choreographies, causes and the bus come to."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ class ChoreographyOut(Schema):
     became_stuck: int
     deviating: int = Field(description="Ended with deviations.")
     conformance: float | None = Field(description="Share of the ended without any; null where none has ended.")
+
+
+class CommonOut(Schema):
+    what: str = Field(description="What they share: the partition of a topic, an event type, a header, a business key.")
+    value: str
+    stuck: float = Field(description="Share of the stuck ones that have it.")
+    healthy: float
+    sentence: str
+
+
+class ComparisonOut(Schema):
+    """Stuck transactions of one cause against those of the same time that have got the answer."""
+
+    stuck: int = Field(description="How many were compared; 200 at most.")
+    healthy: int
+    items: list[CommonOut]
 
 
 class BusOut(Schema):

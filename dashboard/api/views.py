@@ -18,7 +18,7 @@ from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import build
-from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, Release
+from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release
 from dashboard.api.schemas import (
     AlertOut,
     IngestionOut,
@@ -164,6 +164,23 @@ def list_alerts(request: HttpRequest, state: str = "", cursor: str = "") -> dict
     found = Alert.objects.filter(state=state) if state else Alert.objects.all()
     items, following = queries.keyset(found, ("opened_at", "id"), cursor, _MOST_ALERTS)
     return {"items": [build.alert(entry) for entry in items], "next": following}
+
+
+@api.get(
+    "/alerts/{int:alert_id}/common",
+    response={200: ComparisonOut, 404: Problem},
+    summary="What the stuck ones of an alert have in common",
+    tags=["alerts"],
+)
+def what_is_common(request: HttpRequest, alert_id: int) -> dict[str, Any]:
+    """Topic partitions, event types and who sent them, header and business-key values."""
+    kinds = (Alert.Kind.STUCK, Alert.Kind.STUCK_COMPENSATING)
+    alert = Alert.objects.filter(id=alert_id, kind__in=kinds).first()
+    if alert is None:
+        raise HttpError(HTTPStatus.NOT_FOUND, f"There is no alert {alert_id} about stuck transactions.")
+    compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
+    found = queries.common(queries.Cause(alert.choreography, alert.awaited, alert.service, compensation))
+    return build.comparison(found)
 
 
 @api.get("/bus", response=BusOut, summary="Events for the bus", tags=["bus"])
