@@ -19,11 +19,14 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, header
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.common.serde import SchemaId
 from confluent_kafka.serialization import MessageField, SerializationContext
+from django.core.management.base import CommandError
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from pytest_django import Settings
 
 from collector.config import parse
 from collector.decoding import Event, Undecodable, configured, decode
 from collector.decoding.content import Content, Schemas
+from collector.management.commands.collect import Command
 from collector.registry import RegistryError, client, connect
 from tests.builders import cloud_event, record
 from tests.stack import registry as stack
@@ -419,3 +422,11 @@ def test_a_rule_that_looks_into_the_value_waits_for_the_schema(
     _, found = configured.read(written, handling, schemas)
     assert isinstance(found, Event)
     assert found.transaction_ids == ("o-1",)
+
+
+def test_the_collector_refuses_what_the_registrys_client_does_not_know(settings: Settings) -> None:
+    settings.SCHEMA_REGISTRY = {"url": "http://127.0.0.1:1", "no.such.thing": "1"}
+    with pytest.raises(CommandError, match=r"SCHEMA_REGISTRY_…: Unrecognized properties: no\.such\.thing"):
+        Command()._schemas()
+    settings.SCHEMA_REGISTRY = {}
+    assert Command()._schemas() is None
