@@ -37,6 +37,11 @@ def value(*paths: str, reading: Reading = text) -> Places:
     return tuple(At(Place.VALUE, path, reading) for path in paths)
 
 
+def read_as(reading: Reading, places: Places) -> Places:
+    """The same places, where it is written in another way."""
+    return tuple(At(at.place, at.name, reading) for at in places)
+
+
 KEY: Places = (At(Place.KEY, ""),)
 
 

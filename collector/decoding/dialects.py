@@ -8,19 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.decoding.dialect import KEY, At, Dialect, Marker, Place, header, value
-from collector.decoding.readings import (
-    dotnet_type,
-    guid,
-    http_date,
-    invariant_time,
-    json_text,
-    key_bytes,
-    little_endian_milliseconds,
-    milliseconds,
-    nservicebus_time,
-    urn,
-)
+from collector.decoding import readings
+from collector.decoding.dialect import KEY, Dialect, Marker, header, read_as, value
 
 GENERIC_TRANSACTION = header(
     "correlation-id", "correlationid", "correlation_id", "x-correlation-id", "transaction-id", "x-request-id"
@@ -88,12 +77,12 @@ FLOWING_RETAIL = msgspec.structs.replace(
 NSERVICEBUS = Dialect(
     name="NServiceBus",
     marker=Marker(prefix="nservicebus."),
-    transaction=header("nservicebus.conversationid", reading=guid),
-    id=header("nservicebus.messageid", reading=guid),
-    causes=header("nservicebus.relatedto", reading=guid),
-    type=header("nservicebus.enclosedmessagetypes", reading=dotnet_type),
+    transaction=header("nservicebus.conversationid", reading=readings.guid),
+    id=header("nservicebus.messageid", reading=readings.guid),
+    causes=header("nservicebus.relatedto", reading=readings.guid),
+    type=header("nservicebus.enclosedmessagetypes", reading=readings.dotnet_type),
     source=header("nservicebus.originatingendpoint"),
-    time=header("nservicebus.timesent", reading=nservicebus_time),
+    time=header("nservicebus.timesent", reading=readings.nservicebus_time),
     note="`NServiceBus.CorrelationId` pairs request and reply; it names no transaction.",
     documents="https://docs.particular.net/nservicebus/messaging/headers",
 )
@@ -101,9 +90,9 @@ NSERVICEBUS = Dialect(
 MASSTRANSIT = Dialect(
     name="MassTransit",
     marker=Marker(prefix="mt-"),
-    transaction=header("conversationid", reading=guid),
-    id=header("messageid", reading=guid),
-    type=header("mt-messagetype", reading=urn),
+    transaction=header("conversationid", reading=readings.guid),
+    id=header("messageid", reading=readings.guid),
+    type=header("mt-messagetype", reading=readings.urn),
     source=header("mt-source-address"),
     note="`MT-InitiatorId` is the *CorrelationId* of the message that led to this one, not its MessageId: it names no"
     " event, and no cause is taken from it.",
@@ -113,9 +102,9 @@ MASSTRANSIT = Dialect(
 MASSTRANSIT_ENVELOPE = Dialect(
     name="MassTransit envelope",
     marker=Marker(members=(("messageId", str), ("messageType", list), ("message", dict))),
-    transaction=value("conversationId", reading=guid),
-    id=value("messageId", reading=guid),
-    type=value("messageType", reading=urn),
+    transaction=value("conversationId", reading=readings.guid),
+    id=value("messageId", reading=readings.guid),
+    type=value("messageType", reading=readings.urn),
     source=value("sourceAddress"),
     time=value("sentTime"),
     trace=value("headers.MT-Activity-Id"),
@@ -123,21 +112,20 @@ MASSTRANSIT_ENVELOPE = Dialect(
     documents="https://masstransit.io/documentation/concepts/messages",
 )
 
-_AXON = Dialect(
+AXON_5 = Dialect(
     name="Axon 5",
     marker=Marker(headers=("axon-message-id",)),
     transaction=header("axon-metadata-correlationid"),
     id=header("axon-message-id"),
     causes=header("axon-metadata-causationid"),
     type=header("axon-message-type"),
-    time=header("axon-message-timestamp", reading=milliseconds),
+    time=header("axon-message-timestamp", reading=readings.milliseconds),
     subject=header("axon-message-aggregate-id"),
     note="Without `axon-metadata-traceId`; what Axon 4 calls correlation is turned round.",
     documents="https://docs.axoniq.io/kafka-extension-reference/",
 )
-AXON_5 = _AXON
 AXON_4 = msgspec.structs.replace(
-    _AXON,
+    AXON_5,
     name="Axon 4",
     marker=Marker(headers=("axon-message-id", "axon-metadata-traceid")),
     transaction=header("axon-metadata-traceid"),
@@ -148,12 +136,12 @@ AXON_4 = msgspec.structs.replace(
 WOLVERINE = Dialect(
     name="Wolverine",
     marker=Marker(headers=("message-type", "conversation-id")),
-    transaction=header("correlation-id", reading=guid),
-    id=header("id", reading=guid),
-    causes=header("conversation-id", reading=guid),
+    transaction=header("correlation-id", reading=readings.guid),
+    id=header("id", reading=readings.guid),
+    causes=header("conversation-id", reading=readings.guid),
     type=header("message-type"),
     source=header("source"),
-    time=header("sent-at", reading=nservicebus_time),
+    time=header("sent-at", reading=readings.nservicebus_time),
     trace=header("parent-id"),
     note="`conversation-id` means the immediate cause.",
     documents="https://wolverinefx.net/tutorials/interop.html",
@@ -162,10 +150,10 @@ WOLVERINE = Dialect(
 REBUS = Dialect(
     name="Rebus",
     marker=Marker(headers=("rbs2-msg-id",)),
-    transaction=header("rbs2-corr-id", reading=guid),
-    id=header("rbs2-msg-id", reading=guid),
-    causes=header("rbs2-in-reply-to", reading=guid),
-    type=header("rbs2-msg-type", reading=dotnet_type),
+    transaction=header("rbs2-corr-id", reading=readings.guid),
+    id=header("rbs2-msg-id", reading=readings.guid),
+    causes=header("rbs2-in-reply-to", reading=readings.guid),
+    type=header("rbs2-msg-type", reading=readings.dotnet_type),
     source=header("rbs2-sender-address"),
     time=header("rbs2-senttime"),
     documents="https://github.com/rebus-org/Rebus/wiki/Wire-level-format-of-messages",
@@ -174,10 +162,10 @@ REBUS = Dialect(
 CAP = Dialect(
     name="DotNetCore.CAP",
     marker=Marker(headers=("cap-msg-id",)),
-    transaction=header("cap-corr-id", reading=guid),
-    id=header("cap-msg-id", reading=guid),
+    transaction=header("cap-corr-id", reading=readings.guid),
+    id=header("cap-msg-id", reading=readings.guid),
     type=header("cap-msg-name", "cap-msg-type"),
-    time=header("cap-senttime", reading=invariant_time),
+    time=header("cap-senttime", reading=readings.invariant_time),
     note="The time is written in the sender's culture; where that is another than the invariant one, it is not read.",
     documents="https://cap.dotnetcore.xyz/user-guide/en/cap/messaging/",
 )
@@ -185,10 +173,10 @@ CAP = Dialect(
 BRIGHTER = Dialect(
     name="Brighter",
     marker=Marker(headers=("messageid", "messagetype"), without="mt-"),
-    transaction=header("correlationid", reading=guid),
-    id=header("messageid", reading=guid),
+    transaction=header("correlationid", reading=readings.guid),
+    id=header("messageid", reading=readings.guid),
     type=header("topic", "messagetype"),
-    time=header("timestamp", reading=little_endian_milliseconds),
+    time=header("timestamp", reading=readings.little_endian_milliseconds),
     note="`MessageType` says only whether it is a command or an event; the topic names which. MassTransit shares names"
     " with it, and has headers that begin with `MT-`.",
     documents="https://brightercommand.gitbook.io/paramore-brighter-documentation",
@@ -251,7 +239,7 @@ EVENTUATE = Dialect(
     id=value("headers.ID"),
     causes=value("headers.reply_to_message_id"),
     type=value("headers.event-type", "headers.command_type", "headers.reply_type"),
-    time=value("headers.DATE", reading=http_date),
+    time=value("headers.DATE", reading=readings.http_date),
     subject=value("headers.event-aggregate-id"),
     weak=value("headers.command_saga_id", "headers.commandreply_saga_id"),
     weak_note="a saga",
@@ -262,13 +250,13 @@ EVENTUATE = Dialect(
 SPRING = Dialect(
     name="Spring Kafka",
     marker=Marker(any_of=("__typeid__", "kafka_correlationid", "spring_json_header_types")),
-    transaction=tuple(At(at.place, at.name, json_text) for at in GENERIC_TRANSACTION),
-    id=tuple(At(at.place, at.name, json_text) for at in (*GENERIC_ID, At(Place.HEADER, "id"))),
-    causes=tuple(At(at.place, at.name, json_text) for at in GENERIC_CAUSES),
-    type=tuple(At(at.place, at.name, json_text) for at in GENERIC_TYPE) + header("__typeid__"),
-    source=tuple(At(at.place, at.name, json_text) for at in GENERIC_SOURCE),
-    time=tuple(At(at.place, at.name, json_text) for at in GENERIC_TIME),
-    weak=header("kafka_correlationid", reading=key_bytes),
+    transaction=read_as(readings.json_text, GENERIC_TRANSACTION),
+    id=read_as(readings.json_text, GENERIC_ID + header("id")),
+    causes=read_as(readings.json_text, GENERIC_CAUSES),
+    type=read_as(readings.json_text, GENERIC_TYPE) + header("__typeid__"),
+    source=read_as(readings.json_text, GENERIC_SOURCE),
+    time=read_as(readings.json_text, GENERIC_TIME),
+    weak=header("kafka_correlationid", reading=readings.key_bytes),
     weak_note="request and reply",
     note="`kafka_correlationId` pairs request and reply; it serves only where nothing better is there. Text may stand"
     " in quotes, as JSON.",
@@ -288,17 +276,8 @@ GENERIC = Dialect(
     note="Names that many use and nobody owns; they come last.",
 )
 
-TRACED = Dialect(
-    name="trace context only",
-    marker=Marker(),
-    note="Nothing but a trace context is known of it.",
-)
-
-FAILED = Dialect(
-    name="failed delivery only",
-    marker=Marker(),
-    note="Nothing is known of it but what it says of a failure: whose copy it is, where it says that.",
-)
+TRACED = Dialect("trace context only", Marker(), note="Nothing but a trace context is known of it.")
+FAILED = Dialect("failed delivery only", Marker(), note="Only what it says of a failure is known: whose copy it is.")
 
 IN_HEADERS = (
     CLOUDEVENTS_BINARY,
