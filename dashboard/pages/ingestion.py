@@ -16,6 +16,7 @@ from collector.config.rules import registered
 from collector.models import Topic
 from dashboard.pages import frame, wording
 from dashboard.pages.shared import MOMENT, shared
+from dashboard.parts.addresses import PartMissing
 
 _AT_ONCE = 500
 _COVERED, _SUGGESTED = 5.0, 20.0
@@ -52,8 +53,8 @@ def suggestion(request: HttpRequest) -> HttpResponse:
     """What reading the topics themselves tells of where the transaction id is. Takes some seconds."""
     try:
         found = shared.get("suggestion", _SUGGESTED, lambda: queries.suggest(_READING))
-    except queries.KafkaFailure as failure:
-        return render(request, "ingestion/suggestion.html", {"failure": queries.explain(failure)})
+    except (queries.KafkaFailure, PartMissing) as failure:
+        return render(request, "ingestion/suggestion.html", {"failure": _without_kafka(failure)})
     records, topics = sum(topic.records for topic in found.topics), len(found.topics)
     looked_into = f"{wording.counted(records, 'record')} of {wording.counted(topics, 'topic')}"
     return render(request, "ingestion/suggestion.html", {"found": found, "looked_into": looked_into})
@@ -67,12 +68,16 @@ def again(request: HttpRequest) -> HttpResponse:
     try:
         rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
         said = _said(actions.decode_again(actions.Kind(kind), rulebook, most=_AT_ONCE))
-    except queries.KafkaFailure as failure:
-        said = f"{queries.explain(failure)}. Nothing was decoded again."
+    except (queries.KafkaFailure, PartMissing) as failure:
+        said = f"{_without_kafka(failure)} Nothing was decoded again."
     shared.clear()
     if "HX-Request" not in request.headers:
         return frame.page(request, "ingestion.html", "ingestion", {**_context(request, kind), "said": said})
     return render(request, "ingestion/again.html", {"said": said})
+
+
+def _without_kafka(failure: queries.KafkaFailure | PartMissing) -> str:
+    return str(failure) if isinstance(failure, PartMissing) else f"{queries.explain(failure)}."
 
 
 def _said(found: actions.Again) -> str:

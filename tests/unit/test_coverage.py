@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaError
 from django.test import Client
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import queries
@@ -15,6 +16,7 @@ from collector.kafka import KafkaFailure
 from collector.models import Flow, Uncorrelated
 from collector.queries import correlated as counting
 from dashboard.pages.shared import shared
+from dashboard.parts.addresses import PartMissing
 from tests.builders import cloud_event
 from tests.feeding import Feed
 
@@ -72,6 +74,20 @@ def test_the_page_and_the_api_tell_it(feed: Feed, client: Client) -> None:
     assert "25.0%" in page
     told = client.get("/api/ingestion").json()["coverage"]
     assert told[0] == {"topic": "orders", "service": "billing", "correlated": 1, "uncorrelated": 3, "share": 0.25}
+
+
+def test_without_the_embedded_broker_both_buttons_say_so(client: Client, settings: Settings) -> None:
+    def missing() -> dict[str, str]:
+        raise PartMissing("Kafka", "KAFKA_BOOTSTRAP_SERVERS")
+
+    settings.KAFKA = SimpleLazyObject(missing)
+    feed = Feed()
+    feed.raw(value=b"{no")
+    feed.read()
+    assert "KAFKA_BOOTSTRAP_SERVERS is not set" in client.get("/ingestion/suggestion").content.decode()
+    said = client.post("/ingestion/again", {"list": "undecodable"}).content.decode()
+    assert "KAFKA_BOOTSTRAP_SERVERS is not set" in said
+    assert "Nothing was decoded again." in said
 
 
 def test_without_kafka_a_suggestion_says_so(client: Client, settings: Settings) -> None:
