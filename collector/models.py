@@ -281,6 +281,19 @@ class Heartbeat(models.Model):
     detail = models.JSONField(default=dict)
 
 
+class Clock(models.Model):
+    """By how much a service's clock was off on a day, at least: `ahead` of the database's when its events arrived;
+    `behind`, since its events had earlier times than their causes. Rows only of services of which that was seen."""
+
+    pk = models.CompositePrimaryKey("day", "service")
+    day = models.DateField()
+    service = models.TextField()
+    ahead = models.DurationField()
+    behind = models.DurationField()
+    count = models.BigIntegerField(help_text="events that showed it")
+    at = models.DateTimeField(help_text="when that was last seen")
+
+
 class Event(models.Model):
     """A decoded record within a transaction; stored once for each transaction that it names. Partitioned by `day`."""
 

@@ -15,7 +15,7 @@ from collector import config, deadlines
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
-from collector.models import Flow, Outcome, Phase, Transaction
+from collector.models import Clock, Flow, Outcome, Phase, Transaction
 from collector.storage import judgement, partitions, saving
 from collector.storage.judgement import Row
 from collector.storage.sql import array, binary_cursor
@@ -55,6 +55,7 @@ def keep_up() -> None:
         old_rows = statistics.objects.filter(bucket__lt=now - KEEP_STATISTICS).values_list("pk", flat=True)
         while ids := list(old_rows[:CHUNK]):
             statistics.objects.filter(pk__in=ids).delete()
+    Clock.objects.filter(day__lt=(now - KEEP_STATISTICS).date()).delete()
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 
 

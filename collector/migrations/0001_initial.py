@@ -283,6 +283,23 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Clock",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "day", "service", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("service", models.TextField()),
+                ("ahead", models.DurationField()),
+                ("behind", models.DurationField()),
+                ("count", models.BigIntegerField(help_text="events that showed it")),
+                ("at", models.DateTimeField(help_text="when that was last seen")),
+            ],
+        ),
+        migrations.CreateModel(
             name="Heartbeat",
             fields=[
                 ("name", models.TextField(primary_key=True, serialize=False)),

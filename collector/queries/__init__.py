@@ -26,6 +26,7 @@ from collector.queries.metrics import metrics
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
+from collector.queries.services import Known, services
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
@@ -51,6 +52,7 @@ __all__ = [
     "Ingestion",
     "KafkaFailure",
     "Keyset",
+    "Known",
     "Muted",
     "Page",
     "Part",
@@ -89,6 +91,7 @@ __all__ = [
     "payload",
     "readiness",
     "remembered",
+    "services",
     "suggest",
     "uncorrelated",
     "undecodable",

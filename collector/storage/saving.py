@@ -6,7 +6,7 @@ Called with the transactions' rows locked; every table is written by one stateme
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -80,6 +80,15 @@ FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %
     durations)
 ON CONFLICT (bucket, writer, choreography, source_type, source_service, target_type, target_service, topic)
 DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
+"""
+_MICROSECOND = timedelta(microseconds=1)
+_CLOCKS = """
+INSERT INTO collector_clock AS c (day, at, service, ahead, behind, count)
+SELECT %s::date, %s::timestamptz, v.service, v.ahead * interval '1 microsecond',
+    v.behind * interval '1 microsecond', v.n
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS v(service, ahead, behind, n)
+ON CONFLICT (day, service) DO UPDATE SET ahead = greatest(c.ahead, EXCLUDED.ahead),
+    behind = greatest(c.behind, EXCLUDED.behind), count = c.count + EXCLUDED.count, at = EXCLUDED.at
 """
 _OUTCOMES = f"""
 INSERT INTO collector_outcome AS f (bucket, writer, choreography, outcome, count, durations)
@@ -253,6 +262,12 @@ def save_tally(cursor: CursorWrapper, tally: Tally, writer: str) -> None:
     if outcomes := tally.outcomes:
         ended = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(outcomes.items())]
         cursor.execute(_OUTCOMES, [writer, *arrays(ended)])
+    if tally.clocks:
+        off = [
+            (service, clock.ahead // _MICROSECOND, clock.behind // _MICROSECOND, clock.events)
+            for service, clock in sorted(tally.clocks.items())
+        ]
+        cursor.execute(_CLOCKS, [tally.bucket.date(), tally.bucket, *arrays(off)])
 
 
 def _counted(counts: Mapping[int, int]) -> tuple[int, str]:

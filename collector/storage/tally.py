@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from collector.correlation import buckets
 from collector.correlation.causality import links_of
@@ -14,6 +14,7 @@ from collector.correlation.events import EventKey
 from collector.storage.judgement import Change
 
 BUCKET = timedelta(seconds=10)
+_NONE = timedelta(0)
 
 DEVIATING = "deviating"
 """The outcome of those that have ended with deviations; they count as what they ended with as well."""
@@ -25,6 +26,14 @@ OutcomeKey = tuple[str, str]
 """Choreography, outcome."""
 
 Key = TypeVar("Key", FlowKey, OutcomeKey)
+
+
+class Clock(NamedTuple):
+    """By how much a service's clock is off, at least, and how many events have shown it."""
+
+    ahead: timedelta = _NONE
+    behind: timedelta = _NONE
+    events: int = 0
 
 
 def bucket_of(moment: datetime) -> datetime:
@@ -44,6 +53,8 @@ class Tally:
         self.bucket = bucket_of(now)
         self._flows: list[tuple[FlowKey, int]] = []
         self._outcomes: list[tuple[OutcomeKey, int]] = []
+        self.clocks: dict[str, Clock] = {}
+        """Of services whose events show that their clocks are off."""
 
     @property
     def flows(self) -> dict[FlowKey, dict[int, int]]:
@@ -65,13 +76,24 @@ class Tally:
             for event, is_new in zip(ordered, new, strict=True)
             if is_new
         ]
+        for event, is_new in zip(ordered, new, strict=True):
+            if is_new and event.time > event.received_at:
+                self._off(event.service, ahead=event.time - event.received_at)
         if len(ordered) == 1:
             return
         for link in links_of(change.course, rulebook.named(choreography)).links:
             if new[link.parent] or new[link.child]:
                 parent, child = ordered[link.parent], ordered[link.child]
                 key = (choreography, parent.type, parent.service, child.type, child.service, child.topic)
-                self._flows.append((key, buckets.bucket(child.time - parent.time)))
+                latency = child.time - parent.time
+                self._flows.append((key, buckets.bucket(latency)))
+                if latency < _NONE and link.basis != "declared":
+                    self._off(child.service, behind=-latency - max(_NONE, parent.time - parent.received_at))
+
+    def _off(self, service: str, ahead: timedelta = _NONE, behind: timedelta = _NONE) -> None:
+        if ahead > _NONE or behind > _NONE:
+            known = self.clocks.get(service, Clock())
+            self.clocks[service] = Clock(max(known.ahead, ahead), max(known.behind, behind), known.events + 1)
 
     def count_outcome(self, change: Change) -> None:
         """Counts what became of a transaction: started, stuck, or ended in a phase. History is not "now"."""

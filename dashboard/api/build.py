@@ -172,6 +172,17 @@ def event(entry: Event) -> dict[str, Any]:
     }
 
 
+def service(entry: queries.Known) -> dict[str, Any]:
+    clock = entry.clock and {
+        "ahead_ms": entry.clock.ahead // _MILLISECOND,
+        "behind_ms": entry.clock.behind // _MILLISECOND,
+        "events": entry.clock.count,
+        "at": entry.clock.at,
+    }
+    declared = _named(entry.service, "owner", "contact", "runbook", "groups")
+    return {"name": entry.name, **declared, "types": entry.types, "clock": clock}
+
+
 def comparison(found: queries.Comparison) -> dict[str, Any]:
     items = [_named(entry, "what", "value", "stuck", "healthy", "sentence") for entry in found.common]
     return {**_named(found, "stuck", "healthy"), "items": items}

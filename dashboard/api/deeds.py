@@ -42,6 +42,25 @@ class ComparisonOut(Schema):
     items: list[CommonOut]
 
 
+class ClockState(Schema):
+    """By how much its clock was off, at least, on the last day that showed it."""
+
+    ahead_ms: int = Field(description="Events had later times than when they were stored.")
+    behind_ms: int = Field(description="Events had earlier times than their causes.")
+    events: int = Field(description="How many showed it on that day.")
+    at: datetime = Field(description="When that was last seen.")
+
+
+class ServiceOut(Schema):
+    name: str
+    owner: str
+    contact: str
+    runbook: str
+    groups: list[str] = Field(description="Patterns of its consumer groups, as declared.")
+    types: list[str] = Field(description="Event types that it was seen to emit.")
+    clock: ClockState | None = Field(description="Null where nothing shows that it is off.")
+
+
 class BusOut(Schema):
     """Events for the bus, and the breaker that bounds their rate."""
 

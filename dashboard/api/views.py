@@ -18,7 +18,7 @@ from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import build
-from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release
+from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release, ServiceOut
 from dashboard.api.schemas import (
     AlertOut,
     IngestionOut,
@@ -154,6 +154,11 @@ def list_choreographies(request: HttpRequest, since: str = "1d") -> dict[str, An
     rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
     found = queries.choreographies(moment or now, rulebook)
     return {"items": [build.choreography(entry) for entry in found], "next": None}
+
+
+@api.get("/services", response=Listing[ServiceOut], summary="Services, and their clocks", tags=["services"])
+def list_services(request: HttpRequest) -> dict[str, Any]:
+    return {"items": [build.service(entry) for entry in queries.services(timezone.now())], "next": None}
 
 
 @api.get("/alerts", response={200: Listing[AlertOut], 400: Problem}, summary="Alerts, one per cause", tags=["alerts"])
