@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from collector.correlation.causality import causality
 from collector.correlation.choreography import Choreography, Rule, undeclared
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
-from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure, transaction_figure
+from dashboard.graphs import Drawing, Flow, View, Waiting, events_figure, services_figure, transaction_figure
 
 START = datetime(2026, 11, 20, 12, 1, 43, 120_000, tzinfo=UTC)
 WINDOW = 300.0
@@ -79,6 +80,8 @@ def transaction(
     *,
     ended: bool = False,
     after: float = 172.0,
+    view: View = "causal",
+    known: float | None = None,
 ) -> Drawing:
     return transaction_figure(
         events,
@@ -87,6 +90,8 @@ def transaction(
         choreography,
         ended=ended,
         now=START + timedelta(seconds=after),
+        view=view,
+        known_at=None if known is None else START + timedelta(seconds=known),
     )
 
 
@@ -113,12 +118,12 @@ def _pending(rule: str, *triggers: Skeleton, seconds: float | None, overdue: boo
     )
 
 
-def overdue() -> Drawing:
+def overdue(view: View = "causal", known: float | None = None) -> Drawing:
     pending = (
         _pending("dispatch", HAPPY[3], seconds=124, overdue=True),
         _pending("complete", HAPPY[4], seconds=None),
     )
-    return transaction(HAPPY, pending)
+    return transaction(HAPPY, pending, view=view, known=known)
 
 
 def early() -> Drawing:
@@ -129,13 +134,13 @@ def early() -> Drawing:
     return transaction(HAPPY[:1], pending, after=2)
 
 
-def completed() -> Drawing:
+def completed(view: View = "causal") -> Drawing:
     events = (
         *HAPPY,
         event("ShipmentDispatched", 9.1, "ShipmentScheduled"),
         event("OrderCompleted", 9.5, "ShipmentDispatched", "CustomerNotified"),
     )
-    return transaction(events, ended=True)
+    return transaction(events, ended=True, view=view)
 
 
 DECLINED = (
@@ -147,22 +152,22 @@ DECLINED = (
 )
 
 
-def declined() -> Drawing:
-    return transaction((*DECLINED, event("CustomerNotified", 2.4, service="notification")), ended=True)
+def declined(view: View = "causal") -> Drawing:
+    return transaction((*DECLINED, event("CustomerNotified", 2.4, service="notification")), ended=True, view=view)
 
 
-def missing() -> Drawing:
+def missing(view: View = "causal") -> Drawing:
     events = (HAPPY[0], HAPPY[1], *HAPPY[3:])
-    return transaction(events, (_pending("dispatch", HAPPY[3], seconds=180),))
+    return transaction(events, (_pending("dispatch", HAPPY[3], seconds=180),), view=view)
 
 
-def looped(rounds: int = 6) -> Drawing:
+def looped(rounds: int = 6, view: View = "causal") -> Drawing:
     """Two services that go on asking each other, with causes named."""
     events = [event("Asked", 0, service="a")]
     for number in range(1, rounds):
         events.append(event("Answered", number - 0.5, events[-1].id, service="b", number=number))
         events.append(event("Asked", number, events[-1].id, service="a", number=number))
-    return transaction(events, choreography=undeclared("Asked"))
+    return transaction(events, choreography=undeclared("Asked"), view=view)
 
 
 def dense_events(count: int = 100) -> list[Skeleton]:
@@ -175,33 +180,33 @@ def dense_events(count: int = 100) -> list[Skeleton]:
     return events
 
 
-def dense(count: int = 100) -> Drawing:
-    return transaction(dense_events(count), choreography=undeclared("Priced"))
+def dense(count: int = 100, view: View = "causal") -> Drawing:
+    return transaction(dense_events(count), choreography=undeclared("Priced"), view=view)
 
 
-def repeated(count: int = 1000) -> Drawing:
+def repeated(count: int = 1000, view: View = "causal") -> Drawing:
     """One order with very many lines, each reserved and confirmed."""
     events = [event("OrderPlaced", 0)]
     for i in range(1, count // 2):
         events.append(event("StockReserved", i * 0.01, "OrderPlaced", number=i))
         events.append(event("LineConfirmed", i * 0.01 + 0.4, events[-1].id, service="lines", number=i))
-    return transaction(events)
+    return transaction(events, view=view)
 
 
-def chained(count: int = 1000) -> Drawing:
+def chained(count: int = 1000, view: View = "causal") -> Drawing:
     events = [event("Step", 0, service="s0")]
     for i in range(1, count):
         events.append(event(f"Step{i % 150}", i, events[-1].id, service=f"s{i % 70}", number=i))
-    return transaction(events, choreography=undeclared("Step"))
+    return transaction(events, choreography=undeclared("Step"), view=view)
 
 
-def hostile() -> Drawing:
+def hostile(view: View = "causal") -> Drawing:
     events = [event("OrderPlaced", 0)]
     for number, name in enumerate(HOSTILE, 1):
         events.append(
             event(name, number, events[number // 2].id, service=HOSTILE[number % len(HOSTILE)], number=number)
         )
-    return transaction(events)
+    return transaction(events, view=view)
 
 
 FLOWS = (
@@ -269,6 +274,20 @@ def services(flows: Sequence[Flow], waiting: Sequence[Waiting] = ()) -> Drawing:
     return services_figure(flows, waiting, window_seconds=WINDOW)
 
 
+_TRANSACTIONS: tuple[Callable[..., Drawing], ...] = (
+    overdue,
+    completed,
+    declined,
+    missing,
+    looped,
+    hostile,
+    dense,
+    repeated,
+    chained,
+)
+
+
+@cache
 def samples() -> dict[str, Drawing]:
     """Every sample by name."""
     return {
@@ -291,5 +310,10 @@ def samples() -> dict[str, Drawing]:
         "repeated": repeated(),
         "chained": chained(),
         "sixty": services(company(60, 150)),
+        "as it was": overdue(known=2.5),
+        "time as it was": overdue("time", known=2.5),
+        "sequence as it was": overdue("sequence", known=2.5),
+        **{f"{make.__name__} over time": make(view="time") for make in _TRANSACTIONS},
+        **{f"{make.__name__} as sequence": make(view="sequence") for make in _TRANSACTIONS},
         "many types": events_figure(company(60, 300), (), window_seconds=WINDOW),
     }

@@ -7,17 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from collector.correlation.causality import Causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
-from dashboard.graphs import figure, lanes, lanes_scene, map_scene, sentences, wiring
+from dashboard.graphs import (
+    figure,
+    lanes,
+    lanes_scene,
+    map_scene,
+    sentences,
+    sequence,
+    timeline,
+    timeline_scene,
+    wiring,
+)
 from dashboard.graphs import flows as maps
 from dashboard.graphs.graph import Drawing, Flow, Table, Waiting
+from dashboard.graphs.scene import Scene
+from dashboard.graphs.steps import Steps, as_of
 from dashboard.graphs.whole import steps
 
-__all__ = ["Drawing", "Flow", "Table", "Waiting", "events_figure", "services_figure", "transaction_figure"]
+View = Literal["causal", "time", "sequence"]
+
+__all__ = ["Drawing", "Flow", "Table", "View", "Waiting", "events_figure", "services_figure", "transaction_figure"]
 
 
 def transaction_figure(
@@ -28,12 +43,25 @@ def transaction_figure(
     *,
     ended: bool,
     now: datetime,
+    view: View = "causal",
+    known_at: datetime | None = None,
 ) -> Drawing:
-    """The causal lanes of one transaction: a lane per service, a column per causal depth."""
-    graph = steps(events, causality, pending, choreography, ended=ended, now=now)
+    """One transaction. causal: a lane per service, a column per causal depth. time: the same lanes over true time.
+    sequence: a lifeline per service, a row per event. `known_at`: as much of it as was known then, each at its place.
+    """
+    graph = steps(events, causality, pending, choreography, ended=ended, now=now, folded=view != "time")
+    known = as_of(graph, known_at) if known_at else graph
+    words = {step.key: step.clock.text(now) if step.clock else step.word for step in known.steps}
+    return figure.drawing(_transaction(view, graph, known, now), sentences.steps_table(known, words))
+
+
+def _transaction(view: View, graph: Steps, known: Steps, now: datetime) -> Scene:
+    if view == "time":
+        return timeline_scene.scene(timeline.known(timeline.place(graph, now), known))
+    if view == "sequence":
+        return sequence.scene(sequence.known(sequence.place(graph, now), known))
     plan = lanes.place(graph, now)
-    words = {key: one.word for key, one in plan.placed.items()}
-    return figure.drawing(lanes_scene.scene(plan), sentences.steps_table(graph, words))
+    return lanes_scene.scene(plan if known is graph else lanes.known(plan, known))
 
 
 def services_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:

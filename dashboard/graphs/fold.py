@@ -92,6 +92,7 @@ def _one(members: list[Step], lane: str) -> Step:
         title=first.title if alike else (f"{len({step.title for step in members})} types of event",),
         word=first.word if alike else "",
         count=len(members),
+        known_at=min((step.known_at for step in members if step.known_at), default=None),
         facts=(f"{len(members)} steps, drawn as one", *first.facts[: len(times) and 1]),
         data={"kind": "fold", "title": " ".join(first.title) if alike else "", "lane": lane, "count": len(members)},
     )

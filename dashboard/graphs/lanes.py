@@ -67,7 +67,28 @@ class Plan(msgspec.Struct):
     zones: list[tuple[float, float]]
     channels: list[Channel]
     routes: list[Route]
-    latencies: list[Text]
+    latencies: list[tuple[Link, Text]]
+
+
+def known(plan: Plan, graph: Steps) -> Plan:
+    """The plan with the steps and links of `graph`, which are the same ones as they were known at some moment."""
+    steps = {step.key: step for step in graph.steps}
+    links = {(link.source, link.target): link for link in graph.links}
+
+    def then(link: Link) -> Link:
+        return links[link.source, link.target]
+
+    placed = {
+        key: msgspec.structs.replace(one, step=steps[key], word=one.word if steps[key].word else "", reserve="")
+        for key, one in plan.placed.items()
+    }
+    return msgspec.structs.replace(
+        plan,
+        graph=graph,
+        placed=placed,
+        routes=[msgspec.structs.replace(route, link=then(route.link)) for route in plan.routes],
+        latencies=[(link, label) for link, label in plan.latencies if then(link).label],
+    )
 
 
 def place(graph: Steps, now: datetime) -> Plan:
@@ -179,7 +200,9 @@ def _routes(
     return routes
 
 
-def _latencies(routes: list[Route], placed: dict[str, Placed], zones: list[tuple[float, float]]) -> Iterator[Text]:
+def _latencies(
+    routes: list[Route], placed: dict[str, Placed], zones: list[tuple[float, float]]
+) -> Iterator[tuple[Link, Text]]:
     """A label beside each curve, near what it led to; where there is no free place it is left to the pointer."""
     arriving: dict[str, int] = defaultdict(int)
     for route in routes:
@@ -196,7 +219,7 @@ def _latencies(routes: list[Route], placed: dict[str, Placed], zones: list[tuple
             found = _before(target, zones[target.column][0], wide, high)
         if found:
             x, y, anchor = found
-            yield Text(x, y, label, SMALL, "muted", anchor=anchor)
+            yield route.link, Text(x, y, label, SMALL, "muted", anchor=anchor)
 
 
 def _before(target: Placed, left: float, wide: float, high: float) -> Spot | None:

@@ -23,7 +23,7 @@ def scene(plan: Plan) -> Scene:
     order = list(LINKS)
     lines = [_line(route) for route in sorted(plan.routes, key=lambda one: order.index(one.link.basis))]
     steps = sorted(plan.placed.values(), key=lambda one: (one.column, one.y))
-    texts = [*_lane_names(plan), *plan.latencies]
+    texts = [*_lane_names(plan), *(label for _, label in plan.latencies)]
     for one in steps:
         texts += _step_texts(one)
     extents = [

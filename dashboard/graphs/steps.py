@@ -52,6 +52,8 @@ class Step(msgspec.Struct, frozen=True):
     facts: tuple[str, ...] = ()
     data: dict[str, Any] = {}
     at: datetime | None = None
+    known_at: datetime | None = None
+    """When it was read; None for ghosts."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -69,6 +71,23 @@ class Steps(msgspec.Struct, frozen=True):
 
     steps: tuple[Step, ...]
     links: tuple[Link, ...]
+
+
+def as_of(graph: Steps, moment: datetime) -> Steps:
+    """The graph with all that was not known then drawn as something yet to come: for a replay, in which everything has
+    its place from the beginning."""
+    later = {step.key for step in graph.steps if step.known_at is None or step.known_at > moment}
+    return Steps(
+        tuple(_unknown(step) if step.key in later else step for step in graph.steps),
+        tuple(
+            msgspec.structs.replace(link, basis="expected", label="") if {link.source, link.target} & later else link
+            for link in graph.links
+        ),
+    )
+
+
+def _unknown(step: Step) -> Step:
+    return msgspec.structs.replace(step, role="expected", word="", clock=None)
 
 
 def digest(*parts: str) -> str:
@@ -126,6 +145,7 @@ def _event_step(event: Skeleton, key: str, role: Role, word: str, number: int) -
         facts=(text.moment(event.time), f"{text.clean(event.topic, 80)}[{event.partition}] @ {event.offset}"),
         data={"kind": "event", "source": event.source, "id": event.id},
         at=event.time,
+        known_at=event.received_at,
     )
 
 

@@ -22,7 +22,9 @@ def steps(
     *,
     ended: bool,
     now: datetime,
+    folded: bool = True,
 ) -> Steps:
     past = happened(events, causality, choreography)
     ahead = Ghosts(events, choreography, now).steps(pending, ended=ended)
-    return fold(Steps((*past.steps, *ahead.steps), (*past.links, *ahead.links)))
+    graph = Steps((*past.steps, *ahead.steps), (*past.links, *ahead.links))
+    return fold(graph) if folded else graph

@@ -1,0 +1,176 @@
+"""One transaction over true time: a lane per service; a bar from what a service reacted to until it spoke.
+
+What overlaps in time stands in rows below each other. A name stands above its bar where nothing passes; where there is
+no such place it is left to the pointer and the table.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from datetime import datetime
+
+import msgspec
+
+from dashboard.graphs import text
+from dashboard.graphs.scene import Anchor
+from dashboard.graphs.steps import Step, Steps
+from dashboard.graphs.timescale import Scale, scale
+
+TITLE, SMALL = 12.0, 11.0
+NAME_ROOM, LANE_ROOM = 168.0, 132.0
+MARGIN, RADIUS = 12.0, 8.0
+ABOVE, BELOW, CLOCK = 27.0, 13.0, 14.0
+"""Room of a row above and below its bar; and for a running clock."""
+MOST_ROWS = 8
+"""Of one lane; what needs more is drawn on top of what is there, as one."""
+_LONGEST_CLOCK = "waiting 59 min 59 s"
+_ENDS: tuple[Anchor, ...] = ("middle", "end", "start")
+
+
+class Bar(msgspec.Struct):
+    """A step at its place. `since`: where the pixels of its causes begin; `more`: steps that are drawn as this one."""
+
+    step: Step
+    x: float
+    since: float
+    until: float
+    title: str
+    word: str
+    row: int = 0
+    y: float = 0.0
+    anchor: Anchor | None = None
+    more: int = 0
+
+    @property
+    def wide(self) -> float:
+        clock = text.width(_LONGEST_CLOCK, SMALL) if self.step.clock else 0.0
+        return max(text.width(self.title, TITLE, bold=True), clock)
+
+    def spread(self, anchor: Anchor) -> tuple[float, float]:
+        """Where its name begins and ends."""
+        before = {"start": RADIUS, "middle": self.wide / 2, "end": self.wide - RADIUS}[anchor]
+        return self.x - before, self.x - before + self.wide
+
+
+class Plan(msgspec.Struct, frozen=True):
+    graph: Steps
+    bars: dict[str, Bar]
+    """By their steps' keys; those drawn as one lead to the same."""
+    bands: dict[str, tuple[float, float]]
+    scale: Scale
+    left: float
+
+
+def place(graph: Steps, now: datetime) -> Plan:
+    """Only steps that have a time: those that happened, and those that are awaited."""
+    timed = [(step, at) for step in graph.steps if (at := _at(step, now))]
+    if not timed:
+        return Plan(graph, {}, {}, scale([0.0], 0.0), 0.0)
+    lanes = _lanes([step for step, _ in timed])
+    names = [text.short(lane, LANE_ROOM, TITLE, bold=True) for lane in lanes]
+    left = MARGIN + max(text.width(name, TITLE, bold=True) for name in names) + 30
+    start = min(at for _, at in timed)
+    seconds = {step.key: (at - start).total_seconds() for step, at in timed}
+    across = scale(list(seconds.values()), left)
+    bars = {step.key: _bar(step, across.x(seconds[step.key]), now) for step, _ in timed}
+    for link in graph.links:
+        if link.source in bars and link.target in bars:
+            source, target = bars[link.source], bars[link.target]
+            target.since, target.until = min(target.since, source.x), max(target.until, source.x)
+    shown, bands = _rows(bars, lanes)
+    _name(_between(graph, shown), shown, left)
+    return Plan(_between(graph, shown), shown, bands, across, left)
+
+
+def _between(graph: Steps, bars: dict[str, Bar]) -> Steps:
+    return Steps(
+        tuple(step for step in graph.steps if step.key in bars),
+        tuple(link for link in graph.links if link.source in bars and link.target in bars),
+    )
+
+
+def known(plan: Plan, graph: Steps) -> Plan:
+    """The plan with the steps and links of `graph`, which are the same ones as they were known at some moment."""
+    steps = {step.key: step for step in graph.steps}
+    for bar in plan.bars.values():
+        bar.step = steps[bar.step.key]
+    return msgspec.structs.replace(plan, graph=_between(graph, plan.bars))
+
+
+def _at(step: Step, now: datetime) -> datetime | None:
+    if step.clock is None:
+        return step.at
+    return step.clock.at if step.clock.down else now
+
+
+def _lanes(steps: list[Step]) -> list[str]:
+    return list(dict.fromkeys(step.lane for step in sorted(steps, key=lambda step: step.order)))
+
+
+def _bar(step: Step, x: float, now: datetime) -> Bar:
+    title = text.short(" ".join(step.title), NAME_ROOM, TITLE, bold=True)
+    return Bar(step, x, x, x, title, step.clock.text(now) if step.clock else "")
+
+
+def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[str, tuple[float, float]]]:
+    """The first free row of its lane for each, by when its bar begins."""
+    shown: dict[str, Bar] = {}
+    ends: dict[str, list[Bar]] = defaultdict(list)
+    for key, bar in sorted(bars.items(), key=lambda item: (item[1].since, item[1].x, item[1].step.order)):
+        rows = ends[bar.step.lane]
+        free = next((row for row, last in enumerate(rows) if _clear(last, bar)), None)
+        if free is None and len(rows) < MOST_ROWS:
+            free = len(rows)
+            rows.append(bar)
+        if free is None:  # bars may then run through each other, but signs may not lie on each other
+            beside = [row for row, last in enumerate(rows) if bar.x > last.x + 2 * RADIUS + 2]
+            free = min(beside, key=lambda row: rows[row].x, default=None)
+        if free is None:
+            nearest = min(rows, key=lambda last: abs(last.x - bar.x))
+            nearest.more += 1
+            nearest.title = f"{text.short(' '.join(nearest.step.title), NAME_ROOM, TITLE, bold=True)} +{nearest.more}"
+            shown[key] = nearest
+            continue
+        bar.row, rows[free] = free, bar
+        shown[key] = bar
+    bands, top = {}, MARGIN
+    for lane in lanes:
+        tall = max((CLOCK for bar in ends[lane] if bar.step.clock), default=0.0)
+        pitch = ABOVE + BELOW + tall
+        for bar in shown.values():
+            if bar.step.lane == lane:
+                bar.y = top + bar.row * pitch + ABOVE
+        bands[lane] = (top, top + len(ends[lane]) * pitch + 4)
+        top = bands[lane][1]
+    return shown, bands
+
+
+def _clear(last: Bar, bar: Bar) -> bool:
+    """Whether a bar, and its name above its end, may follow another in its row."""
+    begins = min(bar.since - RADIUS, bar.x - bar.wide / 2)
+    ends = max(last.until + RADIUS, last.x + RADIUS, last.x + last.wide / 2)
+    return begins > ends + 10
+
+
+def _name(graph: Steps, bars: dict[str, Bar], left: float) -> None:
+    """Gives each name the first of its places that no way from cause to effect crosses and no other name is in."""
+    crossings = sorted(
+        (source.x, min(source.y, target.y), max(source.y, target.y))
+        for source, target in ((bars[link.source], bars[link.target]) for link in graph.links)
+        if source.y != target.y
+    )
+    xs = [x for x, _, _ in crossings]
+    taken: dict[float, list[tuple[float, float]]] = defaultdict(list)
+    for bar in {id(bar): bar for bar in bars.values()}.values():
+        top, bottom = bar.y - ABOVE, bar.y - RADIUS + (RADIUS + BELOW + CLOCK if bar.step.clock else 0.0)
+        for anchor in _ENDS:
+            begin, end = bar.spread(anchor)
+            if begin < left - 22 or any(begin < b + 4 and a < end + 4 for a, b in taken[bar.y]):
+                continue
+            passing = crossings[bisect_left(xs, begin - 3) : bisect_left(xs, end + 3)]
+            if any(low < bottom and high > top for _, low, high in passing):
+                continue
+            bar.anchor = anchor
+            taken[bar.y].append((begin, end))
+            break
