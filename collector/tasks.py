@@ -6,7 +6,7 @@ from celery import shared_task
 
 from collector import publish
 from collector.bus import announce_now
-from collector.upkeep import keep_up, sweep_now
+from collector.upkeep import judge_anew, keep_up, sweep_now
 
 
 @shared_task(ignore_result=True)
@@ -24,3 +24,5 @@ def announce() -> None:
 @shared_task(ignore_result=True)
 def upkeep() -> None:
     keep_up()
+    for chunk in judge_anew():
+        publish.send(chunk.changed, chunk.alerts)

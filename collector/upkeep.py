@@ -1,8 +1,8 @@
-"""Regular work on the tables: the sweep with the configured rules, partitions ahead, and what is past its retention."""
+"""Regular work on the tables: the sweep, what was judged by other rules, partitions ahead, and what has been kept enough."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collector import config, deadlines
+from collector import config, deadlines, rejudging
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
@@ -33,6 +33,12 @@ WRITER = "upkeep"
 
 def sweep_now() -> Swept:
     return deadlines.sweep(registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook))
+
+
+def judge_anew() -> Iterator[rejudging.Chunk]:
+    """Open transactions that were last judged by other rules, in chunks that commit each; one query where there are
+    none."""
+    return rejudging.judge_anew(registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook))
 
 
 def keep_up() -> None:

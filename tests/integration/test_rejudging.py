@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from collector import config, rejudging
+from collector import config, deadlines, publish, rejudging, tasks
 from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.models import Deadline, Transaction, Transition
@@ -113,3 +115,55 @@ def test_what_somebody_else_holds_is_left_and_taken_later(rules: Path) -> None:
     finally:
         other.close()
     assert [chunk.examined for chunk in rejudging.judge_anew(rulebook)] == [1]
+
+
+def test_workers_do_it_by_themselves(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[tuple[str, ...], bool]] = []
+    monkeypatch.setattr(publish, "send", lambda changed, alerts: told.append((changed, alerts)))
+    placed(2)
+    tasks.upkeep()
+    assert told == []
+    rules.write_text(AFTER)
+    tasks.upkeep()
+    assert Transaction.objects.filter(overdue_since__isnull=False).count() == 2
+    assert [(sorted(changed), alerts) for changed, alerts in told] == [(["order-0", "order-1"], True)]
+    tasks.upkeep()
+    assert len(told) == 1
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_beside_collectors_and_sweeps_everything_is_told_once(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two who judge anew, two who sweep, and a collector that brings answers meanwhile."""
+    monkeypatch.setattr(rejudging, "CHUNK", 7)
+    monkeypatch.setattr(deadlines, "CHUNK", 5)
+    orders, answered = 200, 100
+    feed = placed(orders)
+    rules.write_text(AFTER)
+    rulebook = load(rules)
+    Deadline.objects.update(due_at=feed.ago(1))  # so that sweeps want them as well
+
+    def answer() -> None:
+        for number in range(0, answered, 10):
+            for order in range(number, number + 10):
+                feed.event(f"order-{order}", "StockReserved", "inventory", 1, ["OrderPlaced"])
+            feed.read()
+
+    def in_a_session(work: Callable[[], object]) -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    work: list[Callable[[], object]] = [answer]
+    work += [lambda: list(rejudging.judge_anew(rulebook))] * 2 + [lambda: deadlines.sweep(rulebook)] * 2
+    with ThreadPoolExecutor(len(work)) as threads:
+        list(threads.map(in_a_session, work))
+    list(rejudging.judge_anew(rulebook))
+    assert rejudging.outdated(rulebook) == 0
+    assert Transaction.objects.filter(overdue_since__isnull=False).count() == orders - answered
+    logs: dict[int, list[str]] = {}
+    for row, kind in Transition.objects.order_by("id").values_list("transaction", "kind"):
+        logs.setdefault(row, []).append(kind)
+    told = Counter(tuple(log) for log in logs.values())
+    assert told.keys() <= {("started", "stuck"), ("started", "stuck", "recovered"), ("started",)}
+    assert told["started", "stuck"] == orders - answered
