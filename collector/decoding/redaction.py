@@ -14,15 +14,14 @@ import msgspec
 
 from collector.decoding import paths
 from collector.decoding.content import Body, Content
-from collector.decoding.paths import Path, Place, States, Step
+from collector.decoding.paths import Path, Place, Step, Walk
 from collector.decoding.values import MASK
 from collector.records import pack_headers
 
 _MASKED = Body(MASK, "text")
 _MASK_BYTES = MASK.encode()
 
-_Progress = tuple[States, ...]
-"""For each path, how far it has come."""
+_Paths = tuple[tuple[Step, ...], ...]
 
 
 class Redaction(msgspec.Struct, frozen=True):
@@ -57,14 +56,16 @@ class Redaction(msgspec.Struct, frozen=True):
 def masked(content: Content, redaction: Redaction) -> Content:
     """The same record without what is to be masked."""
     record = content.record
-    headers = [
-        (name, _MASK_BYTES if redaction.covers_header(name.lower()) else value) for name, value in record.headers
-    ]
+    packed = record.packed_headers
+    if redaction.headers:
+        packed = pack_headers(
+            [(name, _MASK_BYTES if redaction.covers_header(name.lower()) else value) for name, value in record.headers]
+        )
     key, key_bytes = _body(content.key, record.key, redaction.key) if redaction.key else (None, record.key)
     value, value_bytes = (
         _body(content.value, record.value, redaction.value) if redaction.value else (None, record.value)
     )
-    hidden = msgspec.structs.replace(record, packed_headers=pack_headers(headers), key=key_bytes, value=value_bytes)
+    hidden = msgspec.structs.replace(record, packed_headers=packed, key=key_bytes, value=value_bytes)
     return content.replaced(hidden, key, value)
 
 
@@ -81,15 +82,11 @@ def covers(redaction: Redaction, path: Path) -> bool:
             document = [document] * (step.index + 1)
         elif not step.deep:
             document = {step.written or "*": document}
-    hidden = _mask(document, rules, _start(rules))
+    hidden = _mask(document, paths.walk(rules), Walk.START)
     return any(not steps for steps in rules) or hidden == MASK or 0 not in paths.below(hidden, path.steps)
 
 
-def _start(rules: tuple[tuple[Step, ...], ...]) -> _Progress:
-    return tuple(paths.settle((0,), steps) for steps in rules)
-
-
-def _body(body: Body, data: bytes | None, rules: tuple[tuple[Step, ...], ...]) -> tuple[Body, bytes | None]:
+def _body(body: Body, data: bytes | None, rules: _Paths) -> tuple[Body, bytes | None]:
     """A key or value without what is to be masked. It is written anew even where nothing was found: of a name that
     comes twice in an object, only the last is looked at."""
     if not data:
@@ -99,45 +96,45 @@ def _body(body: Body, data: bytes | None, rules: tuple[tuple[Step, ...], ...]) -
     if not all(rules) or not isinstance(body.document, dict | list):
         return _MASKED, _MASK_BYTES
     try:
-        document = _mask(body.document, rules, _start(rules))
+        document = _mask(body.document, paths.walk(rules), Walk.START)
         return Body(document, body.form), msgspec.json.encode(document)
     except (RecursionError, msgspec.EncodeError, ValueError):
         return _MASKED, _MASK_BYTES
 
 
-def _mask(value: Any, rules: tuple[tuple[Step, ...], ...], progress: _Progress) -> Any:
-    if any(len(steps) in states for steps, states in zip(rules, progress, strict=True)):
+def _mask(value: Any, walk: Walk, state: int) -> Any:
+    if walk.ends(state):
         return MASK
-    if not any(paths.is_open(states, steps) for steps, states in zip(rules, progress, strict=True)):
+    if not walk.goes_on(state):
         return value
     if isinstance(value, dict):
-        return {key: _mask_member(key, member, rules, progress) for key, member in value.items()}
+        return {
+            key: (
+                _mask(member, walk, walk.member(state, key))
+                if key != paths.DATA_BASE64
+                else _mask_base64(member, walk, state)
+            )
+            for key, member in value.items()
+        }
     if isinstance(value, list):
-        return [_mask(element, rules, _into_element(rules, progress, i)) for i, element in enumerate(value)]
-    return _mask_text(value, rules, progress) if isinstance(value, str) else value
+        return [_mask(element, walk, walk.element(state, i)) for i, element in enumerate(value)]
+    return _mask_text(value, walk, state) if isinstance(value, str) else value
 
 
-def _mask_member(key: str, member: Any, rules: tuple[tuple[Step, ...], ...], progress: _Progress) -> Any:
-    as_named = _mask(member, rules, _into_member(rules, progress, key))
-    as_data = _into_member(rules, progress, paths.DATA)
-    if key != paths.DATA_BASE64 or not isinstance(as_named, str) or as_named == MASK or not any(as_data):
+def _mask_base64(member: Any, walk: Walk, state: int) -> Any:
+    """What CloudEvents keep in `data_base64` is masked as their `data`, and by its own name."""
+    as_named = _mask(member, walk, walk.member(state, paths.DATA_BASE64))
+    as_data = walk.member(state, paths.DATA)
+    if not isinstance(as_named, str) or as_named == MASK or as_data == Walk.NOWHERE:
         return as_named
     document = paths.opened_base64(as_named)
-    hidden = MASK if document is None else _mask(document, rules, as_data)
+    hidden = MASK if document is None else _mask(document, walk, as_data)
     return MASK if hidden == MASK else base64.b64encode(msgspec.json.encode(hidden)).decode()
 
 
-def _mask_text(text: str, rules: tuple[tuple[Step, ...], ...], progress: _Progress) -> str:
+def _mask_text(text: str, walk: Walk, state: int) -> str:
     """Text within a document: as JSON, if it looks like that; masked where it then is none."""
     if not paths.looks_like_json(text):
         return text
     document = paths.opened(text)
-    return MASK if document is None else msgspec.json.encode(_mask(document, rules, progress)).decode()
-
-
-def _into_member(rules: tuple[tuple[Step, ...], ...], progress: _Progress, key: str) -> _Progress:
-    return tuple(paths.into_member(states, steps, key) for steps, states in zip(rules, progress, strict=True))
-
-
-def _into_element(rules: tuple[tuple[Step, ...], ...], progress: _Progress, index: int) -> _Progress:
-    return tuple(paths.into_element(states, steps, index) for steps, states in zip(rules, progress, strict=True))
+    return MASK if document is None else msgspec.json.encode(_mask(document, walk, state)).decode()
