@@ -99,7 +99,8 @@ def _rows(chunk: list[stream.RecordFields], topics: dict[str, int], offsets: Cou
         if kind == stream.STEPS[-1][0]:
             ended.append(found["ce_correlationid"])
     touched = {(event[9], event[10]) for event in events}
-    return Batch(events, payloads, ids, ended, [(*key, offsets[key], now, offsets[key] - 1, 0) for key in sorted(touched)])
+    progress = [(*key, offsets[key], now, offsets[key] - 1, 0) for key in sorted(touched)]
+    return Batch(events, payloads, ids, ended, progress)
 
 
 def _store(connection: psycopg.Connection, batch: Batch) -> None:
