@@ -1,4 +1,4 @@
-"""Regular work on the tables: the sweep, what was judged by other rules, partitions ahead, and what has been kept enough."""
+"""Regular work on the tables: the sweep, what was judged by other rules, partitions ahead, what is past retention."""
 
 from __future__ import annotations
 
