@@ -28,6 +28,7 @@ urlpatterns = [
     path("transactions/<id:transaction_id>", transaction.page, name="transaction"),
     path("live/transaction/<id:transaction_id>", transaction.fragment, name="transaction-fragment"),
     path("live/drawing/<id:transaction_id>", transaction.drawing, name="transaction-drawing"),
+    path("live/then/<id:transaction_id>", transaction.then, name="transaction-then"),
     path("live/event/<id:transaction_id>", transaction.event, name="transaction-event"),
     path("live/why/<id:transaction_id>", transaction.why, name="transaction-why"),
     path("alerts", alerts.page, name="alerts"),

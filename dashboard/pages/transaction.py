@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from datetime import datetime
+from typing import Any, cast, get_args
 
 import msgspec
 from django.conf import settings
@@ -16,12 +17,13 @@ from collector.correlation.events import EventKey
 from collector.models import OPEN_PHASES
 from collector.publish import digest
 from dashboard import graphs
-from dashboard.pages import frame, payloads, sentences, story, wording
+from dashboard.pages import frame, payloads, replay, sentences, story, wording
 from dashboard.pages.overview import flow_map
 from dashboard.pages.shared import MOMENT, shared
-from dashboard.pages.statement import Text
+from dashboard.pages.statement import Statement, Text
 
 EVENTS_ON_A_PAGE = 200
+VIEWS: tuple[str, ...] = get_args(graphs.View)
 
 
 def page(request: HttpRequest, transaction_id: str) -> HttpResponse:
@@ -29,7 +31,10 @@ def page(request: HttpRequest, transaction_id: str) -> HttpResponse:
     if found is None:
         missing = {"transaction_id": transaction_id, "prefix": transaction_id[:500]}
         return frame.page(request, "transaction/missing.html", "transactions", missing, status=404)
-    context = {**_context(request, found), "graph_height": _drawing(found).height}
+    view, at = _view(request), replay.asked_moment(request)
+    context = {**_context(request, found), "graph_height": _drawing(found, view, at).height}
+    if at:
+        context |= {"then": _then(found, at), "at": at}
     selected = _selected(request, found)
     if selected is not None:
         context |= {"selected": selected, **_event(found, selected)}
@@ -41,11 +46,20 @@ def fragment(request: HttpRequest, transaction_id: str) -> HttpResponse:
 
 
 def drawing(request: HttpRequest, transaction_id: str) -> HttpResponse:
-    """The causal graph for static/js/transaction.js."""
+    """The graph for static/js/transaction.js: ?view= says which, ?at= as it was known when."""
     found = _there(transaction_id, request.GET.get("version", ""))
-    return HttpResponse(
-        msgspec.json.encode(_drawing(found)), content_type="application/json", headers={"Cache-Control": "no-store"}
-    )
+    content = msgspec.json.encode(_drawing(found, _view(request), replay.asked_moment(request)))
+    return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def then(request: HttpRequest, transaction_id: str) -> HttpResponse:
+    """Where it stood at ?at=."""
+    found, at = _there(transaction_id, request.GET.get("version", "")), replay.asked_moment(request)
+    if at is None:
+        raise Http404("There is no such moment.")
+    response = render(request, "transaction/then.html", {"then": _then(found, at), "at": at})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
@@ -84,12 +98,21 @@ def _there(transaction_id: str, version: str = "") -> queries.Found:
     return found
 
 
-def _drawing(found: queries.Found) -> graphs.Drawing:
-    version = (found.transaction.id, found.transaction.version)
-    return shared.get(("drawing", *version), MOMENT, lambda: _drawn(found))
+def _view(request: HttpRequest) -> graphs.View:
+    asked = request.GET.get("view", "")
+    return cast(graphs.View, asked) if asked in VIEWS else "causal"
 
 
-def _drawn(found: queries.Found) -> graphs.Drawing:
+def _then(found: queries.Found, at: datetime) -> Statement:
+    return replay.statement(found, config.current(settings.CHOREOSCOPE_CONFIG).rulebook, at)
+
+
+def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
+    key = ("drawing", found.transaction.id, found.transaction.version, view, at)
+    return shared.get(key, MOMENT, lambda: _drawn(found, view, at))
+
+
+def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
     return graphs.transaction_figure(
         found.skeletons,
         found.causality,
@@ -97,6 +120,8 @@ def _drawn(found: queries.Found) -> graphs.Drawing:
         found.choreography,
         ended=found.transaction.phase not in OPEN_PHASES,
         now=timezone.now(),
+        view=view,
+        known_at=at,
     )
 
 
@@ -120,6 +145,9 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "pages": range(1, -(-len(rows) // EVENTS_ON_A_PAGE) + 1),
         "transitions": story.transition_lines(found.transitions),
         "open": transaction.phase in OPEN_PHASES,
+        "view": _view(request),
+        "views": VIEWS,
+        "moments": replay.moments(found),
     }
 
 

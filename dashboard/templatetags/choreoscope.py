@@ -115,6 +115,12 @@ def copy(text: str, what: str) -> SafeString:
 
 
 @register.filter
+def milliseconds(at: datetime) -> int:
+    """Since 1970: how addresses name a moment."""
+    return round(at.timestamp() * 1000)
+
+
+@register.filter
 def percent(share: float) -> str:
     return f"{share * 100:.1f}%"
 

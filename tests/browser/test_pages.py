@@ -94,6 +94,31 @@ def test_the_inspector_follows_its_event(page: Page, site: Site, company: Feed, 
     expect(led_to).to_have_text("nothing")
 
 
+def test_a_transaction_is_drawn_in_three_ways_and_replayed(page: Page, site: Site, company: Feed) -> None:
+    opened(page, site, "/transactions/running")
+    graph = page.locator("#graph")
+    expect(graph.locator(".textpoint", has_text="PaymentAuthorized")).to_be_visible()
+    for name in ("Time", "Sequence"):
+        before = graph.get_attribute("data-width")
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(graph).not_to_have_attribute("data-width", before or "")
+        assert f"view={name.lower()}" in page.url
+    company.event("running", "PaymentAuthorized", "payment", 0.2, ["OrderPlaced"])
+    company.read()
+    page.reload()
+    expect(page.get_by_role("link", name="Sequence")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#then")).to_contain_text("Drag")
+    page.locator("#replay-at").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#then")).to_contain_text("Waiting for")
+    assert "at=" in page.url
+    page.reload()
+    expect(page.locator("#then")).to_contain_text("Waiting for")
+    page.get_by_role("button", name="Replay").click()
+    expect(page.locator("#then")).to_contain_text("Drag", timeout=8_000)
+    assert "at=" not in page.url
+
+
 def test_keys(page: Page, site: Site, company: Feed) -> None:
     assert company
     opened(page, site, "/transactions?status=stuck")

@@ -71,6 +71,7 @@ class Graph {
       this.plot.on("plotly_unhover", () => this.element.classList.remove("cs-graph-answers"));
     }
     this.element.dataset.drawn = this.wanted;
+    this.element.dataset.width = this.drawing.width; // which drawing it is, for whoever waits for another one
     this.hint();
     this.tabulate();
     this.mark();

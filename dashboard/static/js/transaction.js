@@ -2,6 +2,8 @@
 import "./app.js";
 import { draw } from "./graph.js";
 import { fetchJSON, onChange } from "./live.js";
+import { replay } from "./replay.js";
+import { onceAtATime } from "./turns.js";
 
 const live = document.getElementById("live");
 const graph = document.getElementById("graph");
@@ -30,17 +32,44 @@ function fill(source, event, swap) {
   return turn;
 }
 
+/** The address always holds the whole view. */
+function remember(changes) {
+  const parameters = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) parameters.delete(name);
+    else parameters.set(name, value);
+  }
+  history.replaceState(null, "", `${location.pathname}?${parameters}`);
+  for (const link of document.querySelectorAll("#views a")) {
+    parameters.set("view", link.dataset.view);
+    link.href = `?${parameters}`;
+  }
+}
+
 function inspect(source, event) {
-  const parameters = new URLSearchParams({ source, event });
-  const page = new URLSearchParams(location.search).get("page");
-  if (page) parameters.set("page", page);
-  history.replaceState(null, "", `?${parameters}`);
+  remember({ source, event });
   fill(source, event, "innerHTML");
 }
 
 /** Graph and inspector show the version that the text and the table have come to show. */
 const version = () => document.getElementById("about").dataset.version;
-const redraw = async () => draw(graph, await fetchJSON(`${live.dataset.drawing}?version=${version()}`));
+const redraw = onceAtATime(async () => {
+  const { view = "causal", at } = Object.fromEntries(new URLSearchParams(location.search));
+  const parameters = new URLSearchParams({ view, version: version(), ...(at && { at }) });
+  draw(graph, await fetchJSON(`${live.dataset.drawing}?${parameters}`));
+});
+
+live.addEventListener("click", (click) => {
+  const link = click.target.closest("#views a");
+  if (!link || click.ctrlKey || click.metaKey) return;
+  click.preventDefault();
+  for (const one of link.parentElement.children) one.removeAttribute("aria-current");
+  link.setAttribute("aria-current", "true");
+  remember({ view: link.dataset.view });
+  redraw();
+});
+
+replay(document.getElementById("replay"), { remember, redraw, version });
 async function follow() {
   await htmx.ajax("GET", live.dataset.fragment, { target: "#live", swap: "innerMorph" });
   await turn;
