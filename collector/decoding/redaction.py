@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from collector.decoding import paths
+from collector.decoding import paths, walking
 from collector.decoding.content import Body, Content
-from collector.decoding.paths import Path, Place, Step, Walk
+from collector.decoding.paths import Path, Place
 from collector.decoding.values import MASK
+from collector.decoding.walking import Step, Walk
 from collector.records import pack_headers
 
 _MASKED = Body(MASK, "text")
@@ -82,8 +83,8 @@ def covers(redaction: Redaction, path: Path) -> bool:
             document = [document] * (step.index + 1)
         elif not step.deep:
             document = {step.written or "*": document}
-    hidden = _mask(document, paths.walk(rules), Walk.START)
-    return any(not steps for steps in rules) or hidden == MASK or 0 not in paths.below(hidden, path.steps)
+    hidden = _mask(document, walking.walk(rules), Walk.START)
+    return any(not steps for steps in rules) or hidden == MASK or 0 not in walking.below(hidden, path.steps)
 
 
 def _body(body: Body, data: bytes | None, rules: _Paths) -> tuple[Body, bytes | None]:
@@ -96,7 +97,7 @@ def _body(body: Body, data: bytes | None, rules: _Paths) -> tuple[Body, bytes | 
     if not all(rules) or not isinstance(body.document, dict | list):
         return _MASKED, _MASK_BYTES
     try:
-        document = _mask(body.document, paths.walk(rules), Walk.START)
+        document = _mask(body.document, walking.walk(rules), Walk.START)
         return Body(document, body.form), msgspec.json.encode(document)
     except (RecursionError, msgspec.EncodeError, ValueError):
         return _MASKED, _MASK_BYTES
@@ -111,7 +112,7 @@ def _mask(value: Any, walk: Walk, state: int) -> Any:
         return {
             key: (
                 _mask(member, walk, walk.member(state, key))
-                if key != paths.DATA_BASE64
+                if key != walking.DATA_BASE64
                 else _mask_base64(member, walk, state)
             )
             for key, member in value.items()
@@ -123,18 +124,18 @@ def _mask(value: Any, walk: Walk, state: int) -> Any:
 
 def _mask_base64(member: Any, walk: Walk, state: int) -> Any:
     """What CloudEvents keep in `data_base64` is masked as their `data`, and by its own name."""
-    as_named = _mask(member, walk, walk.member(state, paths.DATA_BASE64))
-    as_data = walk.member(state, paths.DATA)
+    as_named = _mask(member, walk, walk.member(state, walking.DATA_BASE64))
+    as_data = walk.member(state, walking.DATA)
     if not isinstance(as_named, str) or as_named == MASK or as_data == Walk.NOWHERE:
         return as_named
-    document = paths.opened_base64(as_named)
+    document = walking.opened_base64(as_named)
     hidden = MASK if document is None else _mask(document, walk, as_data)
     return MASK if hidden == MASK else base64.b64encode(msgspec.json.encode(hidden)).decode()
 
 
 def _mask_text(text: str, walk: Walk, state: int) -> str:
     """Text within a document: as JSON, if it looks like that; masked where it then is none."""
-    if not paths.looks_like_json(text):
+    if not walking.looks_like_json(text):
         return text
-    document = paths.opened(text)
+    document = walking.opened(text)
     return MASK if document is None else msgspec.json.encode(_mask(document, walk, state)).decode()

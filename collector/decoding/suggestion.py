@@ -15,7 +15,7 @@ from statistics import median
 
 import msgspec
 
-from collector.decoding import paths, values
+from collector.decoding import paths, values, walking
 from collector.decoding.content import Content
 
 MOST_FIELDS = 300
@@ -155,10 +155,10 @@ def _inside(document: object, place: str) -> Iterator[tuple[str, str]]:
     waiting: list[tuple[object, str, int]] = [(document, f"{place}:", 0)]
     while waiting:
         value, path, depth = waiting.pop()
-        if isinstance(value, str) and paths.looks_like_json(value):
-            value = paths.opened(value)
+        if isinstance(value, str) and walking.looks_like_json(value):
+            value = walking.opened(value)
         if isinstance(value, dict) and depth < _MOST_DEPTH:
-            for key, member in paths.members(value):
+            for key, member in walking.members(value):
                 name = key if _PLAIN.fullmatch(key) else f'"{key}"' if '"' not in key and key else None
                 if name is not None:
                     waiting.append((member, path + name if path.endswith(":") else f"{path}.{name}", depth + 1))
