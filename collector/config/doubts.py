@@ -21,28 +21,35 @@ _LITERAL = re.compile(r"\^((?:[\w-]|\\[.-])+)")
 
 def about(entries: Mapping[str, Node], config: Config) -> Iterator[str]:
     """Sentences, each with its line and key."""
-    rule_nodes = entries["correlation"].items() if "correlation" in entries else []
-    rules = list(zip(config.policy.correlation, rule_nodes, strict=True))
+    policy, masks = config.policy, config.policy.redact
+    rules = list(zip(policy.correlation, _items(entries, "correlation"), strict=True))
     for at, (rule, node) in enumerate(rules):
         yield from _unread(rule.topics, node, config.topics)
-        for earlier, _ in rules[:at]:
-            if _always_wins(earlier, rule):
-                yield f"{node.place}: never applies: rule {earlier.number} goes before it, on all of its topics"
-                break
-        masked = _masked(rule.transaction_id, config.policy.redact)
-        if masked and len(masked) == len(rule.transaction_id):
-            yield f"{node.place}: finds no transaction: {masked[0]} is masked by redact, and a masked value is no id"
-    for name in ("keys", "impact"):
-        if name in entries:
-            paths = config.policy.keys if name == "keys" else tuple(filter(None, [config.policy.impact]))
-            for path in _masked(paths, config.policy.redact):
-                yield f"{entries[name].place}: {path} is masked by redact, so that it is never found"
-    for override, node in zip(
-        config.policy.overrides, entries["overrides"].items() if "overrides" in entries else [], strict=True
-    ):
+        yield from _behind(rule, node, [earlier for earlier, _ in rules[:at]])
+        hidden = _masked(rule.transaction_id, masks)
+        if hidden and len(hidden) == len(rule.transaction_id):
+            yield f"{node.place}: finds no transaction: {hidden[0]} is masked by redact, and a masked value is no id"
+    for link, node in zip(policy.links, _items(entries, "links"), strict=True):
+        yield from _unread(link.topics, node, config.topics)
+        for path in _masked(link.ids, masks):
+            yield f"{node.place}: {path} is masked by redact, so that it names no transaction"
+    for name, found in (("keys", policy.keys), ("impact", (policy.impact,) if policy.impact else ())):
+        for path in _masked(found, masks):
+            yield f"{entries[name].place}: {path} is masked by redact, so that it is never found"
+    for override, node in zip(policy.overrides, _items(entries, "overrides"), strict=True):
         yield from _unread(override.topics, node, config.topics)
     if "choreographies" in entries:
         yield from _unanswered(entries["choreographies"], config)
+
+
+def _items(entries: Mapping[str, Node], name: str) -> list[Node]:
+    return entries[name].items() if name in entries else []
+
+
+def _behind(rule: CorrelationRule, node: Node, earlier: Iterable[CorrelationRule]) -> Iterator[str]:
+    before = next((one for one in earlier if _always_wins(one, rule)), None)
+    if before is not None:
+        yield f"{node.place}: never applies: rule {before.number} goes before it, on all of its topics"
 
 
 def _unread(topics: re.Pattern[str], node: Node, read: Topics) -> Iterator[str]:

@@ -222,6 +222,8 @@ def test_of_each_part_the_first_mistake_is_told() -> None:
             "correlation[0]: finds no transaction: value:a.b is",
         ),
         ("correlation: [{transaction_id: header:X-a}]\nredact: ['header:x-*']", "header:X-a is masked by redact"),
+        ("links: [{ids: [key, value:a]}]\nredact: value:a", "line 1, links[0]: value:a is masked by redact"),
+        ("links: [{topics: ^_x, ids: [key, value:a]}]", "links[0]: never applies: no topic that begins with '_x'"),
         ("keys: key\nredact: key", "line 1, keys: key is masked by redact"),
         ("impact: 'value:a[0].b'\nredact: 'value:**.B'", "line 1, impact: value:a[0].b is masked by redact"),
         (

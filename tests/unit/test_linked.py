@@ -14,7 +14,8 @@ from pytest_django import Settings
 from collector import actions, config, queries, upkeep
 from collector.config import ConfigError
 from collector.decoding import Event, configured
-from collector.models import FailedDelivery, Transaction
+from collector.models import FailedDelivery, Overdue, Transaction, Transition
+from dashboard.alerts.models import Alert
 from dashboard.pages.shared import shared
 from tests.builders import cloud_event, record
 from tests.feeding import Feed
@@ -99,6 +100,23 @@ def test_later_events_and_failed_deliveries_with_either_id_join_it(feed: Feed) -
     found = queries.find("o-1")
     assert found is not None
     assert len(found.failures) == 1
+
+
+@pytest.mark.django_db
+def test_of_two_that_were_stuck_one_is_left(feed: Feed, settings: Settings) -> None:
+    rules = "choreographies: {o: {starts: [Placed, Ordered], rules: [{after: [Placed], expect: Paid, within: 5s}]}}"
+    settings.CHOREOSCOPE_CONFIG.write_text(CONFIG + rules)
+    told(feed, "Placed", order="o-1")
+    told(feed, "Placed", shipment="s-1")
+    assert (Alert.objects.get().count, Overdue.objects.count()) == (2, 2)
+    told(feed, "Shipped", order="o-1", shipment="s-1")
+    assert (Alert.objects.get().count, Overdue.objects.count()) == (1, 1)
+    row = Transaction.objects.get()
+    assert (row.status, row.event_count, row.redelivery_count) == ("stuck", 2, 1)
+    kinds = list(Transition.objects.filter(transaction=row.pk).order_by("id").values_list("kind", flat=True))
+    assert kinds == ["started", "stuck", "stuck", "merged"]
+    told(feed, "Paid", shipment="s-1")
+    assert Alert.objects.get().state == Alert.State.RESOLVED
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ import pytest
 
 from collector import config
 from collector.decoding import Bundle, Event, Found, Undecodable, configured
+from collector.intake.reading import Reader
 from collector.records import Record, TopicRef
 from tests.builders import NOON, Header, cloud_event, record
 
@@ -166,6 +167,18 @@ overrides:
     assert (policy.of("x").payloads, policy.of("x").encrypt) == (False, False)
     kept, _ = configured.read(record(topic=TopicRef(3, "c", "x", "x")), policy.of("x"))
     assert kept.withheld
+
+
+def test_what_is_configured_counts_from_the_next_records_on() -> None:
+    content = ['correlation: [{transaction_id: "value:a"}]']
+    reader = Reader(lambda: config.parse("choreoscope.yaml", content[-1]).policy)
+    found = legacy({"a": 1, "b": 2})
+    [(_, before)] = reader.read("legacy.orders", [found])
+    content.append('correlation: [{transaction_id: "value:b"}]')
+    [(_, after)] = reader.read("legacy.orders", [found])
+    assert isinstance(before, Event)
+    assert isinstance(after, Event)
+    assert (before.transaction_ids, after.transaction_ids) == (("1",), ("2",))
 
 
 def test_each_event_of_a_batch_is_looked_at_by_itself() -> None:
