@@ -90,11 +90,6 @@ class State(msgspec.Struct, frozen=True):
     next_check: datetime | None = None
     parts: tuple[Part, ...] = ()
 
-    @property
-    def conforms(self) -> bool:
-        """Whether nothing here is other than declared."""
-        return not self.deviations and self.overdue_since is None
-
     def to_json(self) -> dict[str, Any]:
         """What of it is stored as JSON, for msgspec to encode: pending, deviations and parts; empty ones left out."""
         stored: dict[str, Any] = {}
