@@ -25,7 +25,14 @@ ABOVE, BELOW, CLOCK = 27.0, 13.0, 14.0
 MOST_ROWS = 8
 """Of one lane; what needs more is drawn on top of what is there, as one."""
 _LONGEST_CLOCK = "waiting 59 min 59 s"
-_ENDS: tuple[Anchor, ...] = ("middle", "end", "start")
+_PLACES: tuple[tuple[Anchor, float], ...] = (
+    ("middle", 0.0),
+    ("end", RADIUS),
+    ("start", -RADIUS),
+    ("end", -4.0),
+    ("start", 4.0),
+)
+"""Which end of a name is where, from its sign: over it, then beside what rises from it."""
 
 
 class Bar(msgspec.Struct):
@@ -40,6 +47,7 @@ class Bar(msgspec.Struct):
     row: int = 0
     y: float = 0.0
     anchor: Anchor | None = None
+    at: float = 0.0
     more: int = 0
 
     @property
@@ -47,10 +55,10 @@ class Bar(msgspec.Struct):
         clock = text.width(_LONGEST_CLOCK, SMALL) if self.step.clock else 0.0
         return max(text.width(self.title, TITLE, bold=True), clock)
 
-    def spread(self, anchor: Anchor) -> tuple[float, float]:
-        """Where its name begins and ends."""
-        before = {"start": RADIUS, "middle": self.wide / 2, "end": self.wide - RADIUS}[anchor]
-        return self.x - before, self.x - before + self.wide
+    def spread(self, anchor: Anchor, at: float) -> tuple[float, float]:
+        """Where its name begins and ends, if that end of it is there."""
+        begin = at - self.wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+        return begin, begin + self.wide
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -164,13 +172,13 @@ def _name(graph: Steps, bars: dict[str, Bar], left: float) -> None:
     taken: dict[float, list[tuple[float, float]]] = defaultdict(list)
     for bar in {id(bar): bar for bar in bars.values()}.values():
         top, bottom = bar.y - ABOVE, bar.y - RADIUS + (RADIUS + BELOW + CLOCK if bar.step.clock else 0.0)
-        for anchor in _ENDS:
-            begin, end = bar.spread(anchor)
+        for anchor, beside in _PLACES:
+            begin, end = bar.spread(anchor, bar.x + beside)
             if begin < left - 22 or any(begin < b + 4 and a < end + 4 for a, b in taken[bar.y]):
                 continue
-            passing = crossings[bisect_left(xs, begin - 3) : bisect_left(xs, end + 3)]
+            passing = crossings[bisect_left(xs, begin - 1.5) : bisect_left(xs, end + 1.5)]
             if any(low < bottom and high > top for _, low, high in passing):
                 continue
-            bar.anchor = anchor
+            bar.anchor, bar.at = anchor, bar.x + beside
             taken[bar.y].append((begin, end))
             break

@@ -10,7 +10,7 @@ from dashboard.graphs.legend import legend, of_steps
 from dashboard.graphs.looks import LINKS, STEPS
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
 from dashboard.graphs.sentences import link_hover, step_hover, step_sentence
-from dashboard.graphs.timeline import LANE_ROOM, MARGIN, RADIUS, SMALL, TITLE, Bar, Plan
+from dashboard.graphs.timeline import LANE_ROOM, MARGIN, SMALL, TITLE, Bar, Plan
 
 AXIS = 34.0
 GAP_SIGN = 7.0
@@ -77,12 +77,11 @@ def _names(bar: Bar) -> Iterator[Text]:
     if bar.anchor is None:
         return
     look, clock = STEPS[bar.step.role], bar.step.clock
-    x = {"start": bar.x - RADIUS, "middle": bar.x, "end": bar.x + RADIUS}[bar.anchor]
-    yield Text(x, bar.y - 17, bar.title, TITLE, look.name, bold=True, anchor=bar.anchor)
+    yield Text(bar.at, bar.y - 17, bar.title, TITLE, look.name, bold=True, anchor=bar.anchor)
     if clock:
         running = {"at": clock.at.timestamp() * 1000, "down": clock.down}
         reserve = "waiting 59 min 59 s"
-        yield Text(x, bar.y + 19, bar.word, SMALL, look.word, anchor=bar.anchor, reserve=reserve, clock=running)
+        yield Text(bar.at, bar.y + 19, bar.word, SMALL, look.word, anchor=bar.anchor, reserve=reserve, clock=running)
 
 
 def _axis(plan: Plan, bottom: float) -> tuple[list[Line], list[Text]]:

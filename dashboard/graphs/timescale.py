@@ -10,7 +10,7 @@ import msgspec
 
 from dashboard.graphs import text
 
-LONGEST, NARROWEST = 860.0, 320.0
+LONGEST, NARROWEST = 860.0, 420.0
 BROKEN = 96.0
 """Pixels of a silence that is not drawn to scale."""
 MOST_BROKEN = 3
@@ -76,7 +76,7 @@ def scale(moments: Sequence[float], left: float) -> Scale:
     gaps = [end - start for start, end in pairwise(times)]
     broken = _broken(gaps)
     drawn = sum(gap for index, gap in enumerate(gaps) if index not in broken)
-    wide = min(LONGEST, max(NARROWEST, len(times) * 44.0)) - BROKEN * len(broken)
+    wide = min(LONGEST, max(NARROWEST, len(times) * 88.0)) - BROKEN * len(broken)
     pieces, x = [], left
     start = times[0]
     for index, gap in enumerate(gaps):
