@@ -79,8 +79,8 @@ def test_a_search_for_a_key_that_one_transaction_has_leads_to_it(feed: Feed, cli
 
 
 def test_the_largest_amount_counts_in_whatever_order(feed: Feed) -> None:
-    placed(feed, "t-1", "a", total=10)
-    placed(feed, "t-1", "b", total="30.5")
+    placed(feed, "t-1", "a", total="30.5")
+    placed(feed, "t-1", "b", total=10)
     placed(feed, "t-2", "a", total=-4)
     placed(feed, "t-3")
     feed.read()
