@@ -9,6 +9,7 @@ for as read_uncommitted: a producer's open transaction holds its own topic only.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -29,6 +30,8 @@ from collector.storage.store import database_now
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.25
+LOOKS = 3
+"""How often it is looked, within that time, whether what the last snapshot asks for has been stored meanwhile."""
 KEPT = 240
 """Snapshots remembered: a minute's worth; when reading is further behind, every second one is dropped."""
 GONE_AFTER = timedelta(seconds=10)
@@ -83,6 +86,8 @@ class Watermarks:
         self._cluster, self._cluster_id, self._wanted = cluster, cluster_id, wanted
         self._snapshots: deque[Snapshot] = deque()
         self._missing: dict[str, datetime] = {}
+        self._partitions: Mapping[str, list[int]] = {}
+        self._reached: dict[str, datetime] = {}
         self._looked_at = float("-inf")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watermarks", daemon=True)
@@ -96,11 +101,12 @@ class Watermarks:
 
     def _run(self) -> None:
         said = ""
-        while not self._stop.wait(INTERVAL):
+        turns = itertools.cycle([*[self.follow] * (LOOKS - 1), self.step])
+        while not self._stop.wait(INTERVAL / LOOKS):
             try:
                 if connection.connection is None:
                     sessions.end_when_idle(ABDICATE)
-                self.step()
+                next(turns)()
                 said = ""
             except (Error, KafkaFailure) as error:
                 self._snapshots.clear()
@@ -128,7 +134,22 @@ class Watermarks:
         end_notes.note(self._cluster_id, partitions, ends, self._cluster.stable_ends(unread), at)
         self._raise({rows[topic]: moment for topic, moment in found.items() if topic in rows})
         self._forget(min(found.values(), default=None) if len(found) == len(partitions) else None)
+        self._partitions, self._reached = partitions, found
         return found
+
+    def follow(self) -> None:
+        """Raises the watermarks of topics of which more has been stored since the last step. No broker is asked."""
+        if not self._snapshots:
+            return
+        newest = self._snapshots[-1].at
+        behind = {name: numbers for name, numbers in self._partitions.items() if self._reached.get(name) != newest}
+        if not behind:
+            return
+        stored, rows = self._stored()
+        found = reached(self._snapshots, stored, behind)
+        raised = {topic: moment for topic, moment in found.items() if moment != self._reached.get(topic)}
+        self._raise({rows[topic]: moment for topic, moment in raised.items() if topic in rows})
+        self._reached |= raised
 
     def _note_topics(self, listed: Set[str], at: datetime) -> Set[str]:
         """Notes topics that are new, and those that have not been listed for a while: they hold nothing up any more.

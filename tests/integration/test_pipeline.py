@@ -13,6 +13,7 @@ from django.db.models import Sum
 from collector.intake import progress, watermarks
 from collector.models import Event, Gap, Payload, Progress, Topic, Transaction, Undecodable
 from collector.storage import store
+from collector.storage.store import database_now
 from tests.builders import cloud_event
 from tests.collecting import Collector, Services, ids_of_events, transaction
 from tests.stack.brokers import Broker
@@ -236,6 +237,35 @@ def test_reading_starts_where_the_configuration_says(broker: Broker, start: str,
         collector.until(lambda: Topic.objects.exclude(watermark=None).count() == 2, "both watermarks")
     assert len(ids_of_events()) == 4 + expected
     assert set(Progress.objects.filter(topic__name=old).values_list("from_start", flat=True)) == {start != "latest"}
+
+
+def test_a_watermark_rises_as_soon_as_what_it_asks_for_is_stored(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, services = broker.topic("orders"), Services(broker)
+    with Collector(broker) as collector:
+        send(services, topic, 4)
+        collector.until_read(4)
+        send(services, topic, 4, start=4)
+        sent = database_now()
+        collector.watermarks.step()
+        collector.watermarks.follow()
+        assert not Topic.objects.filter(watermark__gte=sent).exists()
+
+        def forbid(*_: object) -> None:
+            raise AssertionError("no broker is to be asked")
+
+        with monkeypatch.context() as patch:
+            for name in ("describe", "ends", "stable_ends"):
+                patch.setattr(collector.cluster, name, forbid)
+
+            def read_and_follow() -> bool:
+                collector.pipeline.step()
+                collector.watermarks.follow()
+                return Topic.objects.filter(watermark__gte=sent).exists()
+
+            poll_until(read_and_follow, 10, "the watermark to rise", every=0.01)
+        assert len(ids_of_events()) == 8
 
 
 def test_a_topic_made_anew_is_another_topic(broker: Broker) -> None:
