@@ -49,9 +49,12 @@ def pair(shape: Shape, choreography: Choreography, clocks: Clocks) -> Paired:
         places.setdefault(name, []).append(position)
     paired = Paired([], set())
     for rule in choreography.rules:
+        if places.keys().isdisjoint(rule.after):
+            continue
         obligations = _obligations(rule, places)
-        answers = sorted(position for name in rule.expect for position in places.get(name, ()))
+        answers = [position for name in rule.expect if name in places for position in places[name]]
         if obligations and answers:
+            answers.sort()
             paired.answers |= _answer([o for o in obligations if not o.missing], answers, shape, clocks)
         paired.obligations += obligations
     return paired
@@ -60,6 +63,8 @@ def pair(shape: Shape, choreography: Choreography, clocks: Clocks) -> Paired:
 def _obligations(rule: Rule, places: Places) -> list[Obligation]:
     if rule.compensates is not None:
         return _undoing(rule, places)
+    if len(rule.after) == 1:
+        return [Obligation(rule, (position,), position) for position in places[rule.after[0]]]
     columns = [places.get(name, []) for name in rule.after]
     found = []
     for i in range(max(len(column) for column in columns)):
