@@ -7,6 +7,7 @@ docs/architecture.md draws how they hang together.
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -292,6 +293,60 @@ class Clock(models.Model):
     behind = models.DurationField()
     count = models.BigIntegerField(help_text="events that showed it")
     at = models.DateTimeField(help_text="when that was last seen")
+
+
+class Unmined(models.Model):
+    """Transactions that have changed and are to be mined again: one row for each batch that changed some.
+
+    Written in the batch's own database transaction; a miner that takes a row deletes it in the same one as it counts.
+    """
+
+    transactions = ArrayField(models.BigIntegerField())
+
+
+class Mined(models.Model):
+    """What a transaction has contributed to `MinedCount`, so that it can be subtracted when the transaction changes."""
+
+    transaction = models.BigIntegerField(primary_key=True)
+    body = models.BinaryField(help_text="MessagePack; see collector.mining.contribution")
+
+
+class Variant(models.Model):
+    """A way that transactions of a choreography went: its event types in event order or, where `causal`, what led to
+    what, whatever the order. Only so many are kept; the others are counted together."""
+
+    choreography = models.TextField()
+    causal = models.BooleanField()
+    digest = models.BinaryField()
+    definition = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["choreography", "causal", "digest"], name="variant_once")]
+
+
+class MinedCount(models.Model):
+    """Counts of what was mined, by when transactions began: in hours (`hours` is 1) or days (24) since 1970, and of all
+    times together (0). What each `kind` counts is told in `collector.mining.counts`."""
+
+    choreography = models.TextField()
+    kind = models.TextField()
+    hours = models.SmallIntegerField()
+    bucket = models.IntegerField(help_text="its first hour, counted from 1970")
+    status = models.TextField(help_text="of the transactions: a phase, or stuck")
+    source = models.TextField()
+    target = models.TextField()
+    count = models.BigIntegerField()
+    total = models.DecimalField(max_digits=40, decimal_places=0, help_text="sum of the durations, in microseconds")
+    durations = models.JSONField(help_text="log-bucket counts of the durations: {bucket: count}")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["choreography", "kind", "hours", "bucket", "status", "source", "target"],
+                name="mined_count_once",
+            )
+        ]
+        indexes = [models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all")]
 
 
 class Event(models.Model):

@@ -1,3 +1,4 @@
+import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -581,6 +582,68 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [models.UniqueConstraint(fields=("type", "service", "topic"), name="event_type_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Mined",
+            fields=[
+                ("transaction", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("body", models.BinaryField(help_text="MessagePack; see collector.mining.contribution")),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Unmined",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "transactions",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="MinedCount",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("choreography", models.TextField()),
+                ("kind", models.TextField()),
+                ("hours", models.SmallIntegerField()),
+                ("bucket", models.IntegerField(help_text="its first hour, counted from 1970")),
+                ("status", models.TextField(help_text="of the transactions: a phase, or stuck")),
+                ("source", models.TextField()),
+                ("target", models.TextField()),
+                ("count", models.BigIntegerField()),
+                (
+                    "total",
+                    models.DecimalField(
+                        decimal_places=0, help_text="sum of the durations, in microseconds", max_digits=40
+                    ),
+                ),
+                ("durations", models.JSONField(help_text="log-bucket counts of the durations: {bucket: count}")),
+            ],
+            options={
+                "indexes": [models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("choreography", "kind", "hours", "bucket", "status", "source", "target"),
+                        name="mined_count_once",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Variant",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("choreography", models.TextField()),
+                ("causal", models.BooleanField()),
+                ("digest", models.BinaryField()),
+                ("definition", models.JSONField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("choreography", "causal", "digest"), name="variant_once")
+                ],
             },
         ),
     ]

@@ -145,6 +145,8 @@ ALTER TABLE collector_progress SET (fillfactor = 20);
 ALTER TABLE collector_waiting SET (fillfactor = 20);
 ALTER TABLE collector_flow SET (fillfactor = 50);
 ALTER TABLE collector_outcome SET (fillfactor = 50);
+ALTER TABLE collector_minedcount SET (fillfactor = 60);
+ALTER TABLE collector_unmined SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE collector_deadline SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from django.db.backends.utils import CursorWrapper
@@ -52,6 +52,15 @@ OverdueCause = tuple[str, str, bool, datetime]
 
 
 _NOTHING = StoredState()
+
+
+class Stored(Protocol):
+    """What tells where a transaction's events lie."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def day(self) -> date: ...
 
 
 class Row(msgspec.Struct):
@@ -203,7 +212,7 @@ def _row(values: Sequence[Any]) -> Row:
 
 def skeletons(
     cursor: CursorWrapper,
-    rows: Sequence[Row],
+    rows: Sequence[Stored],
     topic_names: dict[int, str],
     only: Sequence[tuple[int, str, str]] | None = None,
 ) -> dict[int, list[Skeleton]]:

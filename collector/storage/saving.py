@@ -13,6 +13,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
+from collector.storage import unmined
 from collector.storage.judgement import Change, Row, WaitingKey, waiting_differences, waiting_gone
 from collector.storage.sql import array, arrays
 from collector.storage.tally import Tally
@@ -107,6 +108,7 @@ def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: dat
     _overdue(cursor, changes)
     _transitions(cursor, changes, now, announces=rulebook.announces)
     _waiting(cursor, waiting_differences(changes), writer)
+    unmined.note(cursor, [c.row.id for c in changes if c.changed or c.state.choreography != c.row.choreography])
 
 
 def _text(value: Any) -> str:
@@ -214,6 +216,7 @@ def absorb(
     for statement in (NO_DEADLINES, _NOT_OVERDUE):
         cursor.execute(statement, [ids])
     _waiting(cursor, waiting_gone(row for row, _ in merged if not row.is_new), writer)
+    unmined.note(cursor, {row.id for pair in merged for row in pair})
     states = {change.row.id: change for change in changes}
     rows = [
         (
@@ -247,6 +250,7 @@ def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str, now: datetim
     if told:
         cursor.execute(TRANSITIONS, [now, *arrays(told)])
     _waiting(cursor, waiting_gone(rows), writer)
+    unmined.forget(cursor, (row.id for row in rows))
 
 
 def _waiting(cursor: CursorWrapper, differences: Mapping[WaitingKey, int], writer: str) -> None:

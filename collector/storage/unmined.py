@@ -1,0 +1,27 @@
+"""What tells the miner that transactions have changed: one narrow row for each batch that changed some.
+
+Not one for each transaction, and no mark on the transactions' own rows: it costs a batch one small statement, whatever
+its size, and no index follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.backends.utils import CursorWrapper
+
+from collector.storage.sql import array
+
+_CHANGED = "INSERT INTO collector_unmined (transactions) VALUES (%s::bigint[])"
+_FORGET = "DELETE FROM collector_mined WHERE transaction = ANY(%s::bigint[])"
+
+
+def note(cursor: CursorWrapper, transactions: Iterable[int]) -> None:
+    """These rows of transactions, locked here, are no longer what was mined of them."""
+    if changed := list(transactions):
+        cursor.execute(_CHANGED, [array(changed)])
+
+
+def forget(cursor: CursorWrapper, transactions: Iterable[int]) -> None:
+    """These are no longer stored: what was counted of them stays, and will not change."""
+    cursor.execute(_FORGET, [array(transactions)])
