@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 SWEEP_LATE = timedelta(seconds=5)
+"""A sweep is missed when nobody has swept for so long."""
+STILL_MISSED = timedelta(seconds=0.75 * INTERVAL)
+"""It is so further on, while nobody else has swept within this time after we did: Celery does it far more often."""
 GOODBYE = 12.0
 """Seconds that saying goodbye may take; a database that hangs is given up sooner (`sessions.hasten`)."""
 
@@ -50,6 +53,7 @@ class Alive:
         self._started_at = timezone.now()
         self._before = time.monotonic(), 0
         self._answers = True
+        self._patience = SWEEP_LATE
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alive", daemon=True)
 
@@ -68,9 +72,11 @@ class Alive:
         self._before = now, counts.events
         self._beat(counts, (counts.events - events) / max(now - before, INTERVAL / 10))
         swept = heartbeats.age("sweep")
-        if swept is None or swept > SWEEP_LATE:
+        missed = swept is None or swept > self._patience
+        if missed:
             found = deadlines.sweep(registered(self._config().rulebook))
             self._publisher.tell(found.changed, found.alerts)
+        self._patience = STILL_MISSED if missed else SWEEP_LATE
 
     def goodbye(self) -> None:
         self._beat(self._counts(), stopped=True)
