@@ -35,7 +35,7 @@ bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka), the sweep,
 	@$(BIN)/python -m benchmarks.sweep
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
-soak: .venv/installed-dev  ## the long runs: a collector's troubles, then property tests on new examples for ROUNDS=50
+soak: .venv/installed-dev  ## the long runs: a collector's troubles, deadlines, then property tests on new examples for ROUNDS=50
 	-@$(PIP) install --only-binary :all: atheris  # not for every Python there is one; without it its part is skipped
 	@CI=true SOAK=1 $(BIN)/python -m pytest -q tests/soak
 	@for round in $$(seq $(ROUNDS)); do echo "Round $$round of $(ROUNDS)"; \

@@ -59,7 +59,7 @@ def _run(supervisor: Supervisor, var: Path, port: int) -> None:
         migrate = supervisor.start("migrate", _manage("migrate", "--no-input", "-v0"), environment=environment)
         supervisor.finish("migrate", migrate, seconds=120)
         supervisor.finish("static", static, seconds=60)
-        for name, command in _processes(port).items():
+        for name, command in processes(port).items():
             supervisor.start(name, command, environment=environment)
         supervisor.await_all(lambda: _is_ready(port), READY_SECONDS, lambda: _complaint(port))
         supervisor.output.say(f"Choreoscope is ready: http://{HOST}:{port} (Ctrl-C ends it)")
@@ -101,8 +101,8 @@ def _start_parts(stack: ExitStack, supervisor: Supervisor, var: Path, port: int)
     return started
 
 
-def _processes(port: int) -> dict[str, list[str]]:
-    """The processes that work with the parts: one of each is enough for a demo."""
+def processes(port: int) -> dict[str, list[str]]:
+    """The commands of the processes that work with the parts, by name: one of each is enough for a demo."""
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--quiet", "-A", "dashboard.celery"]
     # One process with threads, and none of the chatter between workers: there is no other worker to talk to.
