@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "collector",
     "dashboard",
     "dashboard.alerts",
+    "dashboard.notifying",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -51,6 +52,7 @@ ASGI_APPLICATION = "dashboard.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [env.folder("CHOREOSCOPE_TEMPLATES", default=VAR / "templates")],  # the operator's own come first
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -131,13 +133,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "choreoscope."}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"collector.tasks.sweep": {"queue": "sweep"}}
+CELERY_TASK_ROUTES = {
+    "collector.tasks.sweep": {"queue": "sweep"},
+    "dashboard.notifying.tasks.*": {"queue": "notifications"},  # others' servers may be slow
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "collector.tasks.sweep", "schedule": 0.25, "options": {"expires": 1}},
     "alerts": {"task": "dashboard.alerts.tasks.process", "schedule": 1.0, "options": {"expires": 1}},
+    "deliver": {"task": "dashboard.notifying.tasks.deliver", "schedule": 1.0, "options": {"expires": 1}},
+    "heartbeat": {"task": "dashboard.notifying.tasks.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
     "announce": {"task": "collector.tasks.announce", "schedule": 1.0, "options": {"expires": 1}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }

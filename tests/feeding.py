@@ -17,6 +17,7 @@ from collector.kafka import Span
 from collector.models import End, Heartbeat, Progress, Topic
 from collector.records import Record, TopicRef
 from collector.storage import partitions, store
+from dashboard.alerts.models import Alert
 from dashboard.alerts.process import process
 from tests.builders import Header, cloud_event, record
 
@@ -92,3 +93,9 @@ class Feed:
             name="collector:test",
             defaults={"at": timezone.now(), "detail": {"behind_seconds": 0.1, "events_per_second": 4.0}},
         )
+
+
+def calm() -> None:
+    """Long enough for alerts to be certain that their causes are gone."""
+    Alert.unresolved().exclude(quiet_since=None).update(quiet_since=timezone.now() - timedelta(hours=1))
+    process()

@@ -39,3 +39,18 @@ def overdue_causes(*, with_impact: bool) -> list[OverdueCause]:
     with connection.cursor() as cursor:
         cursor.execute(_WITH_IMPACT if with_impact else _BY_CAUSE)
         return [OverdueCause(*row) for row in cursor.fetchall()]
+
+
+_EXAMPLES = """
+SELECT t.transaction_id FROM (
+    SELECT transaction, since FROM collector_overdue
+    WHERE choreography = %s AND awaited = %s AND service = %s AND compensation = %s ORDER BY since LIMIT %s) AS o
+JOIN collector_transaction t ON t.id = o.transaction ORDER BY o.since, t.id
+"""
+
+
+def examples(choreography: str, awaited: str, service: str, *, compensation: bool, most: int) -> list[str]:
+    """Ids of transactions that wait so, those that have waited longest first. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EXAMPLES, [choreography, awaited, service, compensation, most])
+        return list(dict.fromkeys(name for (name,) in cursor.fetchall()))

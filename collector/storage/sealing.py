@@ -17,7 +17,7 @@ from django.conf import settings
 
 from collector.records import Record
 
-_PURPOSE = b"choreoscope undecodable records"
+_RECORDS = b"choreoscope undecodable records"
 
 
 class _Sealed(msgspec.Struct, array_like=True):
@@ -32,19 +32,20 @@ _decoder = msgspec.msgpack.Decoder(_Sealed)
 def seal(record: Record) -> bytes:
     """Key, headers and value, encrypted."""
     plain = msgspec.msgpack.encode(_Sealed(record.key, record.packed_headers, record.value))
-    return _fernet(settings.ENCRYPTION_KEY).encrypt(plain)
+    return fernet(settings.ENCRYPTION_KEY, _RECORDS).encrypt(plain)
 
 
 def unseal(sealed: bytes, record: Record) -> Record | None:
     """This record with what was sealed of it; None where it was sealed under another key."""
     try:
-        plain = _decoder.decode(_fernet(settings.ENCRYPTION_KEY).decrypt(sealed))
+        plain = _decoder.decode(fernet(settings.ENCRYPTION_KEY, _RECORDS).decrypt(sealed))
     except InvalidToken:
         return None
     return msgspec.structs.replace(record, key=plain.key, packed_headers=plain.packed_headers, value=plain.value)
 
 
-@lru_cache(maxsize=1)
-def _fernet(secret: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode())
+@lru_cache(maxsize=4)
+def fernet(secret: str, purpose: bytes) -> Fernet:
+    """What is sealed for one purpose cannot be opened for another."""
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())
     return Fernet(base64.urlsafe_b64encode(derived))

@@ -7,13 +7,18 @@ from typing import Any
 
 from dashboard.alerts.models import Alert, AlertEntry
 
+CHOREOSCOPE = "choreoscope"
 
-def resolve(alert: Alert, now: datetime) -> bool:
+
+def resolve(alert: Alert, now: datetime, who: str = CHOREOSCOPE, reason: str = "") -> None:
     alert.count, alert.state, alert.changed_at, alert.resolved_at = 0, Alert.State.RESOLVED, now, now
-    alert.save(update_fields=["count", "state", "changed_at", "resolved_at"])
-    note(alert, now, "resolved", after_seconds=round((now - alert.opened_at).total_seconds(), 1), peak=alert.peak)
-    return True
+    alert.quiet_since, alert.snoozed_until, alert.explained_by = None, None, None
+    alert.save()
+    lasted = round((now - alert.opened_at).total_seconds(), 1)
+    note(alert, now, "resolved", who, reason=reason, after_seconds=lasted, peak=alert.peak)
 
 
-def note(alert: Alert, now: datetime, kind: str, **detail: Any) -> None:
-    AlertEntry.objects.create(alert=alert, at=now, kind=kind, detail=detail)
+def note(alert: Alert, now: datetime, kind: str, who: str = CHOREOSCOPE, **detail: Any) -> None:
+    """What is empty is left out."""
+    kept = {name: value for name, value in detail.items() if value not in ("", None)}
+    AlertEntry.objects.create(alert=alert, at=now, kind=kind, who=who, detail=kept)

@@ -1,8 +1,8 @@
-"""Transition → Alert: one alert per cause, raised, counted and resolved from what the collector has stored.
+"""What was found → alerts → notices: one alert per cause, raised, counted and resolved from what is stored.
 
 Transitions only say *that* something changed; how many transactions wait for what is always read from the `Overdue`
 rows, so that working through a transition twice, late, or in any order comes to the same alerts. How well reading is
-has no transitions, and is looked at every time.
+has no transitions, and is looked at every time; the rest every few seconds.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 
-from collector import config
+from collector import config, queries
 from collector.actions import claim_transitions
-from collector.queries.overdue import OverdueCause, overdue_causes
-from dashboard.alerts import reading
-from dashboard.alerts.log import note, resolve
+from collector.health import heartbeats
+from dashboard.alerts import causes, findings
 from dashboard.alerts.models import Alert
+from dashboard.alerts.settling import Settling
+from dashboard.notifying import announcing
 
 CHUNK = 2_000
-REOPENED_WITHIN = timedelta(minutes=5)
+LOOK_EVERY = timedelta(seconds=10)
 _LOCK = 0x63686F61
-
-CauseKey = tuple[str, str, str, str]
-"""Kind, choreography, awaited types, service."""
+_LOOKED = "evidence"
 
 
 class Processed(msgspec.Struct, frozen=True):
@@ -36,39 +35,60 @@ class Processed(msgspec.Struct, frozen=True):
 
 
 def process() -> Processed:
-    """Brings the alerts up to date: those of transactions if transitions ask for it, those of reading always.
-
-    Many at once are safe; they take turns.
-    """
+    """Brings the alerts up to date. Many at once are safe; they take turns."""
     total, changed = 0, False
     while True:
         with transaction.atomic():
             now = _take_turn()
             claimed = claim_transitions(CHUNK)
-            if claimed:
-                changed = settle(now) or changed
-            if claimed < CHUNK:
-                changed = reading.settle(now) or changed
+            changed = _settle(now, bool(claimed), last=claimed < CHUNK) or changed
         total += claimed
         if claimed < CHUNK:
             return Processed(total, changed)
 
 
-def settle(now: datetime) -> bool:
-    """Makes the alerts agree with what is overdue now; returns whether any of them changed."""
-    causes = {_key(cause): cause for cause in overdue_causes(with_impact=_is_weighed())}
-    alerts = {
-        (alert.kind, alert.choreography, alert.awaited, alert.service): alert
-        for alert in Alert.unresolved().exclude(kind__in=Alert.READING).select_for_update()
-    }
-    changed = [_raise(key, causes[key], now) for key in causes.keys() - alerts.keys()]
-    changed += [_update(alert, causes[key], now) for key, alert in alerts.items() if key in causes]
-    changed += [resolve(alert, now) for key, alert in alerts.items() if key not in causes]
-    return any(changed)
+def _settle(now: datetime, transitions: bool, *, last: bool) -> bool:
+    """Makes the alerts agree with what is not well now, and notes whom to tell."""
+    settled = config.current(settings.CHOREOSCOPE_CONFIG)
+    settling = Settling(settled, now)
+    changed = False
+    restless = _restless(now) if last else []
+    if transitions or restless:
+        waiting = findings.overdue(with_impact=settled.policy.weighs)
+        changed = settling.agree(Alert.WAITING, waiting)
+        changed = settling.agree([Alert.Kind.SERVICE_SILENT], findings.silent(waiting, now)) or changed
+    if last:
+        changed = settling.agree(findings.WELL, findings.reading(queries.readiness(now), now)) or changed
+        if _is_time_to_look():
+            changed = settling.agree(findings.SLOW, findings.slow(now)) or changed
+    if changed or restless:
+        _explain()
+        changed = announcing.announce(settled, now) or changed
+    return changed
 
 
-def _is_weighed() -> bool:
-    return config.current(settings.CHOREOSCOPE_CONFIG).policy.weighs
+def _restless(now: datetime) -> list[int]:
+    """Alerts whose time may bring a change though nothing has happened: any that is not resolved, and those that people
+    have yet to be told of that they are."""
+    told = Alert.objects.filter(resolved_at__gte=now - timedelta(hours=1)).exclude(announced_at=None)
+    return list((Alert.unresolved().values_list("id", flat=True)).union(told.values_list("id", flat=True)))
+
+
+def _is_time_to_look() -> bool:
+    age = heartbeats.age(_LOOKED)
+    if age is not None and age < LOOK_EVERY:
+        return False
+    heartbeats.beat(_LOOKED)
+    return True
+
+
+def _explain() -> None:
+    alerts = list(Alert.unresolved())
+    found = causes.explanations(alerts)
+    for alert in alerts:
+        if alert.explained_by_id != found.get(alert.id):
+            alert.explained_by_id = found.get(alert.id)
+            alert.save(update_fields=["explained_by"])
 
 
 def _take_turn() -> datetime:
@@ -77,46 +97,3 @@ def _take_turn() -> datetime:
         cursor.execute("SELECT pg_advisory_xact_lock(%s), clock_timestamp()", [_LOCK])
         now: datetime = cursor.fetchone()[1]
     return now
-
-
-def _key(cause: OverdueCause) -> CauseKey:
-    kind = Alert.Kind.STUCK_COMPENSATING if cause.compensation else Alert.Kind.STUCK
-    return (kind, cause.choreography, cause.awaited, cause.service)
-
-
-def _raise(key: CauseKey, cause: OverdueCause, now: datetime) -> bool:
-    """Raises an alert, or opens the last one of this cause again: what comes and goes is one alert, not many."""
-    kind, choreography, awaited, service = key
-    before = Alert.objects.filter(kind=kind, choreography=choreography, awaited=awaited, service=service)
-    last = before.filter(resolved_at__gte=now - REOPENED_WITHIN).order_by("-resolved_at").first()
-    if last is not None:
-        last.state, last.resolved_at = Alert.State.OPEN, None
-        last.save(update_fields=["state", "resolved_at"])
-        _update(last, cause, now)
-        note(last, now, "reopened", count=cause.count)
-        return True
-    alert = Alert.objects.create(
-        kind=kind,
-        choreography=choreography,
-        awaited=awaited,
-        service=service,
-        count=cause.count,
-        peak=cause.count,
-        impact=cause.impact,
-        since=cause.since,
-        opened_at=now,
-        changed_at=now,
-    )
-    note(alert, now, "raised", count=cause.count)
-    return True
-
-
-def _update(alert: Alert, cause: OverdueCause, now: datetime) -> bool:
-    """The count follows the cause; the first deadline that passed stays, while those that wait come and go."""
-    since = min(alert.since, cause.since)
-    if (alert.count, alert.since, alert.impact) == (cause.count, since, cause.impact):
-        return False
-    alert.count, alert.since, alert.impact, alert.changed_at = cause.count, since, cause.impact, now
-    alert.peak = max(alert.peak, cause.count)
-    alert.save(update_fields=["count", "since", "impact", "changed_at", "peak"])
-    return True

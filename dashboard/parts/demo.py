@@ -119,7 +119,14 @@ def processes(port: int) -> dict[str, list[str]]:
             "--log-level=warning",
             "--timeout-graceful-shutdown=3",
         ],
-        "worker": [*celery, "worker", "--pool=threads", "--concurrency=4", "--queues=sweep,default", *alone],
+        "worker": [
+            *celery,
+            "worker",
+            "--pool=threads",
+            "--concurrency=4",
+            "--queues=sweep,default,notifications",
+            *alone,
+        ],
         "beat": [*celery, "beat", "--scheduler=celery.beat:Scheduler", "--pidfile="],
         **{name: [*python, f"demo_services.{name}"] for name in DEMO_SERVICES},
     }

@@ -36,6 +36,7 @@ from dashboard.alerts.models import Alert
 from dashboard.alerts.process import process
 from tests.builders import cloud_event, record
 from tests.collecting import CONFIG, log_of, transaction
+from tests.feeding import calm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
 
@@ -98,6 +99,7 @@ def test_alerts_follow_what_is_forgotten(stuck: list[str]) -> None:
         upkeep.keep_up()
         process()
         assert Alert.objects.get().count == left
+    calm()
     assert Alert.objects.get().state == Alert.State.RESOLVED
 
 
@@ -149,6 +151,7 @@ def test_what_a_person_closes_waits_for_nothing_and_its_alert_resolves(stuck: li
     )
     assert (row.overdue_since, row.state, counts()) == (None, {}, {})
     assert log_of("order-1") == ["started", "stuck", "abandoned"]
+    calm()
     assert Alert.objects.get().state == Alert.State.RESOLVED
     assert actions.abandon(stuck, "ada", "Again.", rulebook) == [], "only what is open can be closed"
 

@@ -1,0 +1,118 @@
+"""What alerts say. PURE: of an alert it takes what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+_TREND_SECONDS = 60
+_MOST_POINTS = 120
+
+
+class Speaking(Protocol):
+    """What the sentences are made of."""
+
+    kind: str
+    choreography: str
+    awaited: str
+    service: str
+    subject: str
+    names: str
+    state: str
+    count: int
+    total: int
+    peak: int
+    since: datetime
+
+
+def sentence(alert: Speaking) -> str:
+    """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read"."""
+    over = alert.state == "resolved"
+    if alert.kind in ("stuck", "stuck_compensating"):
+        return _waiting(alert, over)
+    return _reading(alert, over) or _read(alert, over)
+
+
+def _waiting(alert: Speaking, over: bool) -> str:
+    count = alert.count or alert.peak
+    verb = "waited" if over else "waits" if count == 1 else "wait"
+    source = f" from {alert.service}" if alert.service else ""
+    return f"{counted(count, 'transaction')} {verb} for {alert.awaited}{source}"
+
+
+def _reading(alert: Speaking, over: bool) -> str:
+    """About Choreoscope itself."""
+    match alert.kind:
+        case "collector_down":
+            return f"No collector {'was' if over else 'is'} alive"
+        case "collector_behind":
+            return f"Reading {'was' if over else 'is'} behind: {alert.names}"
+        case "partition_unreadable":
+            return f"{alert.names} {'could not' if over else 'cannot'} be read"
+        case "topic_forbidden":
+            return f"Kafka {'did' if over else 'does'} not let us read {alert.names}: the right Read is missing"
+        case "sweep_late":
+            return f"Deadlines {'were' if over else 'are'} not checked"
+    return ""
+
+
+def _read(alert: Speaking, over: bool) -> str:
+    """About what is read."""
+    count = alert.count or alert.peak
+    of = f" of {number(alert.total)}" if alert.total > count else ""
+    match alert.kind:
+        case "failed":
+            said = f"{number(count)}{of} transactions of {alert.choreography} failed within five minutes"
+        case "service_silent":
+            waiting = f"; {counted(count, 'transaction')} {'waited' if over else 'wait'} for it" if count else ""
+            since = f"{alert.since.astimezone(UTC):%H:%M:%S}"
+            said = f"{alert.service} {'was silent from' if over else 'has published nothing since'} {since}{waiting}"
+        case "loop" | "fan_out":
+            what = "loop" if alert.kind == "loop" else "run away"
+            said = f"{counted(count, 'transaction')} of {alert.choreography} {what}: {alert.names}"
+        case "dead_letters":
+            because = f" ({alert.names})" if alert.names else ""
+            said = f"{counted(count, 'event')} could not be delivered and went to {alert.subject}{because}"
+        case "ingestion_gap":
+            said = f"{counted(max(alert.total, 1), 'record')} of {alert.subject} were lost before they were read"
+        case "undecodable":
+            said = f"{number(count)}{of} records on {alert.subject} could not be read ({alert.names})"
+        case _:
+            said = f"{number(count)}{of} events of {alert.service} on {alert.subject} name no transaction"
+    return said
+
+
+def trend(course: Sequence[Sequence[int]]) -> str:
+    """By the last point, and the last before it that is a minute older; or the first."""
+    if len(course) < 2:
+        return "steady"
+    at, count = course[-1]
+    before = next((value for moment, value in reversed(course[:-1]) if moment <= at - _TREND_SECONDS), course[0][1])
+    return "growing" if count > before else "shrinking" if count < before else "steady"
+
+
+def continued(course: Sequence[Sequence[int]], now: datetime, count: int) -> list[list[int]]:
+    """The course with this point; thinned out, so that it stays short and still begins where it began."""
+    points = [list(point) for point in course]
+    at = int(now.timestamp())
+    if points and points[-1][0] >= at - 1:
+        points.pop()
+    points.append([at, count])
+    if len(points) <= _MOST_POINTS:
+        return points
+    return [*points[:-20:2], *points[-20:]]
+
+
+def alike(pattern: str, values: Iterable[str]) -> bool:
+    """Whether one of them is as the pattern, in which `*` stands for anything."""
+    return any(fnmatchcase(value, pattern.replace("[", "[[]")) for value in values)
+
+
+def number(value: int) -> str:
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
