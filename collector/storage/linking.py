@@ -8,8 +8,8 @@ transaction begins anew with them in mind. Rows are locked in the order of their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
@@ -42,17 +42,20 @@ _RANKS = """
 UPDATE collector_transaction t SET link_rank = v.rank
 FROM unnest(%s::bigint[], %s::int[]) AS v(id, rank) WHERE t.id = v.id
 """
+_PAIRS = "%s::date[], %s::bigint[], %s::date[], %s::bigint[]"
 # The copies of one event on both sides: the smaller one stays. Of one and the same record both have counted the same
 # redeliveries; of different ones each has counted its own, and one of the two is a redelivery itself.
-_TWICE = """
-SELECT s.source, s.event_id, (l.record_time, lt.name COLLATE "C", l.partition, l."offset")
+_TWICE = f"""
+SELECT v.loser, s.source, s.event_id, (l.record_time, lt.name COLLATE "C", l.partition, l."offset")
        < (s.record_time, st.name COLLATE "C", s.partition, s."offset"),
        CASE WHEN (s.topic_id, s.partition, s."offset") = (l.topic_id, l.partition, l."offset")
             THEN greatest(s.redeliveries, l.redeliveries) ELSE s.redeliveries + l.redeliveries + 1 END,
        s.redeliveries + l.redeliveries
-FROM collector_event s JOIN collector_event l USING (source, event_id)
+FROM unnest({_PAIRS}) AS v(day, survivor, loser_day, loser)
+JOIN collector_event l ON l.day = v.loser_day AND l.transaction = v.loser
+JOIN collector_event s ON s.day = v.day AND s.transaction = v.survivor
+    AND s.source = l.source AND s.event_id = l.event_id
 JOIN collector_topic st ON st.id = s.topic_id JOIN collector_topic lt ON lt.id = l.topic_id
-WHERE s.day = %s AND s.transaction = %s AND l.day = %s AND l.transaction = %s
 """
 _DROP_COPIES = """
 DELETE FROM collector_event e USING unnest(%s::date[], %s::bigint[], %s::text[], %s::text[])
@@ -64,25 +67,34 @@ UPDATE collector_event e SET redeliveries = v.n
 FROM unnest(%s::date[], %s::bigint[], %s::text[], %s::text[], %s::int[]) AS v(day, transaction, source, event_id, n)
 WHERE e.day = v.day AND e.transaction = v.transaction AND e.source = v.source AND e.event_id = v.event_id
 """
-_MOVE = "UPDATE {table} SET day = %s, transaction = %s WHERE day = %s AND transaction = %s"
-_COPY_KEYS = """
-INSERT INTO collector_key (day, transaction, value, name)
-SELECT %s, %s, value, name FROM collector_key WHERE day = %s AND transaction = %s ON CONFLICT DO NOTHING
+_MOVE = f"""
+UPDATE {{table}} t SET day = v.day, transaction = v.survivor
+FROM unnest({_PAIRS}) AS v(day, survivor, loser_day, loser) WHERE t.day = v.loser_day AND t.transaction = v.loser
 """
-_DROP_KEYS = "DELETE FROM collector_key WHERE day = %s AND transaction = %s"
-_SURVIVOR = """
+_COPY_KEYS = f"""
+INSERT INTO collector_key (day, transaction, value, name)
+SELECT v.day, v.survivor, k.value, k.name FROM unnest({_PAIRS}) AS v(day, survivor, loser_day, loser)
+JOIN collector_key k ON k.day = v.loser_day AND k.transaction = v.loser ON CONFLICT DO NOTHING
+"""
+_DROP_KEYS = f"""
+DELETE FROM collector_key k USING unnest({_PAIRS}) AS v(day, survivor, loser_day, loser)
+WHERE k.day = v.loser_day AND k.transaction = v.loser
+"""
+_SURVIVORS = """
 UPDATE collector_transaction s SET version = CASE WHEN s.version = 0 THEN 0 ELSE s.version + 1 END,
-    redelivery_count = %s, impact = greatest(s.impact, l.impact),
+    redelivery_count = v.redeliveries, impact = greatest(s.impact, l.impact),
     failed_delivery_count = s.failed_delivery_count + l.failed_delivery_count,
     abandoned_at = coalesce(s.abandoned_at, l.abandoned_at),
     abandoned_by = CASE WHEN s.abandoned_at IS NULL THEN l.abandoned_by ELSE s.abandoned_by END,
     abandoned_reason = CASE WHEN s.abandoned_at IS NULL THEN l.abandoned_reason ELSE s.abandoned_reason END
-FROM collector_transaction l WHERE s.id = %s AND l.id = %s
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS v(survivor, loser, redeliveries)
+JOIN collector_transaction l ON l.id = v.loser WHERE s.id = v.survivor
 """
-_ALIAS = """
-UPDATE collector_transaction SET merged_into = %s, version = version + 1, phase = 'completed', ended_at = %s,
-    overdue_since = NULL, event_count = 0, redelivery_count = 0, failed_delivery_count = 0, impact = NULL, state = '{}'
-WHERE id = %s
+_ALIASES = """
+UPDATE collector_transaction t SET merged_into = v.survivor, version = t.version + 1, phase = 'completed',
+    ended_at = %s, overdue_since = NULL, event_count = 0, redelivery_count = 0, failed_delivery_count = 0,
+    impact = NULL, state = '{}'
+FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, survivor) WHERE t.id = v.id
 """
 
 
@@ -123,8 +135,10 @@ def join(
         first = min(members, key=lambda name: _order(by_name[name]))
         leads_to |= dict.fromkeys(members - {first}, first)
     merged = {name: by_name[find(name)] for name in leads_to}
-    for name in sorted(merged):
-        _merge(cursor, by_name[name], merged[name], now)
+    for pairs in _rounds((by_name[name], merged[name]) for name in sorted(merged) if not by_name[name].is_new):
+        _merge(cursor, pairs)
+    if merged:
+        cursor.execute(_ALIASES, [now, *arrays((by_name[name].id, into.id) for name, into in merged.items())])
     return merged
 
 
@@ -144,31 +158,54 @@ def _rank(cursor: CursorWrapper, rows: Mapping[str, Row], groups: Iterable[Group
         cursor.execute(_RANKS, arrays(sorted(changed.items())))
 
 
-def _merge(cursor: CursorWrapper, loser: Row, survivor: Row, now: datetime) -> None:
-    here: tuple[date, int] = (survivor.day, survivor.id)
-    there: tuple[date, int] = (loser.day, loser.id)
-    cursor.execute(_TWICE, [*here, *there])
+def _rounds(pairs: Iterable[tuple[Row, Row]]) -> Iterator[list[tuple[Row, Row]]]:
+    """Divided so that each row takes from one other at a time."""
+    left = list(pairs)
+    while left:
+        taking: set[int] = set()
+        now: list[tuple[Row, Row]] = []
+        later: list[tuple[Row, Row]] = []
+        for loser, survivor in left:
+            (later if survivor.id in taking else now).append((loser, survivor))
+            taking.add(survivor.id)
+        yield now
+        left = later
+
+
+def _merge(cursor: CursorWrapper, pairs: Sequence[tuple[Row, Row]]) -> None:
+    """Moves what the first of each pair has to the second."""
+    places = arrays((survivor.day, survivor.id, loser.day, loser.id) for loser, survivor in pairs)
+    by_loser = {loser.id: (loser, survivor) for loser, survivor in pairs}
+    cursor.execute(_TWICE, places)
     twice = cursor.fetchall()
     if twice:
-        cursor.execute(
-            _DROP_COPIES,
-            arrays((*(here if other_first else there), *key) for *key, other_first, _, _ in twice),
-        )
-        cursor.execute(
-            _COUNT_COPIES,
-            arrays((*(there if other_first else here), *key, count) for *key, other_first, count, _ in twice),
-        )
+        drop, keep = [], []
+        for row, source, event_id, loser_first, count, before in twice:
+            loser, survivor = by_loser[row]
+            kept, dropped = (loser, survivor) if loser_first else (survivor, loser)
+            drop.append((dropped.day, dropped.id, source, event_id))
+            keep.append((kept.day, kept.id, source, event_id, count))
+            survivor.redelivery_count += count - before
+            survivor.event_count -= 1
+        cursor.execute(_DROP_COPIES, arrays(drop))
+        cursor.execute(_COUNT_COPIES, arrays(keep))
     for table in ("collector_event", "collector_transition"):
-        cursor.execute(_MOVE.format(table=table), [*here, *there])
-    cursor.execute(_COPY_KEYS, [*here, *there])
-    cursor.execute(_DROP_KEYS, list(there))
-    survivor.redelivery_count += loser.redelivery_count + sum(count - before for *_, count, before in twice)
-    survivor.event_count += loser.event_count - len(twice)
+        cursor.execute(_MOVE.format(table=table), places)
+    cursor.execute(_COPY_KEYS, places)
+    cursor.execute(_DROP_KEYS, places)
+    for loser, survivor in pairs:
+        _take(loser, survivor)
+    taken = ((survivor.id, loser.id, survivor.redelivery_count) for loser, survivor in pairs)
+    cursor.execute(_SURVIVORS, arrays(taken))
+
+
+def _take(loser: Row, survivor: Row) -> None:
+    """The same of the rows as they were read."""
+    survivor.redelivery_count += loser.redelivery_count
+    survivor.event_count += loser.event_count
     survivor.oversized = survivor.oversized or loser.oversized
     if survivor.oversized:
         survivor.started_at = min(survivor.started_at, loser.started_at)
         survivor.last_event_at = max(survivor.last_event_at, loser.last_event_at)
     survivor.abandoned_at = survivor.abandoned_at or loser.abandoned_at
     survivor.version += not survivor.is_new
-    cursor.execute(_SURVIVOR, [survivor.redelivery_count, survivor.id, loser.id])
-    cursor.execute(_ALIAS, [survivor.id, now, loser.id])
