@@ -7,7 +7,19 @@ from django.urls import path
 
 from dashboard import addresses  # noqa: F401 - registers <id:…>
 from dashboard.api.views import api
-from dashboard.pages import alerts, demo, frame, health, ingestion, metrics, overview, transaction, transactions
+from dashboard.pages import (
+    alerts,
+    demo,
+    frame,
+    health,
+    ingestion,
+    metrics,
+    overview,
+    search,
+    services,
+    transaction,
+    transactions,
+)
 
 DEMO = [
     path("demo", demo.page, name="demo"),
@@ -33,6 +45,12 @@ urlpatterns = [
     path("live/why/<id:transaction_id>", transaction.why, name="transaction-why"),
     path("alerts", alerts.page, name="alerts"),
     path("live/alerts", alerts.fragment, name="alerts-fragment"),
+    path("services", services.page, name="services"),
+    path("live/services", services.fragment, name="services-fragment"),
+    path("services/<id:service>", services.one, name="service"),
+    path("live/service/<id:service>", services.one_fragment, name="service-fragment"),
+    path("live/readers/<id:service>", services.readers, name="service-readers"),
+    path("live/search", search.results, name="search"),
     path("ingestion", ingestion.page, name="ingestion"),
     path("live/ingestion", ingestion.fragment, name="ingestion-fragment"),
     path("ingestion/again", ingestion.again, name="ingestion-again"),

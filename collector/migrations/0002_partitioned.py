@@ -25,7 +25,8 @@ CREATE TABLE collector_event (
     notes jsonb,
     redeliveries integer NOT NULL DEFAULT 0,
     PRIMARY KEY (transaction, source, event_id, day)
-) PARTITION BY RANGE (day)
+) PARTITION BY RANGE (day);
+CREATE INDEX collector_event_id ON collector_event USING hash (event_id);
 """
 
 KEY = """

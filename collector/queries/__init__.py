@@ -25,16 +25,20 @@ from collector.queries.keysets import keyset
 from collector.queries.metrics import metrics
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
+from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, longest_overdue, service_figures
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
+from collector.queries.search import SHORTEST as SHORTEST_SEARCH
+from collector.queries.search import EventHit, Hits, KeyHit, only_with_event, search
 from collector.queries.services import Known, services
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
-from collector.queries.why import consumers
+from collector.queries.why import GroupFigures, consumers, groups
 from collector.queries.written import written
 
 __all__ = [
     "REMEDY",
+    "SHORTEST_SEARCH",
     "SWEEP_REMEDY",
     "BadParameter",
     "Bounded",
@@ -45,20 +49,27 @@ __all__ = [
     "Comparison",
     "Coverage",
     "Covered",
+    "Emitted",
+    "EventHit",
     "Figures",
     "FlowEdge",
     "FlowMap",
     "Found",
+    "GroupFigures",
+    "Hits",
     "Ingestion",
     "KafkaFailure",
+    "KeyHit",
     "Keyset",
     "Known",
     "Muted",
     "Page",
     "Part",
     "Partition",
+    "Reaction",
     "Readiness",
     "Row",
+    "ServiceFigures",
     "Slot",
     "Step",
     "Suggestion",
@@ -73,24 +84,30 @@ __all__ = [
     "common",
     "consumers",
     "coverage",
+    "ends_of",
     "exists",
     "explain",
     "figures",
     "find",
     "flow_map",
+    "groups",
     "headers",
     "ingestion",
     "keyset",
     "listed",
+    "longest_overdue",
     "metrics",
     "muted",
     "newest",
+    "only_with_event",
     "only_with_key",
     "over_time",
     "page",
     "payload",
     "readiness",
     "remembered",
+    "search",
+    "service_figures",
     "services",
     "suggest",
     "uncorrelated",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from django.conf import settings
@@ -49,6 +50,36 @@ def _triggers(entry: Pending, by_key: Mapping[EventKey, Event]) -> list[Trigger]
         return []
     events = [by_key[key] for key in entry.triggers[: len(entry.after)] if key in by_key]
     return [Trigger(event.topic.name, event.partition, event.offset) for event in events]
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """A consumer group: how many members are alive (None: Kafka does not say), how many records it has not come to
+    (None: not known), and how many partitions of those asked for it reads."""
+
+    name: str
+    members: int | None
+    lag: int | None
+    partitions: int
+
+
+def groups(service: str, ends: Mapping[tuple[str, int], int]) -> list[GroupFigures] | None:
+    """The consumer groups of a service on these partitions, whose ends are given; None where Kafka does not answer."""
+    try:
+        names = groups_of(service, config.current(settings.CHOREOSCOPE_CONFIG).services, _groups().names)
+        found = _facts(names, [Trigger(topic, partition, 0) for topic, partition in ends])
+    except (KafkaFailure, OperationalError):  # no answer, or no Kafka to ask
+        return None
+    return [
+        GroupFigures(
+            name=group.name,
+            members=group.members,
+            lag=sum(max(0, ends[place] - at) for place, at in group.committed.items()) if group.committed else None,
+            partitions=len(group.committed),
+        )
+        for group in found
+        if group.committed or group.members
+    ]
 
 
 def groups_of(service: str, services: Mapping[str, Service], listed: Callable[[], Iterable[str]]) -> list[str]:

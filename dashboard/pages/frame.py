@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("overview", "Overview", "layout-dashboard"),
     Entry("transactions", "Transactions", "list-details"),
     Entry("alerts", "Alerts", "bell"),
+    Entry("services", "Services", "server"),
     Entry("ingestion", "Ingestion", "database-import"),
 )
 DEMO = Entry("demo", "Demo", "flask")

@@ -61,7 +61,7 @@ def _map(view: str, choreography: str) -> Drawing:
 def _drawn(view: str, choreography: str) -> Drawing:
     flowing, rulebook = flow_map(), config.current(settings.CHOREOSCOPE_CONFIG).rulebook
     return VIEWS[view](
-        flows(flowing, rulebook, choreography), waits(_waiting(), choreography), window_seconds=flowing.seconds
+        flows(flowing, rulebook, choreography), waits(waiting(), choreography), window_seconds=flowing.seconds
     )
 
 
@@ -101,13 +101,13 @@ def _common() -> dict[str, Any]:
 def _count_anew(alerts: list[Alert]) -> None:
     """An alert's stored count is brought up to date each second. Beside figures of this moment it has to be theirs."""
     now: Counter[tuple[str, str, str]] = Counter()
-    for step in _waiting():
+    for step in waiting():
         now[step.choreography, step.awaited, step.service] += step.overdue.count
     for alert in alerts:
         alert.count = now[alert.choreography, alert.awaited, alert.service] or alert.count
 
 
-def _waiting() -> list[queries.WaitingStep]:
+def waiting() -> list[queries.WaitingStep]:
     return shared.get("waiting", MOMENT, queries.waiting)
 
 

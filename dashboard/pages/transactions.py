@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from collector import queries
 from collector.queries.filters import MOST_ROWS, STATUSES
-from dashboard.pages import frame
+from dashboard.pages import frame, search
 from dashboard.pages.rows import listed_rows
 from dashboard.pages.shared import MOMENT, shared
 
@@ -32,12 +32,12 @@ _ID = re.compile(r"[0-9]{1,18}")
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Searching for a whole id leads straight to its transaction; for a business key, if only one has it."""
+    """Searching for what means one thing only leads straight there: a whole id, a business key that only one has."""
     searched = request.GET.get("q", "").strip()
     if searched and len(request.GET) == 1:
-        only = searched if queries.exists(searched) else queries.only_with_key(searched)
+        only = search.address_of(searched)
         if only:
-            return redirect("transaction", transaction_id=only)
+            return redirect(only)
     context = _context(request)
     return frame.page(request, "transactions.html", "transactions", context, 400 if context["complaint"] else 200)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -112,6 +112,11 @@ def copy(text: str, what: str) -> SafeString:
         what,
         icon("copy"),
     )
+
+
+@register.filter
+def length_of(length: timedelta) -> str:
+    return wording.span(length)
 
 
 @register.filter

@@ -24,7 +24,16 @@ from tests.stack.waiting import poll_until
 
 UNREACHED = ("Failed to load resource", "Failed to fetch", "WebSocket connection")
 """What a browser says of a server that does not answer, which some tests bring about."""
-ALL = ["/", "/?view=events", "/transactions", "/transactions/stuck-1", "/alerts", "/ingestion"]
+ALL = [
+    "/",
+    "/services",
+    "/services/inventory",
+    "/?view=events",
+    "/transactions",
+    "/transactions/stuck-1",
+    "/alerts",
+    "/ingestion",
+]
 LIVE = re.compile("Live")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

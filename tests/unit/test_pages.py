@@ -33,12 +33,23 @@ def feed() -> Feed:
     return Feed()
 
 
-PAGES = ["/", "/?status=stuck&view=events", "/transactions", "/alerts", "/ingestion", "/ingestion?list=uncorrelated"]
+PAGES = [
+    "/",
+    "/services",
+    "/services/order",
+    "/?status=stuck&view=events",
+    "/transactions",
+    "/alerts",
+    "/ingestion",
+    "/ingestion?list=uncorrelated",
+]
 FRAGMENTS = [
     "/live/overview",
     "/live/transactions",
     "/live/alerts",
     "/live/ingestion",
+    "/live/services",
+    "/live/search?q=order",
     "/live/transactions/shown",
     "/live/frame",
 ]

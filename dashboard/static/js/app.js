@@ -1,6 +1,7 @@
 // What every page does: the clock, the live connection, keys, copying, colours.
 import "./clock.js";
 import "./live.js";
+import "./search.js";
 
 const icons = document.getElementById("icons").content.children; // sun, moon, system, check, copy
 const said = document.getElementById("said");
