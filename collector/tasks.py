@@ -6,6 +6,7 @@ from celery import shared_task
 
 from collector import publish
 from collector.bus import announce_now
+from collector.miner import mine_now
 from collector.upkeep import judge_anew, keep_up, sweep_now
 
 
@@ -19,6 +20,11 @@ def sweep() -> None:
 @shared_task(ignore_result=True)
 def announce() -> None:
     announce_now()
+
+
+@shared_task(ignore_result=True)
+def mine() -> None:
+    mine_now()
 
 
 @shared_task(ignore_result=True)

@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collector import config, deadlines, rejudging
+from collector import config, deadlines, mined_rows, rejudging
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
@@ -62,6 +62,7 @@ def keep_up() -> None:
         while ids := list(old_rows[:CHUNK]):
             statistics.objects.filter(pk__in=ids).delete()
     Clock.objects.filter(day__lt=(now - KEEP_STATISTICS).date()).delete()
+    mined_rows.make_days(now)
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 
 

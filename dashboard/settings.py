@@ -146,6 +146,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver": {"task": "dashboard.notifying.tasks.deliver", "schedule": 1.0, "options": {"expires": 1}},
     "heartbeat": {"task": "dashboard.notifying.tasks.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
     "announce": {"task": "collector.tasks.announce", "schedule": 1.0, "options": {"expires": 1}},
+    "mine": {"task": "collector.tasks.mine", "schedule": 5.0, "options": {"expires": 5}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }
 

@@ -23,6 +23,7 @@ from collector.queries.ingestion import (
 )
 from collector.queries.keysets import keyset
 from collector.queries.metrics import metrics
+from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, mined_map, variants
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, longest_overdue, service_figures
@@ -62,6 +63,8 @@ __all__ = [
     "KeyHit",
     "Keyset",
     "Known",
+    "MinedMap",
+    "MinedVariant",
     "Muted",
     "Page",
     "Part",
@@ -73,8 +76,10 @@ __all__ = [
     "Slot",
     "Step",
     "Suggestion",
+    "Taken",
     "TransactionFilter",
     "Unjudged",
+    "Variants",
     "Verdict",
     "WaitingStep",
     "behind_seconds",
@@ -97,6 +102,7 @@ __all__ = [
     "listed",
     "longest_overdue",
     "metrics",
+    "mined_map",
     "muted",
     "newest",
     "only_with_event",
@@ -112,6 +118,7 @@ __all__ = [
     "suggest",
     "uncorrelated",
     "undecodable",
+    "variants",
     "waiting",
     "waiting_likewise",
     "written",

@@ -13,7 +13,11 @@ from django.db.backends.utils import CursorWrapper
 from collector.storage.sql import array
 
 _CHANGED = "INSERT INTO collector_unmined (transactions) VALUES (%s::bigint[])"
-_FORGET = "DELETE FROM collector_mined WHERE transaction = ANY(%s::bigint[])"
+# in the order in which miners lock them
+_FORGET = """
+DELETE FROM collector_mined WHERE transaction IN (
+    SELECT transaction FROM collector_mined WHERE transaction = ANY(%s::bigint[]) ORDER BY transaction FOR UPDATE)
+"""
 
 
 def note(cursor: CursorWrapper, transactions: Iterable[int]) -> None:

@@ -1,0 +1,151 @@
+"""The statements that write what was mined: the numbers of variants, sums, and hours that become days."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector.mining.contribution import DAY, HOUR, CausalForm, Contribution, digest, first_hourly
+from collector.mining.counts import Counts, Figure, Key
+from collector.storage.sql import array, arrays, binary_cursor
+
+MOST_VARIANTS = 100_000
+"""Of a choreography, and as many causal ones; what goes another way is counted with the others."""
+CHUNK = 2_000
+
+_KEY = "choreography, kind, hours, bucket, status, source, target"
+_ADD = f"""
+INSERT INTO collector_minedcount AS c ({_KEY}, count, total, durations)
+SELECT {_KEY}, count, total::numeric, durations::jsonb
+FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+    %s::text[], %s::text[]) AS v({_KEY}, count, total, durations)
+ON CONFLICT ({_KEY}) DO UPDATE SET count = c.count + EXCLUDED.count, total = c.total + EXCLUDED.total,
+    durations = CASE WHEN EXCLUDED.durations = '{{}}' THEN c.durations ELSE (
+        SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
+            SELECT key, sum(value::bigint) AS n FROM (
+                SELECT * FROM jsonb_each_text(c.durations) UNION ALL SELECT * FROM jsonb_each_text(EXCLUDED.durations)
+            ) AS both_of_them GROUP BY key HAVING sum(value::bigint) <> 0
+        ) AS summed) END
+"""
+_VARIANTS = """
+SELECT v.choreography, v.causal, v.digest, v.id FROM collector_variant v
+JOIN unnest(%s::text[], %s::bool[], %s::text[]) AS w(choreography, causal, digest)
+    ON v.choreography = w.choreography AND v.causal = w.causal AND v.digest = decode(w.digest, 'hex')
+"""
+_HOW_MANY = """
+SELECT count(*) FROM (SELECT FROM collector_variant WHERE choreography = %s AND causal = %s LIMIT %s) AS bounded
+"""
+_NEW_VARIANTS = """
+INSERT INTO collector_variant (choreography, causal, digest, definition)
+SELECT choreography, causal, decode(digest, 'hex'), definition::jsonb
+FROM unnest(%s::text[], %s::bool[], %s::text[], %s::text[]) AS v(choreography, causal, digest, definition)
+ORDER BY choreography COLLATE "C", causal, digest COLLATE "C" ON CONFLICT DO NOTHING
+"""
+_TYPES = "SELECT id, definition::text FROM collector_variant WHERE id = ANY(%s::bigint[])"
+_PAST_HOURS = f"""
+DELETE FROM collector_minedcount WHERE id IN (
+    SELECT id FROM collector_minedcount WHERE hours = {HOUR} AND bucket < %s LIMIT %s)
+RETURNING {_KEY}, count, total::text, durations::text
+"""
+_EMPTY = "DELETE FROM collector_minedcount WHERE count = 0 AND total = 0 AND durations = '{}'"
+# Hours are locked before their days, against the order of keys: so nobody adds meanwhile.
+_ADDING, _ALONE = "SELECT pg_advisory_xact_lock_shared(%s)", "SELECT pg_advisory_xact_lock(%s)"
+_LOCK = 0x6D696E65
+
+VariantKey = tuple[str, bool, bytes]
+_types = msgspec.json.Decoder(tuple[str, ...])
+_durations = msgspec.json.Decoder(dict[int, int])
+
+
+def add(cursor: CursorWrapper, counts: Counts) -> None:
+    """Adds these to what is stored, in the order of their keys, so that miners that meet here cannot deadlock."""
+    rows = [
+        (*key, figure.count, str(figure.total), _text({i: n for i, n in figure.durations.items() if n}))
+        for key, figure in counts.told()
+    ]
+    if rows:
+        cursor.execute(_ADDING, [_LOCK])
+        cursor.execute(_ADD, arrays(rows))
+
+
+def number_variants(cursor: CursorWrapper, ways: Sequence[tuple[Contribution, CausalForm]]) -> list[tuple[int, int]]:
+    """The numbers of the variants and of the causal variants that these went; 0 for those beyond the bound."""
+    forms: dict[VariantKey, Sequence[Any]] = {}
+    wanted: list[tuple[VariantKey, VariantKey]] = []
+    for found, causal in ways:
+        pair = (found.choreography, False, digest(found.types)), (found.choreography, True, digest(causal))
+        forms[pair[0]], forms[pair[1]] = found.types, causal
+        wanted.append(pair)
+    numbers = _known(cursor, forms)
+    if new := _within_bounds(cursor, sorted(forms.keys() - numbers.keys())):
+        rows = ((name, causal, form.hex(), _text(forms[name, causal, form])) for name, causal, form in new)
+        cursor.execute(_NEW_VARIANTS, arrays(rows))
+        numbers |= _known(cursor, new)
+    return [(numbers.get(plain, 0), numbers.get(causal, 0)) for plain, causal in wanted]
+
+
+def _known(cursor: CursorWrapper, keys: Collection[VariantKey]) -> dict[VariantKey, int]:
+    if not keys:
+        return {}
+    cursor.execute(_VARIANTS, arrays((name, causal, form.hex()) for name, causal, form in keys))
+    return {(name, causal, bytes(form)): number for name, causal, form, number in cursor.fetchall()}
+
+
+def _within_bounds(cursor: CursorWrapper, keys: Iterable[VariantKey]) -> list[VariantKey]:
+    room: dict[tuple[str, bool], int] = {}
+    kept = []
+    for key in keys:
+        of = key[:2]
+        if of not in room:
+            cursor.execute(_HOW_MANY, [*of, MOST_VARIANTS])
+            room[of] = MOST_VARIANTS - cursor.fetchall()[0][0]
+        if room[of] > 0:
+            room[of] -= 1
+            kept.append(key)
+    return kept
+
+
+def types_of(cursor: CursorWrapper, variants: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """The event types of these variants, by their numbers."""
+    if not variants:
+        return {}
+    cursor.execute(_TYPES, [array(sorted(variants))])
+    return {number: _types.decode(definition) for number, definition in cursor.fetchall()}
+
+
+def make_days(now: datetime) -> int:
+    """Adds hours that are too old to be kept apart to their days, and drops what came to nothing; returns how many rows
+    became days."""
+    first, taken = first_hourly(now), 0
+    while True:
+        with transaction.atomic(), binary_cursor() as cursor:
+            cursor.execute(_ALONE, [_LOCK])
+            cursor.execute(_PAST_HOURS, [first, CHUNK])
+            rows = cursor.fetchall()
+            add(cursor, _by_day(rows))
+            taken += len(rows)
+            if len(rows) < CHUNK:
+                cursor.execute(_EMPTY)
+                return taken
+
+
+def _by_day(rows: Iterable[tuple[Any, ...]]) -> Counts:
+    days = Counts()
+    for *key, count, total, durations in rows:
+        hourly = Key(*key)
+        day = hourly._replace(hours=DAY, bucket=hourly.bucket - hourly.bucket % DAY)
+        figure = days.setdefault(day, Figure())
+        figure.count += count
+        figure.total += int(total)
+        for index, n in _durations.decode(durations).items():
+            figure.durations[index] = figure.durations.get(index, 0) + n
+    return days
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

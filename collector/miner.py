@@ -1,0 +1,210 @@
+"""Changed transactions → counts: what each contributed before is subtracted, what it contributes now is added.
+
+In chunks that commit each, in any number of processes at once: a miner takes rows of `Unmined` that no other holds and
+deletes them in the database transaction that counts; killed, it leaves them. It locks what it keeps of each transaction
+and only then reads the transaction, so whoever is last has seen all. It never waits for collectors, nor they for it.
+
+The order of locks: rows of `Unmined`, of `Mined` by transaction, of `Variant` by digest, of `MinedCount` by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+import msgspec
+from django.conf import settings
+from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+
+from collector import config
+from collector.bus import announcement_id
+from collector.correlation.causality import links_of
+from collector.correlation.choreography import Choreography, RuleBook
+from collector.correlation.shape import Course, Shape, course_of
+from collector.mined_rows import add, number_variants, types_of
+from collector.mining.contribution import (
+    CausalForm,
+    Contribution,
+    causal_form,
+    contribution,
+    without_echoes,
+)
+from collector.mining.counts import Counts
+from collector.storage import judgement, unmined
+from collector.storage.sql import array, arrays, binary_cursor
+
+CHUNK = 2_000
+"""Transactions at a time, but for those whose events are too many to be read at once."""
+MOST_EVENTS = 40_000
+_ROWS = 100
+"""Rows of `Unmined` that are taken at a time."""
+
+_CLAIM = """
+DELETE FROM collector_unmined WHERE id IN (
+    SELECT id FROM collector_unmined ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING transactions
+"""
+_SIZES = "SELECT id, event_count FROM collector_transaction WHERE id = ANY(%s::bigint[]) ORDER BY id"
+_PLACES = """
+INSERT INTO collector_mined (transaction, body) SELECT id, '' FROM unnest(%s::bigint[]) AS v(id) ORDER BY id
+ON CONFLICT DO NOTHING
+"""
+_LOCK = """
+SELECT transaction, body FROM collector_mined WHERE transaction = ANY(%s::bigint[]) ORDER BY transaction FOR UPDATE
+"""
+_TRANSACTIONS = """
+SELECT id, transaction_id, day, choreography, CASE WHEN overdue_since IS NULL THEN phase ELSE 'stuck' END,
+    NOT partial AND NOT oversized AND merged_into IS NULL
+FROM collector_transaction WHERE id = ANY(%s::bigint[])
+"""
+_ANNOUNCED = """
+SELECT transaction, id, at FROM collector_transition
+WHERE transaction = ANY(%s::bigint[]) AND day = ANY(%s::date[]) AND detail ? 'announcement'
+"""
+_KEEP = """
+UPDATE collector_mined m SET body = decode(v.body, 'hex') FROM unnest(%s::bigint[], %s::text[]) AS v(transaction, body)
+WHERE m.transaction = v.transaction
+"""
+_TOPICS = "SELECT id, name FROM collector_topic"
+
+_body = msgspec.msgpack.Decoder(Contribution)
+
+
+class Found(NamedTuple):
+    """A transaction as it is stored now."""
+
+    id: int
+    transaction_id: str
+    day: date
+    choreography: str
+    status: str
+    countable: bool
+
+
+class Way(NamedTuple):
+    """What it contributes, and what its causal variant is known by."""
+
+    contribution: Contribution
+    causal: CausalForm
+
+
+def mine_now() -> int:
+    """With the configured rules, which say what led to what where events do not."""
+    return mine(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+
+
+def mine(rulebook: RuleBook, *, most: int = 50 * CHUNK) -> int:
+    """Takes in what has changed until nothing is left, or `most` transactions were; returns how many."""
+    taken = 0
+    while taken < most and (chunk := _chunk(rulebook)):
+        taken += chunk
+    return taken
+
+
+def _chunk(rulebook: RuleBook) -> int:
+    with transaction.atomic(), binary_cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchall()[0][0]
+        ids = _claim(cursor)
+        if not ids:
+            return 0
+        cursor.execute(_PLACES, [array(ids)])
+        cursor.execute(_LOCK, [array(ids)])
+        bodies = {row: _body.decode(body) for row, body in cursor.fetchall() if body}
+        cursor.execute(_TRANSACTIONS, [array(ids)])
+        stored = {found.id: found for found in map(Found._make, cursor.fetchall())}
+        ways = _ways(cursor, [found for found in stored.values() if found.countable], rulebook, now)
+        _exchange(cursor, {row: bodies.get(row) for row in ids if row in stored}, ways)
+        # what is no longer stored stays counted; what contributes nothing needs no row
+        unmined.forget(cursor, [row for row in ids if row not in ways])
+        return len(ids)
+
+
+def _claim(cursor: CursorWrapper) -> list[int]:
+    """The changed transactions that this miner takes now; what is too much for once is put back."""
+    cursor.execute(_CLAIM, [_ROWS])
+    changed = sorted({row for (rows,) in cursor.fetchall() for row in rows})
+    if not changed:
+        return []
+    cursor.execute(_SIZES, [array(changed)])
+    sizes = dict(cursor.fetchall())
+    events = 0
+    for place, row in enumerate(changed):
+        events += sizes.get(row, 0)
+        if place and (place >= CHUNK or events > MOST_EVENTS):
+            unmined.note(cursor, changed[place:])
+            return changed[:place]
+    return changed
+
+
+def _ways(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook, now: datetime) -> dict[int, Way]:
+    cursor.execute(_TOPICS)
+    events = judgement.skeletons(cursor, rows, dict(cursor.fetchall()))
+    ours = _announced(cursor, rows)
+    forms = Forms(rulebook)
+    ways = {}
+    for row in rows:
+        if counted := without_echoes(events[row.id], ours.get(row.id, ())):
+            course = course_of(counted)
+            made = contribution(row.choreography, row.status, course.ordered, now)
+            ways[row.id] = Way(made, forms.of(course, row.choreography))
+    return ways
+
+
+class Forms:
+    """What led to what, worked out once for each shape of a choreography's transactions in a chunk."""
+
+    def __init__(self, rulebook: RuleBook) -> None:
+        self._rulebook = rulebook
+        self._choreographies: dict[str, Choreography] = {}
+        self._found: dict[tuple[str, Shape], CausalForm] = {}
+
+    def of(self, course: Course, name: str) -> CausalForm:
+        form = self._found.get((name, course.shape))
+        if form is None:
+            choreography = self._choreographies.setdefault(name, self._rulebook.named(name))
+            form = self._found[name, course.shape] = causal_form(course.shape.types, links_of(course, choreography))
+        return form
+
+
+def _announced(cursor: CursorWrapper, rows: Sequence[Found]) -> dict[int, list[str]]:
+    """By transaction, the ids of what Choreoscope told the bus about it."""
+    if not rows:
+        return {}
+    cursor.execute(_ANNOUNCED, [array(row.id for row in rows), array(sorted({row.day for row in rows}))])
+    names = {row.id: row.transaction_id for row in rows}
+    found: dict[int, list[str]] = {}
+    for row, transition, at in cursor.fetchall():
+        found.setdefault(row, []).append(announcement_id(names[row], transition, at))
+    return found
+
+
+def _exchange(cursor: CursorWrapper, before: dict[int, Contribution | None], ways: dict[int, Way]) -> None:
+    """Subtracts what these contributed before, adds what they contribute now, and keeps that."""
+    numbers = number_variants(cursor, [(way.contribution, way.causal) for way in ways.values()])
+    after = {
+        row: msgspec.structs.replace(way.contribution, variant=variant, causal=causal)
+        for (row, way), (variant, causal) in zip(ways.items(), numbers, strict=True)
+    }
+    old = _whole(cursor, [found for found in before.values() if found is not None])
+    counts = Counts()
+    for found in old:
+        counts.take(found, -1)
+    for found in after.values():
+        counts.take(found)
+    if after:
+        cursor.execute(_KEEP, arrays((row, _stored(after[row])) for row in sorted(after)))
+    add(cursor, counts)
+
+
+def _stored(found: Contribution) -> str:
+    shortened = msgspec.structs.replace(found, types=()) if found.variant else found
+    return msgspec.msgpack.encode(shortened).hex()
+
+
+def _whole(cursor: CursorWrapper, stored: Iterable[Contribution]) -> list[Contribution]:
+    """With the types that were left out."""
+    stored = list(stored)
+    types = types_of(cursor, {found.variant for found in stored if found.variant})
+    return [msgspec.structs.replace(found, types=types[found.variant]) if found.variant else found for found in stored]

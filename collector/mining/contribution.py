@@ -1,0 +1,108 @@
+"""What one transaction contributes to the counts: its way in event order, how long it took, and what led to what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+
+from collector.correlation.causality import Links, onward
+from collector.correlation.events import Skeleton
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR, DAY, ALWAYS = 1, 24, 0
+"""How many hours a bucket of time covers; ALWAYS: all of them."""
+HOURLY = 48
+"""For how many hours back transactions are counted by hour, and not by day."""
+_MICROSECOND, _AN_HOUR = timedelta(microseconds=1), timedelta(hours=1)
+
+CausalForm = tuple[tuple[str, tuple[int, ...]], ...]
+"""Event types, each with the places in this tuple of what led to it."""
+
+
+class Contribution(msgspec.Struct, frozen=True, array_like=True):
+    """`bucket` is the first hour since 1970 of the time that it is counted in, `hours` how many that covers. `gaps` are
+    the microseconds between an event and the next. `variant` and `causal` number the variants; 0: one of the others.
+
+    Stored, `types` are left out where the variant says them.
+    """
+
+    choreography: str
+    status: str
+    hours: int
+    bucket: int
+    types: tuple[str, ...]
+    gaps: tuple[int, ...]
+    variant: int = 0
+    causal: int = 0
+
+
+def hour_of(moment: datetime) -> int:
+    return (moment - EPOCH) // _AN_HOUR
+
+
+def moment_of(hour: int) -> datetime:
+    return EPOCH + hour * _AN_HOUR
+
+
+def first_hourly(now: datetime) -> int:
+    """The first hour that is counted by itself; what began before it is counted by day."""
+    return hour_of(now) - HOURLY
+
+
+def contribution(choreography: str, status: str, ordered: Sequence[Skeleton], now: datetime) -> Contribution:
+    """Of a transaction with these events (at least one) in event order; its variants have no numbers yet."""
+    hour = hour_of(ordered[0].time)
+    hours = HOUR if hour >= first_hourly(now) else DAY
+    micros = [(event.time - EPOCH) // _MICROSECOND for event in ordered]
+    gaps = tuple([after - before for before, after in pairwise(micros)])
+    return Contribution(choreography, status, hours, hour - hour % hours, tuple([e.type for e in ordered]), gaps)
+
+
+def causal_form(types: Sequence[str], links: Links) -> CausalForm:
+    """What led to what, whatever the order in time: events are told apart by their type and by what led to them, their
+    whole past included. Without any links that is how often each type came."""
+    parents: dict[int, list[int]] = {}
+    for link in links.links:
+        parents.setdefault(link.child, []).append(link.parent)
+    pasts: dict[int, tuple[int, bytes]] = {}
+    for place in onward(len(types), links.links):
+        before = sorted(pasts[parent] for parent in parents.get(place, ()))
+        depth = max((above + 1 for above, _ in before), default=0)
+        told = msgspec.msgpack.encode((types[place], [past for _, past in before]))
+        pasts[place] = (depth, hashlib.blake2b(told, digest_size=16).digest())
+    order = sorted(pasts, key=lambda place: (pasts[place], place))
+    places = {place: at for at, place in enumerate(order)}
+    # of several events with the same past it makes no difference which one led on: the first of them stands for all
+    first: dict[tuple[int, bytes], int] = {}
+    for place in order:
+        first.setdefault(pasts[place], places[place])
+    return tuple(
+        (types[place], tuple(sorted(first[pasts[parent]] for parent in parents.get(place, ())))) for place in order
+    )
+
+
+def digest(form: Sequence[str] | CausalForm) -> bytes:
+    """What a variant is found by."""
+    return hashlib.blake2b(msgspec.msgpack.encode(form), digest_size=16).digest()
+
+
+def without_echoes(events: Sequence[Skeleton], ours: Collection[str]) -> list[Skeleton]:
+    """The events that do not descend from what Choreoscope itself told the bus, by the ids of what it told."""
+    if not ours:
+        return list(events)
+    children: dict[str, list[Skeleton]] = {}
+    for event in events:
+        for cause in event.causes:
+            children.setdefault(cause, []).append(event)
+    echoes: set[tuple[str, str]] = set()
+    todo = list(ours)
+    while todo:
+        for event in children.get(todo.pop(), ()):
+            if event.key not in echoes:
+                echoes.add(event.key)
+                todo.append(event.id)
+    return [event for event in events if event.key not in echoes]

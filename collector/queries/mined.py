@@ -1,0 +1,227 @@
+"""What was mined: the map of a choreography, and the ways that its transactions went."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from collector.mining.contribution import ALWAYS, CausalForm
+from collector.mining.durations import percentiles
+from collector.mining.ranges import Range, rounded
+from collector.queries.bounds import rows
+from collector.queries.filters import BadParameter
+
+EVERY = "_all"
+"""Instead of a choreography's name: all of them."""
+MOST = 2_000
+"""Event types and edges of a map: the most frequent of them."""
+_PLACE = re.compile(r"(\d{1,18})\|(\d{1,18})", re.ASCII)
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How long something took, in seconds; all None where nothing was timed."""
+
+    mean: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True)
+class MinedNode:
+    """An event type: how many events, how many transactions started and ended with it, and how many of those that have
+    not ended came to it last."""
+
+    type: str
+    count: int
+    starts: int
+    ends: int
+    in_flight: int
+
+
+@dataclass(frozen=True)
+class MinedEdge:
+    """How often an event of the one type came directly after one of the other, in event order."""
+
+    source: str
+    target: str
+    count: int
+    took: Taken
+
+
+@dataclass(frozen=True)
+class MinedMap:
+    """`since` and `until` as rounded to what is counted. `more`: there are more event types or edges than shown."""
+
+    name: str
+    since: datetime | None
+    until: datetime | None
+    transactions: int
+    in_flight: int
+    events: int
+    took: Taken
+    nodes: tuple[MinedNode, ...]
+    edges: tuple[MinedEdge, ...]
+    more: bool
+
+
+@dataclass(frozen=True)
+class MinedVariant:
+    """`types` in event order or, where causal, with the places of what led to each. `id` 0: the others, which were too
+    many to be told apart; their `types` are empty."""
+
+    id: int
+    count: int
+    share: float
+    took: Taken
+    types: tuple[str, ...]
+    causes: tuple[tuple[int, ...], ...] | None
+
+
+@dataclass(frozen=True)
+class Variants:
+    """`transactions`: all of them, those whose ways are not on this page included."""
+
+    transactions: int
+    since: datetime | None
+    until: datetime | None
+    items: tuple[MinedVariant, ...]
+    next: str | None
+
+
+_WHERE = """
+(%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s) AND hours = ANY(%(hours)s)
+AND (%(since)s::int IS NULL OR bucket >= %(since)s) AND (%(until)s::int IS NULL OR bucket < %(until)s)
+"""
+# One number more than is shown of each kind tells that there are more.
+_MAP = f"""
+SELECT kind, source, target, total_count, open_count, total, durations FROM (
+    SELECT kind, source, target, sum(count)::bigint AS total_count,
+        coalesce(sum(count) FILTER (WHERE status IN ('running', 'compensating', 'stuck')), 0)::bigint AS open_count,
+        sum(total) AS total, jsonb_agg(durations) FILTER (WHERE durations <> '{{}}')::text AS durations,
+        row_number() OVER (PARTITION BY kind ORDER BY sum(count) DESC, source, target) AS place
+    FROM collector_minedcount
+    WHERE kind IN ('case', 'node', 'start', 'end', 'edge') AND {_WHERE}
+    GROUP BY kind, source, target HAVING sum(count) > 0
+) AS ranked WHERE place <= {MOST + 1} ORDER BY kind, total_count DESC, source, target
+"""
+_VARIANTS = f"""
+SELECT source::bigint AS number, sum(count)::bigint AS n, sum(total), jsonb_agg(durations)::text,
+    (SELECT min(definition::text) FROM collector_variant v WHERE v.id = c.source::bigint)
+FROM collector_minedcount c WHERE kind = %(kind)s AND {_WHERE}
+GROUP BY source HAVING sum(count) > 0
+    AND (%(below)s::bigint IS NULL OR (sum(count), -source::bigint) < (%(below)s, -%(after)s::bigint))
+ORDER BY n DESC, number LIMIT %(limit)s
+"""
+_CASES = f"SELECT coalesce(sum(count), 0)::bigint FROM collector_minedcount WHERE kind = 'case' AND {_WHERE}"
+
+
+def mined_map(name: str, since: datetime | None, until: datetime | None, status: str, now: datetime) -> MinedMap:
+    """One query. Without a range of time it reads sums of all times; with one, those of its hours and days."""
+    within = rounded(since, until, now)
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for kind, *row in rows(_MAP, _parameters(name, status, within)):
+        found.setdefault(kind, []).append(tuple(row))
+    starts, ends = ({row[0]: row for row in found.get(kind, ())} for kind in ("start", "end"))
+    nodes = [
+        MinedNode(kind, count, _count(starts, kind), _count(ends, kind), ends[kind][3] if kind in ends else 0)
+        for kind, _, count, *_ in found.get("node", ())
+    ]
+    edges = [
+        MinedEdge(source, target, count, _taken(count, total, durations))
+        for source, target, count, _, total, durations in found.get("edge", ())
+    ]
+    _, _, cases, in_flight, total, durations = found.get("case", [("", "", 0, 0, 0, None)])[0]
+    return MinedMap(
+        name=name,
+        since=within.began,
+        until=within.ended,
+        transactions=cases,
+        in_flight=in_flight,
+        events=sum(node.count for node in nodes),
+        took=_taken(cases, total, durations),
+        nodes=tuple(nodes[:MOST]),
+        edges=tuple(edges[:MOST]),
+        more=max(len(nodes), len(edges)) > MOST,
+    )
+
+
+def variants(
+    name: str,
+    since: datetime | None,
+    until: datetime | None,
+    status: str,
+    now: datetime,
+    *,
+    causal: bool = False,
+    cursor: str = "",
+    limit: int = 50,
+) -> Variants:
+    """The most frequent first; two queries."""
+    within = rounded(since, until, now)
+    parameters = _parameters(name, status, within)
+    below, after = _decoded(cursor)
+    wanted = {"kind": "causal" if causal else "variant", "below": below, "after": after, "limit": limit + 1}
+    found = rows(_VARIANTS, parameters | wanted)
+    cases: int = rows(_CASES, parameters)[0][0]
+    items = tuple(_variant(row, cases, causal=causal) for row in found[:limit])
+    following = _encoded(items[-1]) if len(found) > limit else None
+    return Variants(cases, within.began, within.ended, items, following)
+
+
+def _parameters(name: str, status: str, within: Range) -> dict[str, Any]:
+    hours = [ALWAYS] if within.whole else [1, 24]
+    return {"name": name, "status": status, "hours": hours, "since": within.since, "until": within.until}
+
+
+def _count(by_type: Mapping[str, tuple[Any, ...]], kind: str) -> int:
+    return by_type[kind][2] if kind in by_type else 0
+
+
+def _taken(count: int, total: Any, durations: str | None) -> Taken:
+    if not durations or not count:
+        return Taken()
+    merged: Counter[int] = Counter()
+    for counts in msgspec.json.decode(durations, type=list[dict[int, int]]):
+        for index, n in counts.items():
+            merged[index] += n
+    return Taken(float(total) / count / 1e6, *percentiles(merged, _QUANTILES))
+
+
+def _variant(row: tuple[Any, ...], cases: int, *, causal: bool) -> MinedVariant:
+    number, count, total, durations, definition = row
+    types: Iterable[str] = ()
+    causes = None
+    if definition and causal:
+        form = msgspec.json.decode(definition, type=CausalForm)
+        types, causes = [name for name, _ in form], tuple(places for _, places in form)
+    elif definition:
+        types = msgspec.json.decode(definition, type=list[str])
+    return MinedVariant(number, count, count / cases, _taken(count, total, durations), tuple(types), causes)
+
+
+def _encoded(last: MinedVariant) -> str:
+    return base64.urlsafe_b64encode(f"{last.count}|{last.id}".encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> tuple[int | None, int]:
+    if not cursor:
+        return None, 0
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeError):
+        text = ""
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise BadParameter("'cursor' was not given out by this list; leave it away to begin with the most frequent.")
+    return int(found[1]), int(found[2])
