@@ -17,7 +17,7 @@ from collector import config, queries
 from collector.actions import claim_transitions
 from collector.health import heartbeats
 from dashboard.alerts import causes, findings
-from dashboard.alerts.models import Alert
+from dashboard.alerts.models import Alert, Candidate
 from dashboard.alerts.settling import Settling
 from dashboard.notifying import announcing
 
@@ -52,14 +52,15 @@ def _settle(now: datetime, transitions: bool, *, last: bool) -> bool:
     settled = config.current(settings.CHOREOSCOPE_CONFIG)
     settling = Settling(settled, now)
     changed = False
-    restless = _restless(now) if last else []
-    if transitions or restless:
+    looking = last and _is_time_to_look()
+    restless = last and _restless(now)
+    if transitions or looking or restless:
         waiting = findings.overdue(with_impact=settled.policy.weighs)
         changed = settling.agree(Alert.WAITING, waiting)
         changed = settling.agree([Alert.Kind.SERVICE_SILENT], findings.silent(waiting, now)) or changed
     if last:
         changed = settling.agree(findings.WELL, findings.reading(queries.readiness(now), now)) or changed
-        if _is_time_to_look():
+        if looking:
             changed = settling.agree(findings.SLOW, findings.slow(now)) or changed
     if changed or restless:
         _explain()
@@ -67,11 +68,11 @@ def _settle(now: datetime, transitions: bool, *, last: bool) -> bool:
     return changed
 
 
-def _restless(now: datetime) -> list[int]:
-    """Alerts whose time may bring a change though nothing has happened: any that is not resolved, and those that people
-    have yet to be told of that they are."""
+def _restless(now: datetime) -> bool:
+    """Whether time alone may bring a change: while any alert is not resolved, or may yet be raised, or people have yet
+    to be told that it is over."""
     told = Alert.objects.filter(resolved_at__gte=now - timedelta(hours=1)).exclude(announced_at=None)
-    return list((Alert.unresolved().values_list("id", flat=True)).union(told.values_list("id", flat=True)))
+    return Alert.unresolved().exists() or told.exists() or Candidate.objects.exists()
 
 
 def _is_time_to_look() -> bool:

@@ -109,7 +109,9 @@ def _apprise(delivery: Delivery, address: str) -> None:
     plugin.socket_connect_timeout = plugin.socket_read_timeout = TIMEOUT
     kind = _NOTIFY_TYPES.get(delivery.kind) or _NOTIFY_TYPES.get(delivery.severity, apprise.NotifyType.WARNING)
     with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
-        went_well = plugin.notify(body=delivery.text, title=delivery.title, notify_type=kind)
+        went_well = plugin.notify(
+            body=delivery.text, title=delivery.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
+        )
         log = said.getvalue()
     if went_well:
         return

@@ -1,0 +1,262 @@
+"""An alert's life: one for a cause, whatever comes and goes; what people do with it; what explains what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from collector.models import (
+    FailedDelivery,
+    Flow,
+    Gap,
+    Heartbeat,
+    Outcome,
+    Overdue,
+    Topic,
+    Uncorrelated,
+    Undecodable,
+)
+from collector.storage import partitions
+from dashboard.alerts import causes, lifecycle, wording
+from dashboard.alerts.models import Alert, AlertEntry, Candidate, Silence
+from dashboard.alerts.process import process
+from tests.feeding import Feed, calm
+
+pytestmark = pytest.mark.django_db
+SERVICE = {"awaited": "StockReserved", "service": "inventory", "choreography": "order-fulfilment"}
+
+
+@pytest.fixture
+def feed() -> Feed:
+    feed = Feed()
+    feed.order("stuck-1", steps=2, ago=60)
+    feed.read()
+    return feed
+
+
+def overdue(count: int) -> None:
+    """So many wait for inventory, no more, no fewer."""
+    Overdue.objects.all().delete()
+    since = timezone.now() - timedelta(seconds=60)
+    Overdue.objects.bulk_create(Overdue(transaction=n, since=since, **SERVICE) for n in range(count))
+    Heartbeat.objects.filter(name="evidence").delete()  # no transition says that something changed
+    process()
+
+
+def stuck() -> Alert:
+    return Alert.objects.get(kind=Alert.Kind.STUCK)
+
+
+def log() -> list[str]:
+    return list(AlertEntry.objects.filter(alert__kind="stuck").values_list("kind", flat=True))
+
+
+def configured(settings: Settings, tmp_path: Path, content: str) -> None:
+    settings.CHOREOSCOPE_CONFIG = tmp_path / "alerts.yaml"
+    settings.CHOREOSCOPE_CONFIG.write_text(content)
+
+
+def test_a_cause_that_is_gone_for_a_moment_stays_one_alert(feed: Feed) -> None:
+    overdue(3)
+    for _ in range(4):
+        overdue(0)
+        assert (stuck().state, stuck().count) == ("open", 0)
+        overdue(2)
+        assert stuck().quiet_since is None
+    assert log() == ["raised"]
+    assert stuck().flaps == 4
+    overdue(0)
+    Alert.objects.update(quiet_since=timezone.now() - timedelta(seconds=60))
+    process()
+    assert stuck().state == "open", "what came back four times has to stay away for longer than ten seconds"
+    calm()
+    assert (stuck().state, log()) == ("resolved", ["raised", "resolved"])
+
+
+def test_thirty_flaps_are_one_alert(feed: Feed) -> None:
+    for _ in range(30):
+        overdue(2)
+        overdue(0)
+        calm()
+    assert stuck().peak == 2
+    assert log() == ["raised", *["resolved", "reopened"] * 30][: len(log())]
+    Alert.objects.update(resolved_at=timezone.now() - timedelta(minutes=6))
+    overdue(1)
+    assert Alert.objects.filter(kind="stuck").count() == 2, "after the window it is another"
+
+
+def test_severity_rises_and_falls_with_the_count(feed: Feed) -> None:
+    overdue(99)
+    assert stuck().severity == "warning"
+    overdue(100)
+    assert stuck().severity == "critical"
+    overdue(85)
+    assert stuck().severity == "critical", "clearly fewer is less than four fifths"
+    overdue(79)
+    assert stuck().severity == "warning"
+    assert log() == ["raised", "escalated", "eased"]
+
+
+def test_what_has_to_last_is_raised_when_it_has(feed: Feed, settings: Settings, tmp_path: Path) -> None:
+    overdue(0)
+    calm()
+    Alert.objects.update(resolved_at=timezone.now() - timedelta(hours=1))
+    configured(settings, tmp_path, "alerts: {rules: [{kind: stuck, for: 200ms, at_least: 2}]}")
+    overdue(1)
+    assert not Alert.unresolved().exists(), "too few"
+    overdue(2)
+    assert not Alert.unresolved().exists(), "not for long enough"
+    Candidate.objects.update(since=timezone.now() - timedelta(seconds=1))
+    process()
+    assert Alert.unresolved().get().count == 2
+
+
+def test_people_acknowledge_snooze_and_resolve_and_the_log_says_who(feed: Feed) -> None:
+    alert = stuck()
+    assert lifecycle.acknowledge([alert.pk, 4711], "ada", "Looking at it.") == [alert.pk]
+    lifecycle.snooze([alert.pk], "ben", timezone.now() + timedelta(hours=1), "Known.")
+    overdue(5)
+    assert (stuck().state, stuck().count) == ("snoozed", 5)
+    Alert.objects.update(snoozed_until=timezone.now() - timedelta(seconds=1))
+    overdue(5)
+    assert (stuck().state, stuck().snoozed_until) == ("open", None)
+    lifecycle.close([alert.pk], "ada", "Done.")
+    assert lifecycle.acknowledge([alert.pk], "ada") == [], "what is resolved is left alone"
+    overdue(5)
+    assert stuck().state == "open", "what is still wrong is not talked away"
+    assert log() == ["raised", "acknowledged", "snoozed", "woken", "resolved", "reopened"]
+    entry = AlertEntry.objects.get(kind="acknowledged")
+    assert (entry.who, entry.reason) == ("ada", "Looking at it.")
+    with pytest.raises(lifecycle.Impossible):
+        lifecycle.snooze([alert.pk], "ben", timezone.now() - timedelta(hours=1))
+
+
+@pytest.mark.parametrize("change", [lambda rows: rows.update(who="nobody"), lambda rows: rows.delete()])
+def test_nobody_edits_the_log(feed: Feed, change: object) -> None:
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        change(AlertEntry.objects.all())  # type: ignore[operator]
+    assert log() == ["raised"]
+
+
+def test_silences_match_and_end(feed: Feed) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    silence = lifecycle.silence({"service": "inv*", "kind": "stuck"}, "ada", "Maintenance.", later)
+    facts = stuck().facts("team")
+    assert silence.fits(facts)
+    assert not Silence(service="payment").fits(facts)
+    assert not Silence(event_type="Stock").fits(facts)
+    assert Silence(event_type="Stock*", choreography="order-fulfilment").fits(facts)
+    assert lifecycle.end_silence(silence.pk, "ben")
+    assert not lifecycle.end_silence(silence.pk, "ben"), "it has ended"
+    for matcher, reason in (({}, "Why not?"), ({"service": "x"}, " ")):
+        with pytest.raises(lifecycle.Impossible):
+            lifecycle.silence(matcher, "ada", reason, later)
+
+
+def test_a_silent_service_explains_what_waits_for_it(feed: Feed) -> None:
+    bucket = timezone.now() - timedelta(minutes=2)
+    Flow.objects.filter(target_service="inventory").delete()
+    for _ in range(2):
+        heard(bucket)
+    overdue(7)
+    silent = Alert.objects.get(kind="service_silent")
+    assert silent.sentence.startswith("inventory has published nothing since ")
+    assert silent.sentence.endswith("; 7 transactions wait for it")
+    assert stuck().explained_by_id == silent.pk
+    heard(timezone.now())
+    overdue(6)
+    calm()
+    assert Alert.objects.get(kind="service_silent").state == "open", "it speaks, but has not caught up"
+    overdue(0)
+    calm()
+    calm()
+    assert not Alert.unresolved().exclude(kind="sweep_late").exists()
+
+
+def heard(bucket: object) -> None:
+    Flow.objects.create(
+        bucket=bucket,
+        writer=f"test-{Flow.objects.count()}",
+        choreography="order-fulfilment",
+        source_type="",
+        source_service="",
+        target_type="StockReserved",
+        target_service="inventory",
+        topic="orders",
+        count=10,
+        durations={},
+    )
+
+
+def test_a_collector_that_is_down_explains_what_it_mutes() -> None:
+    rows = [
+        Alert(id=1, kind="stuck", service="payment"),
+        Alert(id=2, kind="service_silent", service="payment"),
+        Alert(id=3, kind="collector_down"),
+        Alert(id=4, kind="dead_letters"),
+        Alert(id=5, kind="stuck", service="shipping"),
+    ]
+    assert causes.explanations(rows) == {1: 3, 2: 3, 5: 3}
+    del rows[2]
+    assert causes.explanations(rows) == {1: 2}
+
+
+def test_what_cannot_be_delivered_read_or_correlated_and_what_was_lost_raise_alerts(feed: Feed) -> None:
+    now, topic = timezone.now(), Topic.objects.get()
+    partitions.ensure_ahead(now.date())
+    common = {"day": now.date(), "topic": topic, "partition": 0, "record_time": now, "received_at": now}
+    FailedDelivery.objects.create(
+        **common, transaction_id="x", offset=1, source="", event_id="e", type="T", retried=False, convention="spring",
+        exception="Boom",
+    )  # fmt: skip
+    Gap.objects.create(topic=topic, partition=0, kind="gap", from_offset=5, to_offset=17)
+    Undecodable.objects.bulk_create(
+        Undecodable(**common, offset=n, reason="not JSON", detail="", size=1) for n in range(25)
+    )
+    heard(now - timedelta(minutes=20))
+    Uncorrelated.objects.bulk_create(
+        Uncorrelated(
+            **common, offset=n, source="/services/inventory", event_id=str(n), type="T", service="inventory", time=now,
+            dialect="CloudEvents",
+        )
+        for n in range(30)
+    )  # fmt: skip
+    for outcome, count in (("failed", 12), ("completed", 3)):
+        Outcome.objects.create(
+            bucket=now, writer="test", choreography="refund", outcome=outcome, count=count, durations={}
+        )
+    Heartbeat.objects.filter(name="evidence").delete()
+    process()
+    said = {alert.kind: alert.sentence for alert in Alert.objects.exclude(kind="stuck")}
+    assert said == {
+        "dead_letters": "1 event could not be delivered and went to orders (Boom)",
+        "ingestion_gap": "12 records of orders were lost before they were read",
+        "undecodable": said["undecodable"],
+        "coverage": said["coverage"],
+        "failed": "12 of 15 transactions of refund failed within five minutes",
+    }
+    assert said["undecodable"].endswith("records on orders could not be read (not JSON)")
+    assert said["coverage"].endswith("events of inventory on orders name no transaction")
+    process()
+    assert Alert.objects.count() == 6, "they are not raised twice, nor looked for each second"
+
+
+@pytest.mark.parametrize(
+    ("course", "trend"),
+    [([], "steady"), ([[0, 5]], "steady"), ([[0, 5], [70, 9]], "growing"), ([[0, 9], [30, 9], [95, 3]], "shrinking")],
+)
+def test_the_trend_is_that_of_a_minute(course: list[list[int]], trend: str) -> None:
+    assert wording.trend(course) == trend
+
+
+def test_a_course_stays_short_and_begins_where_it_began(feed: Feed) -> None:
+    course: list[list[int]] = []
+    for minute in range(1000):
+        course = wording.continued(course, timezone.now() + timedelta(minutes=minute), minute)
+    assert len(course) <= 120
+    assert (course[0][1], course[-1][1]) == (0, 999)
