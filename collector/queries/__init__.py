@@ -10,6 +10,7 @@ from collector.queries.bounds import Bounded
 from collector.queries.choreographies import ChoreographyFigures, choreographies
 from collector.queries.common import Cause, Comparison, common
 from collector.queries.correlated import Coverage, Covered, coverage
+from collector.queries.exported import Exported, Wanted, exported
 from collector.queries.filters import BadParameter, TransactionFilter
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
 from collector.queries.ingestion import (
@@ -23,7 +24,7 @@ from collector.queries.ingestion import (
 )
 from collector.queries.keysets import keyset
 from collector.queries.metrics import metrics
-from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, mined_map, variants
+from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, is_mined, mined_map, variants
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, longest_overdue, service_figures
@@ -52,6 +53,7 @@ __all__ = [
     "Covered",
     "Emitted",
     "EventHit",
+    "Exported",
     "Figures",
     "FlowEdge",
     "FlowMap",
@@ -82,6 +84,7 @@ __all__ = [
     "Variants",
     "Verdict",
     "WaitingStep",
+    "Wanted",
     "behind_seconds",
     "breaking",
     "choreographies",
@@ -92,12 +95,14 @@ __all__ = [
     "ends_of",
     "exists",
     "explain",
+    "exported",
     "figures",
     "find",
     "flow_map",
     "groups",
     "headers",
     "ingestion",
+    "is_mined",
     "keyset",
     "listed",
     "longest_overdue",

@@ -16,6 +16,7 @@ import msgspec
 from collector.mining.contribution import ALWAYS, CausalForm
 from collector.mining.durations import percentiles
 from collector.mining.ranges import Range, rounded
+from collector.models import MinedCount
 from collector.queries.bounds import rows
 from collector.queries.filters import BadParameter
 
@@ -154,6 +155,11 @@ def mined_map(name: str, since: datetime | None, until: datetime | None, status:
         edges=tuple(edges[:MOST]),
         more=max(len(nodes), len(edges)) > MOST,
     )
+
+
+def is_mined(name: str) -> bool:
+    """Whether anything was counted of a choreography; of all of them together, always."""
+    return name == EVERY or MinedCount.objects.filter(choreography=name, kind="case", hours=ALWAYS).exists()
 
 
 def variants(

@@ -17,7 +17,7 @@ from collector import actions, config, queries
 from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
-from dashboard.api import build
+from dashboard.api import build, discovered
 from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release, ServiceOut
 from dashboard.api.schemas import (
     AlertOut,
@@ -154,6 +154,9 @@ def list_choreographies(request: HttpRequest, since: str = "1d") -> dict[str, An
     rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
     found = queries.choreographies(moment or now, rulebook)
     return {"items": [build.choreography(entry) for entry in found], "next": None}
+
+
+api.add_router("/choreographies", discovered.router)
 
 
 @api.get("/services", response=Listing[ServiceOut], summary="Services, and their clocks", tags=["services"])
