@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "dashboard.accounts.access.Access",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "dashboard.urls"
@@ -59,6 +60,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.accounts.access.context",
             ],
         },
     }
@@ -74,6 +76,11 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+LOGIN_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
 CSRF_COOKIE_SAMESITE = "Lax"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
@@ -153,6 +160,8 @@ CELERY_BEAT_SCHEDULE = {
 # --- Choreoscope ------------------------------------------------------------------------------------------------------
 CHOREOSCOPE_CONFIG = env.file("CHOREOSCOPE_CONFIG", default=BASE_DIR / "choreoscope.yaml")
 DEMO_CONTROL_URL = env.url("DEMO_CONTROL_URL", {"http"}).rstrip("/")
+# Without a login strangers see nothing; with `read`, as in the demo, they see all and change nothing.
+ACCESS = env.choice("CHOREOSCOPE_ACCESS", ("login", "read"), default="read" if DEMO_CONTROL_URL else "login")
 COLLECTOR_METRICS_PORT = env.optional_port("COLLECTOR_METRICS_PORT")
 
 # --- Logging ----------------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ from django.conf import settings
 from django.urls import path
 
 from dashboard import addresses  # noqa: F401 - registers <id:…>
+from dashboard.accounts.urls import urlpatterns as accounts
 from dashboard.api.views import api
 from dashboard.pages import (
     alerts,
+    closing,
     demo,
     frame,
     health,
@@ -38,6 +40,7 @@ urlpatterns = [
     path("live/transactions/shown", transactions.shown, name="transactions-shown"),
     path("live/frame", frame.alone, name="frame-fragment"),
     path("transactions/<id:transaction_id>", transaction.page, name="transaction"),
+    path("close/<id:transaction_id>", closing.close, name="transaction-close"),
     path("live/transaction/<id:transaction_id>", transaction.fragment, name="transaction-fragment"),
     path("live/drawing/<id:transaction_id>", transaction.drawing, name="transaction-drawing"),
     path("live/then/<id:transaction_id>", transaction.then, name="transaction-then"),
@@ -57,6 +60,7 @@ urlpatterns = [
     path("ingestion/suggestion", ingestion.suggestion, name="ingestion-suggestion"),
     path("api/", api.urls),
     path("metrics", metrics.metrics, name="metrics"),
+    *accounts,
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -9,10 +9,12 @@ from typing import NoReturn
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 
 from collector.storage import partitions
+from dashboard.accounts.roles import Role, add_user
 from dashboard.parts import broker as embedded_broker
 from dashboard.parts import postgres as embedded_postgres
 from dashboard.parts import redis as embedded_redis
@@ -57,6 +59,14 @@ def empty_database(transactional_db: None, day_tables: None) -> None:
     """A database in which what one process commits, others see. Django empties only the tables that it made itself."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(partitions.TABLES)}")
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    """A browser of somebody who may change things: ada."""
+    client = Client()
+    client.force_login(add_user("ada", "a long enough word", Role.OPERATOR))
+    return client
 
 
 @pytest.fixture(scope="session")

@@ -18,3 +18,6 @@ from dashboard.settings import STATIC_ROOT  # noqa: E402
 STATIC_ROOT.mkdir(parents=True)  # empty: the tests' static files come from where they lie
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+ACCESS = "read"
+"""As in the demo; tests of who may do what set it otherwise."""

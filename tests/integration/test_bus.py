@@ -167,14 +167,14 @@ class TestBreaker:
         assert bus.announce(self.SLOW, Box()) == 0
         assert bus.breaking() == bus.Breaking(None, 0)
 
-    def test_is_seen_and_closed_through_the_api(self, feed: Feed, client: Client) -> None:
+    def test_is_seen_and_closed_through_the_api(self, feed: Feed, operator: Client) -> None:
         stuck(feed, 5)
         bus.announce(self.SLOW, Box())
-        seen = client.get("/api/bus").json()
+        seen = operator.get("/api/bus").json()
         assert (seen["waiting"], seen["topic"], seen["tripped_at"] is None) == (3, "choreoscope.alerts", False)
-        answer = client.post("/api/bus/release", {"discard": True}, "application/json").json()
+        answer = operator.post("/api/bus/release", {"discard": True}, "application/json").json()
         assert (answer["waiting"], answer["tripped_at"]) == (0, None)
-        assert client.post("/api/bus/release", {}, "text/plain").status_code == 415
+        assert operator.post("/api/bus/release", {}, "text/plain").status_code == 415
 
 
 def test_arrives_on_the_topic(feed: Feed, broker: Broker) -> None:

@@ -126,7 +126,7 @@ def test_a_record_that_is_another_one_now_stays_out(broker: Broker, file: Path) 
 
 
 def test_the_command_and_the_button(
-    broker: Broker, file: Path, client: Client, capsys: pytest.CaptureFixture[str]
+    broker: Broker, file: Path, operator: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     services = Services(broker)
     topic = send(broker, services)
@@ -138,13 +138,14 @@ def test_the_command_and_the_button(
     assert "undecodable: 0 looked at" in capsys.readouterr().out
     call_command("decode_again", "--topic", topic, "--kind", "undecodable", "--most", "2")
     assert "undecodable: 2 looked at, 1 understood now" in capsys.readouterr().out
-    page = client.get("/ingestion").content.decode()
+    page = operator.get("/ingestion").content.decode()
     assert "Decode again" in page
     strict = Client(enforce_csrf_checks=True)
+    strict.cookies = operator.cookies
     assert strict.post("/ingestion/again", {"list": "undecodable"}).status_code == 403
-    said = client.post("/ingestion/again", {"list": "undecodable"}, headers={"HX-Request": "true"}).content.decode()
+    said = operator.post("/ingestion/again", {"list": "undecodable"}, headers={"HX-Request": "true"}).content.decode()
     assert "The newest 3 were looked at: 2 are understood now." in said
-    answer = client.post("/ingestion/again", {"list": "uncorrelated"})
+    answer = operator.post("/ingestion/again", {"list": "uncorrelated"})
     assert "The newest 1 were looked at: 1 is understood now." in answer.content.decode()
-    assert client.get("/ingestion/again").status_code == 405
+    assert operator.get("/ingestion/again").status_code == 405
     assert transaction("o-1").event_count == 3

@@ -179,20 +179,20 @@ class TestOneTransaction:
 
 
 class TestAbandon:
-    def test_closes_what_will_never_progress(self, client: Client, feed: Feed) -> None:
+    def test_closes_what_will_never_progress(self, operator: Client, feed: Feed) -> None:
         feed.order("order", steps=2, ago=60)
         feed.read()
-        answer = client.post("/api/transactions/order/abandon", {"reason": "The customer called.", "by": "ada"}, JSON)
+        answer = operator.post("/api/transactions/order/abandon", {"reason": "The customer called."}, JSON)
         assert answer.status_code == 200
         found = answer.json()
         assert (found["status"], found["ended_by"], found["waiting_for"]) == ("abandoned", "person", [])
         assert (found["abandoned"]["by"], found["abandoned"]["reason"]) == ("ada", "The customer called.")
         assert found["transitions"][-1]["kind"] == "abandoned"
 
-    def test_only_what_is_open(self, client: Client, feed: Feed) -> None:
+    def test_only_what_is_open(self, operator: Client, feed: Feed) -> None:
         feed.order("order", ago=60)
         feed.read()
-        answer = client.post("/api/transactions/order/abandon", {"reason": "Why not?"}, JSON)
+        answer = operator.post("/api/transactions/order/abandon", {"reason": "Why not?"}, JSON)
         assert answer.status_code == 409
         assert answer.json() == {"error": "It is completed already; only open ones can be closed."}
 
@@ -205,12 +205,14 @@ class TestAbandon:
             ("order", '{"reason": "x"}', "text/plain", 415, "Send it as Content-Type: application/json."),
         ],
     )
-    def test_refuses(self, client: Client, feed: Feed, path: str, body: str, kind: str, status: int, said: str) -> None:
+    def test_refuses(
+        self, operator: Client, feed: Feed, path: str, body: str, kind: str, status: int, said: str
+    ) -> None:
         feed.order("order", steps=2, ago=60)
         feed.read()
-        answer = client.post(f"/api/transactions/{path}/abandon", body, kind)
+        answer = operator.post(f"/api/transactions/{path}/abandon", body, kind)
         assert (answer.status_code, answer.json()["error"][: len(said)]) == (status, said)
-        assert client.get("/api/transactions/order").json()["phase"] == "running"
+        assert operator.get("/api/transactions/order").json()["phase"] == "running"
 
 
 def test_choreographies(client: Client, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries) -> None:
