@@ -131,6 +131,7 @@ class Stage:
             "REDIS_URL": self._second.url if apart else self.redis.url,
             "KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
             "CHOREOSCOPE_CONFIG": str(self.config),
+            "CHOREOSCOPE_ACCESS": "read",
         }
         for part in parts:
             name = f"{part}-{len(self._processes)}"
