@@ -29,11 +29,16 @@ format: .venv/installed-dev  ## put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## measure ingestion (from Apache Kafka), the sweep, decoding and figures; ARGS="--events 100000"
+bench: .venv/installed-dev var/pm4py/bin/python  ## measure ingestion (from Apache Kafka), the sweep, mining, decoding and figures; ARGS="--events 100000"
 	@$(BIN)/python -m benchmarks.graphs
 	@$(BIN)/python -m benchmarks.decoding
 	@$(BIN)/python -m benchmarks.sweep
+	@$(BIN)/python -m benchmarks.mining
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+# PM4Py is compared with, and nothing else: apart from what Choreoscope runs with.
+var/pm4py/bin/python: .venv/installed-dev
+	@mkdir -p var && $(BIN)/python -m venv var/pm4py && var/pm4py/bin/python -m pip --disable-pip-version-check -q install pm4py
 
 soak: .venv/installed-dev  ## the long runs: a collector's troubles, deadlines, then property tests on new examples for ROUNDS=50
 	-@$(PIP) install --only-binary :all: atheris  # not for every Python there is one; without it its part is skipped

@@ -1,6 +1,6 @@
 """`make bench`: all measurements, one after the other. Each can be run alone: `python -m benchmarks.ingest --help`."""
 
-from benchmarks import decoding, graphs, ingest, sweep
+from benchmarks import decoding, graphs, ingest, mining, sweep
 
 
 def main() -> None:
@@ -10,6 +10,8 @@ def main() -> None:
     decoding.main()
     print("\nSweeping for overdue transactions")
     sweep.main([])
+    print("\nMining")
+    mining.main([])
     print("\nIngestion from Apache Kafka")
     ingest.main()
 
