@@ -9,13 +9,14 @@ The order of locks: rows of `Unmined`, of `Mined` by transaction, of `Variant` b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
 import msgspec
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector import config
@@ -35,15 +36,19 @@ from collector.mining.counts import Counts
 from collector.storage import judgement, unmined
 from collector.storage.sql import array, arrays, binary_cursor
 
+logger = logging.getLogger(__name__)
+
 CHUNK = 2_000
 """Transactions at a time, but for those whose events are too many to be read at once."""
 MOST_EVENTS = 40_000
-_ROWS = 100
-"""Rows of `Unmined` that are taken at a time."""
+ROWS = 100
+"""Rows of `Unmined` at a time, as long as they name fewer transactions than that."""
+ALONE = 100
+"""How many transactions of a chunk that failed are then tried one by one."""
 
 _CLAIM = """
 DELETE FROM collector_unmined WHERE id IN (
-    SELECT id FROM collector_unmined ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING transactions
+    SELECT id FROM collector_unmined ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING transactions
 """
 _SIZES = "SELECT id, event_count FROM collector_transaction WHERE id = ANY(%s::bigint[]) ORDER BY id"
 _PLACES = """
@@ -95,44 +100,79 @@ def mine_now() -> int:
 
 
 def mine(rulebook: RuleBook, *, most: int = 50 * CHUNK) -> int:
-    """Takes in what has changed until nothing is left, or `most` transactions were; returns how many."""
+    """Takes in what has changed until nothing is left, or `most` transactions were; returns how many.
+
+    A transaction that cannot be counted is named in the log, and left as it was counted until it changes again.
+    """
     taken = 0
-    while taken < most and (chunk := _chunk(rulebook)):
+    while taken < most:
+        try:
+            chunk = _chunk(rulebook)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away, or somebody else goes first: all is as it was
+        except Exception:
+            logger.exception("Mining failed; now one transaction after the other")
+            chunk = _one_by_one(rulebook)
+        if not chunk:
+            break
         taken += chunk
     return taken
 
 
 def _chunk(rulebook: RuleBook) -> int:
     with transaction.atomic(), binary_cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchall()[0][0]
-        ids = _claim(cursor)
-        if not ids:
-            return 0
-        cursor.execute(_PLACES, [array(ids)])
-        cursor.execute(_LOCK, [array(ids)])
-        bodies = {row: _body.decode(body) for row, body in cursor.fetchall() if body}
-        cursor.execute(_TRANSACTIONS, [array(ids)])
-        stored = {found.id: found for found in map(Found._make, cursor.fetchall())}
-        ways = _ways(cursor, [found for found in stored.values() if found.countable], rulebook, now)
-        _exchange(cursor, {row: bodies.get(row) for row in ids if row in stored}, ways)
-        # what is no longer stored stays counted; what contributes nothing needs no row
-        unmined.forget(cursor, [row for row in ids if row not in ways])
+        ids = _claim(cursor, CHUNK)
+        _take(cursor, ids, rulebook)
         return len(ids)
 
 
-def _claim(cursor: CursorWrapper) -> list[int]:
-    """The changed transactions that this miner takes now; what is too much for once is put back."""
-    cursor.execute(_CLAIM, [_ROWS])
-    changed = sorted({row for (rows,) in cursor.fetchall() for row in rows})
-    if not changed:
-        return []
+def _one_by_one(rulebook: RuleBook) -> int:
+    with transaction.atomic(), binary_cursor() as cursor:
+        ids = _claim(cursor, ALONE)
+        for row in ids:
+            try:
+                with transaction.atomic():
+                    _take(cursor, [row], rulebook)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                logger.exception("Transaction in row %s cannot be mined", row)
+        return len(ids)
+
+
+def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook) -> None:
+    """Exchanges what these transactions, in order, contributed before for what they contribute now."""
+    if not ids:
+        return
+    cursor.execute("SELECT clock_timestamp()")
+    now: datetime = cursor.fetchall()[0][0]
+    cursor.execute(_PLACES, [array(ids)])
+    cursor.execute(_LOCK, [array(ids)])
+    bodies = {row: _body.decode(body) for row, body in cursor.fetchall() if body}
+    cursor.execute(_TRANSACTIONS, [array(ids)])
+    stored = {found.id: found for found in map(Found._make, cursor.fetchall())}
+    ways = _ways(cursor, [found for found in stored.values() if found.countable], rulebook, now)
+    _exchange(cursor, {row: bodies.get(row) for row in ids if row in stored}, ways)
+    # what is no longer stored stays counted; what contributes nothing needs no row
+    unmined.forget(cursor, [row for row in ids if row not in ways])
+
+
+def _claim(cursor: CursorWrapper, most: int) -> list[int]:
+    """The changed transactions that this miner takes now, in order; what is too much for once is put back."""
+    found: set[int] = set()
+    for _ in range(ROWS):
+        cursor.execute(_CLAIM)
+        rows = cursor.fetchall()
+        found.update(row for (named,) in rows for row in named)
+        if not rows or len(found) >= most:
+            break
+    changed = sorted(found)
     cursor.execute(_SIZES, [array(changed)])
     sizes = dict(cursor.fetchall())
     events = 0
     for place, row in enumerate(changed):
         events += sizes.get(row, 0)
-        if place and (place >= CHUNK or events > MOST_EVENTS):
+        if place and (place >= most or events > MOST_EVENTS):
             unmined.note(cursor, changed[place:])
             return changed[:place]
     return changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,11 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from collector import mined_rows, miner, queries
+from collector import mined_rows, miner, queries, tasks
 from collector.bus import announcement_id
 from collector.correlation.choreography import RuleBook
+from collector.correlation.events import Skeleton
+from collector.mining.contribution import Contribution
 from collector.models import Mined, MinedCount, Transaction, Transition, Unmined, Variant
 from collector.queries import MinedMap
 from collector.storage import unmined
@@ -169,6 +172,32 @@ def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyP
 
 def killed() -> None:
     raise KeyboardInterrupt
+
+
+def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = log(23, 30)
+    site = Store()
+    site.write_all(events, 24)
+    bad = Transaction.objects.get(transaction_id="c7").id
+    whole = miner.contribution
+
+    def refused(choreography: str, status: str, ordered: Sequence[Skeleton], now: datetime) -> Contribution:
+        if ordered[0].id.startswith("c7-"):
+            raise ValueError(ordered[0].id)
+        return whole(choreography, status, ordered, now)
+
+    monkeypatch.setattr(miner, "contribution", refused)
+    assert miner.mine(RULES) == 30
+    assert f"row {bad} cannot be mined" in caplog.text
+    assert not Unmined.objects.exists()
+    agrees(found(), Plain.of([event for event in events if event.case != "c7"], site.places))
+    monkeypatch.undo()
+    with connection.cursor() as cursor:
+        unmined.note(cursor, [bad])
+    tasks.mine()
+    agrees(found(), Plain.of(events, site.places))
 
 
 def test_large_changes_are_taken_in_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
