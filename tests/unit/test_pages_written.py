@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from urllib.parse import quote
 
 import fastavro
@@ -20,6 +21,13 @@ from tests.stack import registry as stack
 
 pytestmark = pytest.mark.django_db
 SCHEMA = {"type": "record", "name": "Credit", "fields": [{"name": "note", "type": "string"}]}
+
+
+@pytest.fixture(autouse=True)
+def unmasked(settings: Settings, tmp_path: Path) -> None:
+    """Where values are masked, what is stored is JSON already."""
+    settings.CHOREOSCOPE_CONFIG = tmp_path / "choreoscope.yaml"
+    settings.CHOREOSCOPE_CONFIG.write_text("topics: {start: earliest}\n")
 
 
 @pytest.fixture
