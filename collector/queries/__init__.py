@@ -7,6 +7,7 @@ from collector.bus import Breaking, breaking
 from collector.correlation.verdicts import Verdict
 from collector.health.liveness import REMEDY, clock
 from collector.queries.bounds import Bounded
+from collector.queries.changes import Change, changes
 from collector.queries.choreographies import ChoreographyFigures, choreographies
 from collector.queries.common import Cause, Comparison, common
 from collector.queries.correlated import Coverage, Covered, coverage
@@ -46,6 +47,7 @@ __all__ = [
     "Bounded",
     "Breaking",
     "Cause",
+    "Change",
     "ChoreographyFigures",
     "Collector",
     "Comparison",
@@ -87,6 +89,7 @@ __all__ = [
     "Wanted",
     "behind_seconds",
     "breaking",
+    "changes",
     "choreographies",
     "clock",
     "common",

@@ -95,6 +95,7 @@ def _common() -> dict[str, Any]:
         "choreographies": flow_map().choreographies,
         "flow_seconds": flow_map().seconds,
         "alerts": alerts,
+        "changes": shared.get("changes", _SLOWLY, lambda: queries.changes(now)),
     }
 
 

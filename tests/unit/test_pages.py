@@ -75,7 +75,7 @@ class TestOverview:
             feed.order(f"done-{number}", ago=20)
             feed.order(f"stuck-{number}", steps=2, ago=60)
         feed.read()
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(16):
             page = text(client.get("/"))
         with django_assert_num_queries(0):
             assert text(client.get("/live/overview"))

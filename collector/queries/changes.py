@@ -1,0 +1,44 @@
+"""What is new lately, apart from what flows: event types and services that were not there before, and other rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from collector.queries.bounds import rows
+
+LATELY = timedelta(days=1)
+MOST = 8
+
+
+@dataclass(frozen=True)
+class Change:
+    """kind: "service" or "type" (`name` was first seen, `about` its service), or "rules" (others apply since)."""
+
+    at: datetime
+    kind: str
+    name: str
+    about: str
+
+
+# What was there when reading began is not new: nothing within a minute of the first sight of anything.
+_CHANGES = f"""
+WITH seen AS (SELECT type, service, min(first_seen_at) AS at FROM collector_eventtype GROUP BY 1, 2),
+     began AS (SELECT min(at) + interval '1 minute' AS at FROM seen),
+     services AS (SELECT service, min(at) AS at FROM seen WHERE service <> '' GROUP BY 1)
+(SELECT at, 'service' AS kind, service AS name, '' AS about FROM services
+ WHERE at > %(since)s AND at > (SELECT at FROM began) ORDER BY at DESC LIMIT {MOST})
+UNION ALL
+(SELECT seen.at, 'type', seen.type, seen.service FROM seen LEFT JOIN services USING (service)
+ WHERE seen.at > %(since)s AND seen.at > (SELECT at FROM began)
+   AND (services.at IS NULL OR seen.at > services.at + interval '1 minute') ORDER BY 1 DESC LIMIT {MOST})
+UNION ALL
+(SELECT loaded_at, 'rules', '', '' FROM collector_ruleset
+ WHERE loaded_at > %(since)s AND id > (SELECT min(id) FROM collector_ruleset) ORDER BY 1 DESC LIMIT {MOST})
+ORDER BY 1 DESC LIMIT {MOST}
+"""
+
+
+def changes(now: datetime) -> list[Change]:
+    """The newest first, of the last day. One query."""
+    return [Change(*row) for row in rows(_CHANGES, {"since": now - LATELY})]
