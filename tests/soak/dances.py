@@ -20,6 +20,7 @@ TOPICS = ("orders", "payments", "stock")
 WITHIN = {"OrderPlaced": 5.0, "ExpressOrderPlaced": 2.0}
 """How an order may begin, and within how many seconds it is to be paid for then."""
 CONFIG = f"""
+alerts: {{resolve_after: 1s}}
 choreographies:
   order:
     starts: [{", ".join(WITHIN)}]
