@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -21,10 +21,13 @@ from collector.storage.judgement import Row
 from collector.storage.sql import array, binary_cursor
 
 _OF_TRANSACTIONS = ("collector_event", "collector_key", "collector_transition")
-_ALIASES_OF_NOTHING = """
-DELETE FROM collector_transaction WHERE id IN (
-    SELECT a.id FROM collector_transaction a WHERE a.merged_into IS NOT NULL
-    AND NOT EXISTS (SELECT FROM collector_transaction t WHERE t.id = a.merged_into) LIMIT %s)
+_ALIASES = """
+WITH RECURSIVE below AS (
+    SELECT id, merged_into AS root FROM collector_transaction WHERE merged_into = ANY(%s::bigint[])
+    UNION ALL
+    SELECT t.id, below.root FROM below JOIN collector_transaction t ON t.merged_into = below.id
+)
+SELECT id, root FROM below ORDER BY id
 """
 KEEP_STATISTICS = timedelta(hours=48)
 CHUNK = 2_000
@@ -49,12 +52,12 @@ def keep_up() -> None:
     partitions.drop_before((now - retention.payloads).date(), ("collector_payload",))
     ordinary, oldest = (now - retention.events).date(), (now - retention.abnormal).date()
     # before their events go, so that an event that comes after all begins a transaction anew
-    _forget_transactions(Transaction.objects.filter(day__lt=oldest))
+    all_forgotten = _forget_transactions(Transaction.objects.filter(day__lt=oldest))
     if oldest < ordinary:
         completed = Transaction.objects.filter(day__lt=ordinary, phase=Phase.COMPLETED)
         _forget_transactions(completed.exclude(state__has_key="deviations"), with_events=True)
-    _forget_aliases()
-    partitions.drop_before(oldest, _OF_TRANSACTIONS)
+    if all_forgotten:
+        partitions.drop_before(oldest, _OF_TRANSACTIONS)
     partitions.drop_before(oldest, ("collector_failure",))
     partitions.drop_before(ordinary, ("collector_uncorrelated", "collector_undecodable"))
     for statistics in (Flow, Outcome):
@@ -66,26 +69,32 @@ def keep_up() -> None:
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 
 
-def _forget_transactions(which: QuerySet[Transaction], *, with_events: bool = False) -> None:
-    """Drops these transactions, open ones too, and takes them out of all counts. Those that somebody holds just now are
-    left for the next time. Their events go by day, but for `with_events`."""
+def _forget_transactions(which: QuerySet[Transaction], *, with_events: bool = False) -> bool:
+    """Drops these transactions, open ones too, and their aliases, and takes them out of all counts. Those that somebody
+    holds just now are left for the next time: then False. Their events go by day, but for `with_events`."""
     old = which.order_by("id").values_list("id", flat=True)
     while ids := list(old[:CHUNK]):
         with transaction.atomic(), binary_cursor() as cursor:
-            rows = judgement.lock_by_row(cursor, ids)
+            locked = judgement.lock_by_row(cursor, ids)
+            still = set(which.filter(id__in=ids).values_list("id", flat=True))
+            found = [row for row in locked if row.id in still]
+            rows, aliases = _with_aliases(cursor, found)
             if with_events:
                 _delete_events(cursor, rows)
-            saving.forget(cursor, rows, WRITER, timezone.now())
-        if len(rows) < len(ids):
-            break
+            saving.forget(cursor, [*rows, *aliases], WRITER, timezone.now())
+        if len(locked) < len(ids) or len(rows) < len(found):
+            return False
+    return True
 
 
-def _forget_aliases() -> None:
-    """Drops ids that lead to a transaction that is no longer there."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ALIASES_OF_NOTHING, [CHUNK])
-        while cursor.rowcount:
-            cursor.execute(_ALIASES_OF_NOTHING, [CHUNK])
+def _with_aliases(cursor: CursorWrapper, rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Those of these locked transactions whose aliases nobody holds just now; and these aliases, locked. An alias must
+    not outlive what it leads to: whoever met it would look for that in vain."""
+    cursor.execute(_ALIASES, [array(row.id for row in rows)])
+    roots = dict(cursor.fetchall())
+    aliases = judgement.lock_by_row(cursor, list(roots)) if roots else []
+    held = {roots[row] for row in roots.keys() - {alias.id for alias in aliases}}
+    return [row for row in rows if row.id not in held], [row for row in aliases if roots[row.id] not in held]
 
 
 def _delete_events(cursor: CursorWrapper, rows: Sequence[Row]) -> None:

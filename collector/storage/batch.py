@@ -159,6 +159,8 @@ class Batch:
         if any(row.merged_into is not None for row in rows):
             self._memory.linked = True
             raise linking.Moved
+        if len(rows) < len(names):
+            raise linking.Moved
         return rows
 
     @property

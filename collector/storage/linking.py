@@ -99,7 +99,7 @@ FROM unnest(%s::bigint[], %s::bigint[]) AS v(id, survivor) WHERE t.id = v.id
 
 
 class Moved(Exception):
-    """A transaction that was to be written to is an alias by now: begin anew, and look for aliases first."""
+    """A transaction that was to be written to is an alias by now, or gone: begin anew, and look for aliases first."""
 
 
 def roots(cursor: CursorWrapper, names: Sequence[str]) -> dict[str, str]:

@@ -71,9 +71,10 @@ def _write(
     with transaction.atomic(), binary_cursor() as cursor:
         stored, truncated = _lock_progress(cursor, spans)
         arriving = Arriving.of(decoded, spans, stored)
+        # before transactions are locked: who counts failed deliveries locks these first
+        make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch = Batch(arriving, rulebook, memory)
         batch.lock(cursor)
-        make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch.write_records(cursor)
         changes = batch.save(cursor, writer)
         _advance(cursor, spans, stored)

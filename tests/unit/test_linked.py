@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -15,6 +17,7 @@ from collector import actions, config, queries, upkeep
 from collector.config import ConfigError
 from collector.decoding import Event, configured
 from collector.models import FailedDelivery, Overdue, Transaction, Transition
+from collector.storage import saving
 from dashboard.alerts.models import Alert
 from dashboard.pages.shared import shared
 from tests.builders import cloud_event, record
@@ -134,3 +137,27 @@ def test_an_id_is_forgotten_with_what_it_leads_to(feed: Feed) -> None:
     Transaction.objects.update(day=timezone.now().date() - timedelta(days=31))
     upkeep.keep_up()
     assert not Transaction.every.exists()
+
+
+@pytest.mark.django_db
+def test_an_id_whose_transaction_is_being_forgotten_begins_one_anew(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined(feed)
+    told(feed, "Other", order="o-2")
+    Transaction.objects.update(day=timezone.now().date() - timedelta(days=31))
+    monkeypatch.setattr(upkeep, "CHUNK", 1)
+    forget = saving.forget
+
+    def interrupted(*args: Any) -> None:
+        forget(*args)
+        monkeypatch.setattr(saving, "forget", stopped)
+
+    def stopped(*_: Any) -> None:
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(saving, "forget", interrupted)
+    with pytest.raises(OperationalError):
+        upkeep.keep_up()
+    told(feed, "Returned", shipment="s-1")
+    assert Transaction.objects.get(transaction_id="s-1").event_count == 1
