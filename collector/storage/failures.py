@@ -64,7 +64,13 @@ WHERE f.day = v.day AND f.transaction_id = v.transaction_id AND f.topic_id = v.t
 
 
 def save(cursor: CursorWrapper, arriving: Sequence[tuple[Record, Event]], now: datetime) -> None:
-    """Stores these copies, one for each transaction that they name."""
+    """Stores these copies, one for each transaction that they name: of a record with several events of a transaction,
+    the first stands for them all."""
+    found = {
+        (name, record.topic.row, record.partition, record.offset): (record, event)
+        for record, event in reversed(arriving)
+        for name in event.transaction_ids
+    }
     copy(
         cursor,
         "collector_failure",
@@ -91,9 +97,8 @@ def save(cursor: CursorWrapper, arriving: Sequence[tuple[Record, Event]], now: d
                 failure.attempts,
                 now,
             )
-            for record, event in arriving
+            for (name, *_), (record, event) in found.items()
             if (failure := event.failure) is not None
-            for name in event.transaction_ids
         ],
     )
 

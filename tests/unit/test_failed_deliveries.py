@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,8 @@ SPRING: tuple[Header, ...] = (
     ("kafka_dlt-exception-fqcn", b"java.lang.IllegalStateException"),
     ("kafka_dlt-exception-message", b"no <b>stock</b>"),
 )
+
+BATCH: Header = ("content-type", b"application/cloudevents-batch+json")
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +189,16 @@ def test_the_sweep_attaches_them(orders: Feed, letters: Feed) -> None:
     letters.read()
     FailedDelivery.objects.update(due_at=timezone.now())
     assert "t-1" in deadlines.sweep(orders.rulebook).changed
+
+
+def test_a_batch_with_several_events_of_a_transaction_is_one_failed_delivery(orders: Feed, letters: Feed) -> None:
+    orders.order("t-1", steps=2, ago=60)
+    orders.read()
+    parts = [
+        {"specversion": "1.0", "id": name, "source": "/s", "type": name, "correlationid": "t-1"}
+        for name in ("OrderPlaced", "PaymentAuthorized")
+    ]
+    letters.raw(BATCH, *SPRING, value=json.dumps(parts).encode())
+    letters.read()
+    assert Transaction.objects.get().failed_delivery_count == 1
+    assert FailedDelivery.objects.get().event_id == "OrderPlaced"
