@@ -37,12 +37,15 @@ def _parts(bundle: Bundle, content: Content, handling: Handling) -> tuple[Event 
         for part in (document if isinstance(document, list) else [])
         if isinstance(part, dict) and isinstance(part.get("source"), str) and isinstance(part.get("id"), str)
     }
-    return tuple(
+    settled = [
         _settled(found, parts[found.source, found.id], handling)
         if isinstance(found, Event) and (found.source, found.id) in parts
         else found
         for found in bundle.found
-    )
+    ]
+    # one says it of them all: it is the record that is kept among the undecodable
+    unread = next((found for found in settled if isinstance(found, Undecodable)), None)
+    return tuple(found for found in settled if isinstance(found, Event) or found is unread)
 
 
 def _settled(found: Event | Undecodable, content: Content, handling: Handling) -> Event | Undecodable:

@@ -10,6 +10,8 @@ import pytest
 
 from collector import config
 from collector.decoding import Bundle, Event, Found, Undecodable, configured
+from collector.decoding.content import Unreadable
+from collector.decoding.framing import Framed
 from collector.intake.reading import Reader
 from collector.records import Record, TopicRef
 from tests.builders import NOON, Header, cloud_event, record
@@ -189,3 +191,23 @@ def test_each_event_of_a_batch_is_looked_at_by_itself() -> None:
     )
     assert isinstance(found, Bundle)
     assert [one.transaction_ids for one in found.found if isinstance(one, Event)] == [("1",), ("2",)]
+
+
+class Away:
+    """A registry that does not answer."""
+
+    def read(self, framed: Framed) -> tuple[Any, str]:
+        raise Unreadable("schema registry away", f"{framed.schema} did not come.", passing=True)
+
+
+def test_of_a_batch_one_undecodable_says_that_its_ids_cannot_be_had_yet() -> None:
+    policy = config.parse("choreoscope.yaml", 'correlation: [{transaction_id: "key:order"}]').policy
+    parts = [{"specversion": "1.0", "id": name, "source": "/s", "type": "T"} for name in ("a", "b")]
+    batch = record(
+        ("content-type", b"application/cloudevents-batch+json"),
+        key=b"\0\0\0\0\x07\x02x",
+        value=json.dumps([*parts, 1]).encode(),
+    )
+    found = configured.read(batch, policy.of("orders"), Away())[1]
+    assert isinstance(found, Bundle)
+    assert [one.reason for one in found.found if isinstance(one, Undecodable)] == ["schema registry away"]
