@@ -112,7 +112,8 @@ class Ahead:
                 counts = {place: len(read.span.records) for place, read in self._read.items()}
         if sum(counts.values()) == self._records:
             self._emptied_at = time.monotonic()
-        batch = [self._part(place, count) for place, count in counts.items() if count or self._cut is None]
+        # what has no records moves progress only: to the end of a partition, past markers
+        batch = [self._part(place, n) for place, n in counts.items() if n or not self._read[place].span.records]
         return [read.span for read in batch], [pair for read in batch for pair in read.decoded]
 
     def forget(self, places: Container[Place]) -> None:

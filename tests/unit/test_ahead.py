@@ -120,3 +120,10 @@ def test_the_end_of_a_partition_is_handed_over_though_it_holds_only_markers() ->
     read.add([Span(TOPIC, 0, 5, 9, [])])
     read.align({})
     assert offsets(read.take()[0]) == {0: (5, 9, 0)}
+
+
+def test_markers_at_the_end_of_a_partition_do_not_wait_for_another_that_is_far_behind() -> None:
+    read = Ahead(decoded)
+    read.add([Span(TOPIC, 0, 5, 9, []), span(1, 0, RECORDS, 1.0)])
+    read.align({("orders", 1): 100_000})
+    assert offsets(read.take()[0]) == {0: (5, 9, 0), 1: (0, RECORDS, RECORDS)}
