@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import quote
 
@@ -117,6 +118,44 @@ def test_a_transaction_is_drawn_in_three_ways_and_replayed(page: Page, site: Sit
     page.get_by_role("button", name="Replay").click()
     expect(page.locator("#then")).to_contain_text("Drag", timeout=8_000)
     assert "at=" not in page.url
+
+
+def test_tables_and_graphs_are_taken_along_as_files(page: Page, site: Site, company: Feed) -> None:
+    company.event("=1+1", "OrderPlaced", "order", 1)
+    company.read()
+    opened(page, site, "/transactions")
+
+    def taken(name: str) -> str:
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name, exact=True).first.click()
+        return waiting.value.path().read_text()
+
+    table = taken("CSV").splitlines()
+    assert table[0].startswith('"Transaction","Status"')
+    assert any(row.startswith('"\'=1+1",') for row in table), f"no formula for a spreadsheet: {table}"
+    assert any(row["Status"] == "Stuck" for row in json.loads(taken("JSON")))
+    opened(page, site, "/transactions/done-1")
+    expect(page.locator("#graph")).to_have_attribute("data-drawn", re.compile(".+"))
+    assert "PaymentAuthorized" in taken("SVG")
+
+
+def test_search_offers_what_a_text_may_mean(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    opened(page, site, "/ingestion")
+    page.keyboard.press("/")
+    page.keyboard.type("paym")
+    offers = page.get_by_role("option")
+    expect(offers.first).to_contain_text("payment")
+    page.keyboard.press("ArrowDown")
+    expect(offers.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(offers).to_have_count(0)
+    page.keyboard.type("e")
+    page.keyboard.press("Backspace")
+    expect(offers.first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("payment")
 
 
 def test_keys(page: Page, site: Site, company: Feed) -> None:

@@ -2,6 +2,7 @@
 import "./clock.js";
 import "./live.js";
 import "./search.js";
+import "./take.js";
 
 const icons = document.getElementById("icons").content.children; // sun, moon, system, check, copy
 const said = document.getElementById("said");

@@ -22,8 +22,8 @@ function close() {
 const ask = onceAtATime(async () => {
   const text = input.value.trim();
   if (!text) return close();
-  const response = await fetch(`${form.dataset.found}?${new URLSearchParams({ q: text })}`);
-  if (!response.ok || document.activeElement !== input) return;
+  const response = await fetch(`${form.dataset.found}?${new URLSearchParams({ q: text })}`).catch(() => null);
+  if (!response?.ok || document.activeElement !== input) return;
   asked = text;
   found.innerHTML = await response.text(); // made by our own templates, which escape
   found.hidden = false;
