@@ -99,7 +99,7 @@ def mine_now() -> int:
     return mine(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
 
 
-def mine(rulebook: RuleBook, *, most: int = 50 * CHUNK) -> int:
+def mine(rulebook: RuleBook, *, most: int = 5 * CHUNK) -> int:
     """Takes in what has changed until nothing is left, or `most` transactions were; returns how many.
 
     A transaction that cannot be counted is named in the log, and left as it was counted until it changes again.
