@@ -71,17 +71,34 @@ def text_of(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
-_cache: dict[Path, tuple[float, Config]] = {}
+_Stamp = tuple[int, int]
+"""Of a file: when it was changed, and its size; clocks of files are coarse."""
+
+_cache: dict[Path, tuple[_Stamp | None, Config]] = {}
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """None where there is no such file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def current(path: Path) -> Config:
     """The configuration as it is now: read again when the file has changed.
 
-    A mistake in it raises ConfigError at first; later it is logged once, and the last good one stays in force.
+    A mistake in it raises ConfigError at first; later it is logged once, and the last good one stays in force. So it
+    does where the file has gone, which may be while it is being written anew: what it masks stays masked.
     """
-    changed = path.stat().st_mtime if path.exists() else 0.0
+    changed = _stamp(path)
     cached = _cache.get(path)
     if cached is not None and cached[0] == changed:
+        return cached[1]
+    if cached is not None and changed is None:
+        logger.warning("%s is no longer there; the configuration read before stays in force", path)
+        _cache[path] = (None, cached[1])
         return cached[1]
     try:
         found = load(path)

@@ -307,6 +307,18 @@ def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(tmp_path: Path
     assert config.current(path).rulebook.limits.skew == timedelta(seconds=2)
 
 
+def test_a_file_that_goes_away_leaves_in_force_what_it_said(tmp_path: Path) -> None:
+    path = tmp_path / "choreoscope.yaml"
+    assert config.current(path).policy.payloads, "there was none yet"
+    path.write_text("payloads: false")
+    first = config.current(path)
+    path.unlink()
+    assert config.current(path) is first
+    assert config.current(path) is first
+    path.write_text("payloads: true")
+    assert config.current(path).policy.payloads
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
