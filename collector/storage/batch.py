@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,7 +13,7 @@ from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey, Skeleton
 from collector.storage import context, failures, judgement, keys, linking, saving
 from collector.storage.arriving import Arriving, Incoming, skeleton_of
-from collector.storage.context import Context
+from collector.storage.context import Context, SeenType
 from collector.storage.judgement import Change, Row
 from collector.storage.memory import Memory
 from collector.storage.sql import arrays
@@ -218,8 +219,18 @@ class Batch:
         copy_undecodable(cursor, arriving.undecodable, now)
         keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
         seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
-        if new := sorted(seen - self._ctx.types):
+        if new := self._to_be_noted(seen - self._ctx.types):
             cursor.execute(_NEW_TYPES, arrays(new))
+
+    def _to_be_noted(self, new: Iterable[SeenType]) -> list[SeenType]:
+        """Those of these that their topics have room for."""
+        noted = Counter(topic for _, _, topic in self._ctx.types)
+        kept = []
+        for seen in sorted(new):
+            noted[seen[2]] += 1
+            if noted[seen[2]] <= context.MOST_TYPES:
+                kept.append(seen)
+        return kept
 
     def judge(self) -> list[Change]:
         """The touched transactions, judged anew."""

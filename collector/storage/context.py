@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 import msgspec
@@ -17,6 +18,9 @@ SELECT id, name, CASE WHEN vanished_at IS NULL THEN watermark END, vanished_at I
 FROM collector_topic t
 """
 _TYPES = "SELECT type, service, topic_id FROM collector_eventtype"
+
+MOST_TYPES = 2_000
+"""Noted of a topic, with their services, since each batch reads them all. A topic with more may hold any type."""
 
 SeenType = tuple[str, str, int]
 """An event type, the service that emitted it, and the row of the topic it was on."""
@@ -47,9 +51,11 @@ def load(cursor: CursorWrapper, rulebook: RuleBook) -> Context:
             complete = complete and whole
     cursor.execute(_TYPES)
     types = frozenset(cursor.fetchall())
+    noted = Counter(topic for _, _, topic in types)
+    crowded = {topic for topic, count in noted.items() if count >= MOST_TYPES and topic in watermarks}
     topics_of: dict[str, set[int]] = {}
     for name, _, topic in types:
         if topic in watermarks:
-            topics_of.setdefault(name, set()).add(topic)
+            topics_of.setdefault(name, set(crowded)).add(topic)
     reading = Reading(watermarks, {name: frozenset(topics) for name, topics in topics_of.items()}, complete)
     return Context(now, rulebook, reading, names, types)

@@ -14,9 +14,10 @@ from collector.config import parse
 from collector.config.rules import registered
 from collector.decoding import decode
 from collector.kafka import Span
-from collector.models import Progress, Topic, Transaction
+from collector.models import EventType, Progress, Topic, Transaction
 from collector.records import TopicRef
-from collector.storage import store
+from collector.storage import context, store
+from collector.storage.sql import binary_cursor
 from tests.builders import cloud_event, record
 from tests.collecting import CONFIG
 
@@ -113,3 +114,23 @@ def test_a_sweep_takes_the_same_statements_whatever_is_due(topics: list[TopicRef
         taken.append(shapes(captured))
     assert taken[0] == taken[1]
     assert Transaction.objects.exclude(overdue_since=None).count() == 210
+
+
+def test_types_without_end_are_not_all_noted_and_their_topic_may_then_hold_any(
+    topics: list[TopicRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "MOST_TYPES", 3)
+    rules = registered(parse("choreoscope.yaml", CONFIG).rulebook)
+    for topic, names in ((topics[0], ["Known"]), (topics[1], [f"Type-{number}" for number in range(5)])):
+        now = timezone.now()
+        records = [
+            record(*cloud_event(name, "t-1", name, time=now), topic=topic, offset=offset, timestamp=now)
+            for offset, name in enumerate(names)
+        ]
+        span = Span(topic, 0, 0, len(records), records)
+        store.write([span], [(found, decode(found)) for found in records], rules, "writer")
+    assert EventType.objects.count() == 4
+    with binary_cursor() as cursor:
+        found = context.load(cursor, rules).reading
+    assert found.topics_of["Known"] == {topics[0].row, topics[1].row}
+    assert found.topics_of["Type-0"] == {topics[1].row}
