@@ -9,7 +9,9 @@ from dashboard import addresses  # noqa: F401 - registers <id:…>
 from dashboard.accounts.urls import urlpatterns as accounts
 from dashboard.api.views import api
 from dashboard.pages import (
+    alert,
     alerts,
+    channels,
     closing,
     demo,
     frame,
@@ -48,6 +50,14 @@ urlpatterns = [
     path("live/why/<id:transaction_id>", transaction.why, name="transaction-why"),
     path("alerts", alerts.page, name="alerts"),
     path("live/alerts", alerts.fragment, name="alerts-fragment"),
+    path("alerts/act", alert.act, name="alerts-act"),
+    path("alerts/<int:alert_id>", alert.page, name="alert"),
+    path("live/alert/<int:alert_id>", alert.fragment, name="alert-fragment"),
+    path("channels", channels.page, name="channels"),
+    path("channels/add", channels.add, name="channel-add"),
+    path("channels/<int:channel_id>", channels.change, name="channel-change"),
+    path("silences/add", channels.silence, name="silence-add"),
+    path("silences/<int:silence_id>/end", channels.end_silence, name="silence-end"),
     path("services", services.page, name="services"),
     path("live/services", services.fragment, name="services-fragment"),
     path("services/<id:service>", services.one, name="service"),

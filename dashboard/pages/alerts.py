@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from collector import config
 from dashboard.alerts.models import Alert
 from dashboard.pages import frame
+from dashboard.pages.alert import SNOOZES
 from dashboard.pages.shared import MOMENT, shared
 
 _MOST_OPEN = 200
@@ -37,6 +38,7 @@ def _lists() -> dict[str, Any]:
     return {
         "unresolved": [(alert, _service(services, alert.service)) for alert in unresolved],
         "resolved": list(resolved),
+        "snoozes": SNOOZES,
     }
 
 
