@@ -43,8 +43,10 @@ def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBoo
         for row in rows:
             row.abandoned_at = now
         ctx = context.load(cursor, rulebook)
-        events = judgement.skeletons(cursor, rows, ctx.topic_names)
-        changes = [judgement.judge(row, events[row.id], ctx) for row in rows if events[row.id]]
+        judged = [row for row in rows if not row.oversized]
+        events = judgement.skeletons(cursor, judged, ctx.topic_names)
+        changes = [judgement.judge(row, events[row.id], ctx) for row in judged if events[row.id]]
+        changes += [judgement.suspend(row, (), ctx, row.event_count, 0) for row in rows if row.oversized]
         tally = Tally(ctx.now)
         for change in changes:
             tally.count_outcome(change)

@@ -78,10 +78,19 @@ def judge(course: Course, rulebook: RuleBook, reading: Reading, abandoned_at: da
     )
 
 
-def oversized(choreography: str, started_at: datetime, last_event_at: datetime) -> State:
-    """The state of a transaction with more events than are judged: stored and counted, its rules suspended."""
+def oversized(
+    choreography: str, started_at: datetime, last_event_at: datetime, abandoned_at: datetime | None = None
+) -> State:
+    """The state of a transaction with more events than are judged: stored and counted, its rules suspended. It ends
+    only where a person closes it."""
     return State(
-        choreography=choreography, phase="running", started_at=started_at, last_event_at=last_event_at, oversized=True
+        choreography=choreography,
+        phase="running" if abandoned_at is None else "abandoned",
+        started_at=started_at,
+        last_event_at=last_event_at,
+        ended_at=abandoned_at,
+        ended_by="" if abandoned_at is None else "person",
+        oversized=True,
     )
 
 

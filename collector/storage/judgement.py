@@ -265,7 +265,7 @@ def suspend(row: Row, events: Sequence[Skeleton], context: Context, total: int, 
         choreography = row.choreography
     else:
         choreography = context.rulebook.choose(event.type for event in in_order(list(events))).name
-    state = lifecycle.oversized(choreography, min(starts), max(ends))
+    state = lifecycle.oversized(choreography, min(starts), max(ends), row.abandoned_at)
     return Change(row, state, total, row.redelivery_count + redeliveries)
 
 

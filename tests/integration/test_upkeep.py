@@ -156,6 +156,21 @@ def test_what_a_person_closes_waits_for_nothing_and_its_alert_resolves(stuck: li
     assert actions.abandon(stuck, "ada", "Again.", rulebook) == [], "only what is open can be closed"
 
 
+def test_one_with_too_many_events_is_closed_without_reading_them_and_stays_so(
+    stuck: list[str], rulebook: RuleBook
+) -> None:
+    Transaction.objects.filter(transaction_id="order-1").update(oversized=True, event_count=5_000)
+    assert actions.abandon(["order-1"], "ada", "It is a loop.", rulebook) == ["order-1"]
+    row = transaction("order-1")
+    assert (row.phase, row.ended_by, row.oversized, row.event_count) == ("abandoned", "person", True, 5_000)
+    topic, now = Topic.objects.get(), timezone.now()
+    ref = TopicRef(topic.pk, topic.cluster, topic.uid, topic.name)
+    more = record(*cloud_event("OrderPlaced", "order-1", "more", time=now), topic=ref, offset=2, timestamp=now)
+    store.write([Span(ref, 0, 2, 3, [more])], [(more, decode(more))], rulebook, "writer")
+    row = transaction("order-1")
+    assert (row.phase, row.oversized, row.event_count) == ("abandoned", True, 5_001)
+
+
 def test_there_is_no_default_partition() -> None:
     """A row of a day without a partition must fail its batch rather than lie where nothing ever drops it."""
     with connection.cursor() as cursor:
