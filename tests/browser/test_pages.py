@@ -95,7 +95,9 @@ def test_the_inspector_follows_its_event(page: Page, site: Site, company: Feed, 
     expect(led_to).to_have_text("nothing")
 
 
-def test_a_transaction_is_drawn_in_three_ways_and_replayed(page: Page, site: Site, company: Feed) -> None:
+def test_a_transaction_is_drawn_in_three_ways_and_replayed(
+    page: Page, site: Site, company: Feed, publisher: Publisher
+) -> None:
     opened(page, site, "/transactions/running")
     graph = page.locator("#graph")
     expect(graph.locator(".textpoint", has_text="PaymentAuthorized")).to_be_visible()
@@ -106,6 +108,9 @@ def test_a_transaction_is_drawn_in_three_ways_and_replayed(page: Page, site: Sit
         assert f"view={name.lower()}" in page.url
     company.event("running", "PaymentAuthorized", "payment", 0.2, ["OrderPlaced"])
     company.read()
+    publisher.tell(["running"], alerts=False)
+    expect(page.locator("tr[data-event]")).to_have_count(2)
+    expect(page.get_by_role("link", name="Sequence")).to_have_attribute("aria-current", "true")
     page.reload()
     expect(page.get_by_role("link", name="Sequence")).to_have_attribute("aria-current", "true")
     expect(page.locator("#then")).to_contain_text("Drag")

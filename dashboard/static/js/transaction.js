@@ -71,7 +71,7 @@ live.addEventListener("click", (click) => {
 
 replay(document.getElementById("replay"), { remember, redraw, version });
 async function follow() {
-  await htmx.ajax("GET", live.dataset.fragment, { target: "#live", swap: "innerMorph" });
+  await htmx.ajax("GET", `${live.dataset.fragment}${location.search}`, { target: "#live", swap: "innerMorph" });
   await turn;
   const { shownSource, shownEvent } = shown() ?? {};
   await Promise.all([redraw(), shownEvent !== undefined && fill(shownSource, shownEvent, "innerMorph")]);
