@@ -181,7 +181,7 @@ def _claim(cursor: CursorWrapper, most: int) -> list[int]:
 def _ways(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook, now: datetime) -> dict[int, Way]:
     cursor.execute(_TOPICS)
     events = judgement.skeletons(cursor, rows, dict(cursor.fetchall()))
-    ours = _announced(cursor, rows)
+    ours = announced(cursor, rows)
     forms = Forms(rulebook)
     ways = {}
     for row in rows:
@@ -208,7 +208,7 @@ class Forms:
         return form
 
 
-def _announced(cursor: CursorWrapper, rows: Sequence[Found]) -> dict[int, list[str]]:
+def announced(cursor: CursorWrapper, rows: Sequence[Found]) -> dict[int, list[str]]:
     """By transaction, the ids of what Choreoscope told the bus about it."""
     if not rows:
         return {}

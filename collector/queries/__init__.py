@@ -30,6 +30,7 @@ from collector.queries.muted import Muted, muted
 from collector.queries.overview import Figures, Slot, figures, over_time
 from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, longest_overdue, service_figures
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
+from collector.queries.responding import Responses, responses
 from collector.queries.search import SHORTEST as SHORTEST_SEARCH
 from collector.queries.search import EventHit, Hits, KeyHit, only_with_event, search
 from collector.queries.services import Known, services
@@ -75,6 +76,7 @@ __all__ = [
     "Partition",
     "Reaction",
     "Readiness",
+    "Responses",
     "Row",
     "ServiceFigures",
     "Slot",
@@ -120,6 +122,7 @@ __all__ = [
     "payload",
     "readiness",
     "remembered",
+    "responses",
     "search",
     "service_figures",
     "services",

@@ -15,6 +15,7 @@ from ninja import Field, Query, Router, Schema
 from ninja.errors import HttpError
 
 from collector import config, queries
+from collector.correlation.choreography import RuleBook
 from dashboard.api.formats import FORMATS
 from dashboard.api.schemas import Problem
 
@@ -95,6 +96,47 @@ class VariantsOut(Schema):
     until: datetime | None
     items: list[VariantOut]
     next: str | None = Field(description="Give it as `cursor` to continue; null: that was all.")
+
+
+class ResponseOut(Schema):
+    after: list[str] = Field(description="Event types; several: a join, all of them are needed.")
+    expect: list[str] = Field(description="Event types one of which comes.")
+    services: list[str] = Field(description="Who emitted them.")
+    support: int = Field(description="How often the triggers happened.")
+    confidence: float = Field(description="The share of these that was answered.")
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    deadline_ms: float = Field(description="What a deadline would be by what was seen.")
+    basis: str = Field(description="`causes`, or `order` where it is not known what led to what")
+
+
+class ResponsesOut(Schema):
+    transactions: int = Field(description="How many were looked at: the latest settled ones, 1,000 at most.")
+    rules: list[ResponseOut]
+    ends: dict[str, float] = Field(description="Event types that were the last of nearly all their transactions.")
+
+
+@router.get("/{id:name}/rules", response={200: ResponsesOut, 404: Problem}, summary="The rules that it follows")
+def list_rules(request: HttpRequest, name: str) -> dict[str, Any]:
+    """Found in the transactions themselves, whether anything was declared or not."""
+    found = queries.responses(name, timezone.now(), _rulebook(name))
+    rules = [
+        {
+            "after": rule.after,
+            "expect": rule.expect,
+            "services": rule.services,
+            "support": rule.support,
+            "confidence": rule.confidence,
+            "p50_ms": rule.p50 * 1000,
+            "p95_ms": rule.p95 * 1000,
+            "p99_ms": rule.p99 * 1000,
+            "deadline_ms": rule.deadline * 1000,
+            "basis": rule.basis,
+        }
+        for rule in found.rules
+    ]
+    return {"transactions": found.transactions, "rules": rules, "ends": found.ends}
 
 
 @router.get("/{id:name}/variants", response={200: VariantsOut, 400: Problem, 404: Problem}, summary="The ways it goes")
@@ -178,15 +220,21 @@ def one_choreography(request: HttpRequest, name: str, parameters: Query[RangePar
 
 
 def _wanted(name: str, parameters: RangeParameters, **more: str) -> queries.TransactionFilter:
-    """What is asked for; 404 where nothing is known by that name."""
+    """What is asked for."""
     given = {"since": parameters.since, "until": parameters.until, "status": parameters.status, **more}
     wanted = queries.TransactionFilter.parse(given, timezone.now())
+    _rulebook(name)
+    return wanted
+
+
+def _rulebook(name: str) -> RuleBook:
+    """The configured rules; 404 where nothing is known of a choreography of that name."""
     rulebook = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
     if name not in rulebook.by_name and not queries.is_mined(name):
         raise HttpError(
             HTTPStatus.NOT_FOUND, f"Nothing is known of a choreography {name[:200]!r}; /api/choreographies lists them."
         )
-    return wanted
+    return rulebook
 
 
 def _taken(took: queries.Taken) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ import io
 import json
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -14,7 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient, Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import miner
 from collector.correlation.choreography import RuleBook
@@ -135,6 +136,51 @@ def test_hostile_names_stay_text_in_every_format(feed: Feed) -> None:
     assert json.loads(downloaded("_all/export?format=ocel"))["events"][0]["type"] == Event.objects.get().type
 
 
+def test_rules_are_found_in_settled_transactions_without_a_declaration(
+    client: Client,
+    feed: Feed,
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    settings.CHOREOSCOPE_CONFIG = tmp_path / "none.yaml"
+    settings.CHOREOSCOPE_CONFIG.write_text("{}")
+    for number in range(30):
+        feed.order(f"order-{number}", ago=200 + number)
+    for number in range(5):
+        feed.order(f"under way {number}", steps=1, ago=5)  # it may yet be answered: nothing is learned from it
+    feed.read()
+    miner.mine(feed.rulebook)
+    with django_assert_num_queries(8):
+        answer = get(client, "OrderPlaced/rules")
+    assert answer["transactions"] == 30
+    assert answer["ends"] == {"OrderCompleted": 1.0}
+    found = {(*rule["after"], "→", *rule["expect"]): rule for rule in answer["rules"]}
+    assert found.keys() == {
+        ("OrderPlaced", "→", "PaymentAuthorized"),
+        ("OrderPlaced", "→", "StockReserved"),
+        ("PaymentAuthorized", "StockReserved", "→", "ShipmentScheduled"),
+        ("ShipmentScheduled", "→", "CustomerNotified"),
+        ("ShipmentScheduled", "→", "ShipmentDispatched"),
+        ("CustomerNotified", "ShipmentDispatched", "→", "OrderCompleted"),
+    }
+    join = found["PaymentAuthorized", "StockReserved", "→", "ShipmentScheduled"]
+    assert (join["support"], join["confidence"], join["basis"]) == (30, 1.0, "causes")
+    assert join["p50_ms"] == pytest.approx(500, rel=0.01)
+    assert join["deadline_ms"] == pytest.approx(1500, rel=0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr("collector.queries.responding.MOST_EVENTS", 25 * len(HAPPY))
+        assert get(client, "OrderPlaced/rules")["transactions"] == 25
+    for number in range(10):
+        feed.order(f"silent {number}", steps=1, ago=300)  # nothing has come of it for long
+    feed.read()
+    miner.mine(feed.rulebook)
+    assert ("OrderPlaced", "→", "StockReserved") not in {
+        (*rule["after"], "→", *rule["expect"]) for rule in get(client, "OrderPlaced/rules")["rules"]
+    }
+
+
 def test_a_range_and_a_status_narrow_map_variants_and_export(client: Client, feed: Feed) -> None:
     feed.order("old", ago=4 * 3600)
     feed.order("young")
@@ -157,6 +203,7 @@ def test_a_range_and_a_status_narrow_map_variants_and_export(client: Client, fee
     [
         ("nobody", 404, "nobody"),
         ("nobody/variants", 404, "nobody"),
+        ("nobody/rules", 404, "nobody"),
         ("_all?status=odd", 400, "status"),
         ("_all?since=yesterday", 400, "since"),
         ("_all/variants?cursor=odd", 400, "cursor"),
