@@ -98,6 +98,9 @@ class Alive:
             if self._answers:
                 logger.warning("the database does not answer: %s", str(error).strip())
             self._answers = False
+        except Exception:
+            # whatever else is wrong, signs of life must not end for it
+            logger.exception("a sign of life or a sweep failed; it is tried again")
 
     def _beat(self, counts: Counts, events_per_second: float = 0.0, *, stopped: bool = False) -> None:
         detail: dict[str, Any] = {

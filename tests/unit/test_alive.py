@@ -66,3 +66,16 @@ def test_it_is_patient_again_once_somebody_else_has(alive: Alive) -> None:
     later(STILL_MISSED)
     alive.step()
     assert sweeps() == 2
+
+
+def test_whatever_fails_it_goes_on_and_says_so(alive: Alive, caplog: pytest.LogCaptureFixture) -> None:
+    tried: list[int] = []
+
+    def failing() -> None:
+        tried.append(1)
+        raise ValueError("nobody thought of this")
+
+    alive._try(failing)
+    alive._try(alive.step)
+    assert "nobody thought of this" in caplog.text
+    assert sweeps() == 1
