@@ -17,6 +17,7 @@ from collector import actions, config, queries
 from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
+from dashboard.api import alerts as alert_deeds
 from dashboard.api import build, discovered
 from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release, ServiceOut
 from dashboard.api.schemas import (
@@ -157,6 +158,7 @@ def list_choreographies(request: HttpRequest, since: str = "1d") -> dict[str, An
 
 
 api.add_router("/choreographies", discovered.router)
+api.add_router("", alert_deeds.router)
 
 
 @api.get("/services", response=Listing[ServiceOut], summary="Services, and their clocks", tags=["services"])
