@@ -122,6 +122,7 @@ def test_logging_in_and_out(people: dict[str, Client]) -> None:
 @pytest.mark.parametrize(("who", "admitted"), [("stranger", False), ("viewer", True), ("operator", True)])
 async def test_the_socket(settings: Settings, who: str, admitted: bool) -> None:
     settings.ACCESS = "login"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     headers = [(b"origin", b"http://localhost"), (b"host", b"localhost")]
     if who != "stranger":
         headers.append((b"cookie", await _cookie(who)))
