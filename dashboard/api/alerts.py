@@ -110,9 +110,14 @@ def one(request: HttpRequest, alert_id: int) -> dict[str, Any]:
     }
 
 
-def _deed(request: HttpRequest, alert_id: int, step: Callable[[Collection[int], str], list[int]]) -> dict[str, Any]:
+def _must_be_json(request: HttpRequest) -> None:
+    """No form of another site can send that, so that nothing is done in the name of who happens to be logged in."""
     if request.content_type != "application/json":
         raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send it as Content-Type: application/json.")
+
+
+def _deed(request: HttpRequest, alert_id: int, step: Callable[[Collection[int], str], list[int]]) -> dict[str, Any]:
+    _must_be_json(request)
     if not step([alert_id], request.user.get_username()):
         one(request, alert_id)
         raise HttpError(HTTPStatus.CONFLICT, "It is resolved already.")
@@ -150,8 +155,11 @@ def silences(request: HttpRequest) -> dict[str, Any]:
     return {"items": list(Silence.in_force(timezone.now()).order_by("ends_at", "id")[:_MOST_ENTRIES]), "next": None}
 
 
-@router.post("/silences", response={200: SilenceOut, 400: Problem}, summary="Silence what matches", tags=["alerts"])
+@router.post(
+    "/silences", response={200: SilenceOut, 400: Problem, 415: Problem}, summary="Silence what matches", tags=["alerts"]
+)
 def silence(request: HttpRequest, given: Silencing) -> Silence:
+    _must_be_json(request)
     matcher = {name: getattr(given, name) for name in Silence.PARTS}
     ends_at = timezone.now() + timedelta(minutes=given.minutes)
     try:
@@ -160,7 +168,13 @@ def silence(request: HttpRequest, given: Silencing) -> Silence:
         raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
-@router.post("/silences/{int:silence_id}/end", response={200: None, 404: Problem}, summary="End one", tags=["alerts"])
+@router.post(
+    "/silences/{int:silence_id}/end",
+    response={200: None, 404: Problem, 415: Problem},
+    summary="End one",
+    tags=["alerts"],
+)
 def end_silence(request: HttpRequest, silence_id: int) -> None:
+    _must_be_json(request)
     if not lifecycle.end_silence(silence_id, request.user.get_username()):
         raise HttpError(HTTPStatus.NOT_FOUND, f"There is no silence {silence_id} in force.")

@@ -60,7 +60,11 @@ def test_what_people_do(operator: Client, alert: Alert) -> None:
 def test_silences(operator: Client, alert: Alert) -> None:
     made = operator.post("/api/silences", {"service": "inv*", "reason": "Maintenance.", "minutes": 30}, JSON).json()
     assert [silence["who"] for silence in operator.get("/api/silences").json()["items"]] == ["ada"]
-    assert operator.post(f"/api/silences/{made['id']}/end").status_code == 200
+    assert operator.post(f"/api/silences/{made['id']}/end", "", "text/plain").status_code == 415
+    assert operator.post(f"/api/silences/{made['id']}/end", {}, JSON).status_code == 200
     assert operator.get("/api/silences").json()["items"] == []
+    assert (
+        operator.post("/api/silences", '{"service": "a", "reason": "b", "minutes": 1}', "text/plain").status_code == 415
+    )
     refused = operator.post("/api/silences", {"reason": "Maintenance.", "minutes": 30}, JSON)
     assert (refused.status_code, refused.json()["error"][:19]) == (400, "Say what to silence")
