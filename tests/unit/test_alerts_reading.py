@@ -163,9 +163,11 @@ def test_transactions_that_change_leave_them_alone(feed: Feed) -> None:
 def test_pages_lead_to_the_ingestion_page(client: Client, feed: Feed) -> None:
     unreadable(feed, 2, ago=16)
     process()
+    address = f"/alerts/{Alert.objects.get(kind='partition_unreadable').pk}"
     alerts = client.get("/alerts").content.decode()
-    assert '<a class="bad" href="/ingestion">' in alerts
+    assert f'href="{address}"' in alerts
     assert "orders[2] cannot be read" in alerts
+    assert '<a href="/ingestion">Ingestion</a>' in client.get(address).content.decode()
     assert '<a href="/ingestion">' in client.get("/").content.decode()
     entry = client.get("/api/alerts").json()["items"][0]
     assert (entry["kind"], entry["subject"], entry["count"]) == ("partition_unreadable", "orders", 0)

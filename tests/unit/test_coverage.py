@@ -76,7 +76,7 @@ def test_the_page_and_the_api_tell_it(feed: Feed, client: Client) -> None:
     assert told[0] == {"topic": "orders", "service": "billing", "correlated": 1, "uncorrelated": 3, "share": 0.25}
 
 
-def test_without_the_embedded_broker_both_buttons_say_so(client: Client, settings: Settings) -> None:
+def test_without_the_embedded_broker_both_buttons_say_so(client: Client, operator: Client, settings: Settings) -> None:
     def missing() -> dict[str, str]:
         raise PartMissing("Kafka", "KAFKA_BOOTSTRAP_SERVERS")
 
@@ -85,7 +85,7 @@ def test_without_the_embedded_broker_both_buttons_say_so(client: Client, setting
     feed.raw(value=b"{no")
     feed.read()
     assert "KAFKA_BOOTSTRAP_SERVERS is not set" in client.get("/ingestion/suggestion").content.decode()
-    said = client.post("/ingestion/again", {"list": "undecodable"}).content.decode()
+    said = operator.post("/ingestion/again", {"list": "undecodable"}).content.decode()
     assert "KAFKA_BOOTSTRAP_SERVERS is not set" in said
     assert "Nothing was decoded again." in said
 
