@@ -154,9 +154,8 @@ class Story:
         self._leave(second)
 
     def _restart_kafka(self) -> None:
-        self._kafka.stop()
-        self._more()
-        self._kafka.start()
+        with self._kafka.away():
+            self._more()
         self._catch_up()
 
     def _restart_postgres(self) -> None:

@@ -157,6 +157,15 @@ class Server:
             stop(process, signal.SIGKILL)
 
     @contextmanager
+    def away(self) -> Iterator[None]:
+        """While the block runs, Kafka is not there; whatever happens in it, Kafka comes back for those that follow."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
     def frozen(self) -> Iterator[None]:
         """While the block runs, Kafka takes connections, by the kernel, and answers nothing."""
         assert self._process is not None

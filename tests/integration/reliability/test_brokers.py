@@ -57,12 +57,11 @@ def test_when_kafka_restarts_reading_goes_on(broker: Broker, collectors: Collect
     with collectors.running() as collector:
         sender.send(10)
         sender.await_stored()
-        kafka.stop()
-        beat = poll_until(lambda: Heartbeat.objects.filter(name__startswith="collector:").get().at, 5, "a sign of life")
-        poll_until(
-            lambda: Heartbeat.objects.get(name__startswith="collector:").at > beat, 10, "a sign of life without Kafka"
-        )
-        kafka.start()
+        signs = Heartbeat.objects.filter(name__startswith="collector:")
+        poll_until(signs.exists, 10, "a sign of life")
+        with kafka.away():
+            beat = signs.get().at
+            poll_until(lambda: signs.get().at > beat, 10, "a sign of life without Kafka")
         sender.send(10)
         sender.await_stored()
         poll_until(Topic.objects.exclude(watermark=None).exists, 10, "a watermark")
@@ -156,16 +155,15 @@ def test_while_one_joins_the_partitions_that_others_keep_are_read_on(broker: Bro
 
 def lose_the_end(kafka: Server, topic: str) -> None:
     """Kafka comes back with half of the topic's four batches."""
-    kafka.stop()
-    (log,) = (kafka.folder / "data" / f"{topic}-0").glob("*.log")
-    size = log.stat().st_size
-    with log.open("r+b") as file:
-        file.truncate(size * 3 // 4 - 10)
-    for checkpoint in (kafka.folder / "data").glob("*-checkpoint"):
-        if checkpoint.name != "bootstrap.checkpoint":
-            checkpoint.unlink()
-    (kafka.folder / "data" / ".kafka_cleanshutdown").unlink(missing_ok=True)
-    kafka.start()
+    with kafka.away():
+        (log,) = (kafka.folder / "data" / f"{topic}-0").glob("*.log")
+        size = log.stat().st_size
+        with log.open("r+b") as file:
+            file.truncate(size * 3 // 4 - 10)
+        for checkpoint in (kafka.folder / "data").glob("*-checkpoint"):
+            if checkpoint.name != "bootstrap.checkpoint":
+                checkpoint.unlink()
+        (kafka.folder / "data" / ".kafka_cleanshutdown").unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("later", [1, 30], ids=["shorter", "longer again"])
