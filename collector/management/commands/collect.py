@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -37,7 +37,7 @@ never ends one where that is two seconds or less."""
 
 class Command(BaseCommand):
     help = "Reads all topics and stores what happens, transaction by transaction."
-    requires_system_checks: ClassVar[list[str]] = []  # they would load all pages, and twenty megabytes with them
+    requires_system_checks = ()  # they would load all pages, and twenty megabytes with them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--group", default=GROUP, help="consumer group (default: %(default)s)")
