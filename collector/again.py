@@ -111,9 +111,10 @@ def _chunk(kind: Kind, kept: Sequence[Kept], reader: Reader, rulebook: RuleBook,
 
 def _admitted(claims: Sequence[Claim], kind: Kind, rulebook: RuleBook, writer: str) -> tuple[int, Written]:
     """What the database refuses stays where it is; the others go in."""
-    correlated = kind is Kind.UNCORRELATED
+    if not claims:
+        return 0, Written()
     try:
-        return admit(claims, correlated=correlated, rulebook=rulebook, writer=writer) if claims else (0, Written())
+        return admit(claims, uncorrelated=kind is Kind.UNCORRELATED, rulebook=rulebook, writer=writer)
     except Error as error:
         if not faults.refuses_data(error):
             raise

@@ -76,23 +76,23 @@ class Claim(msgspec.Struct, frozen=True):
         return (self.record.topic.row, self.record.partition, self.record.offset)
 
 
-def admit(claims: Sequence[Claim], *, correlated: bool, rulebook: RuleBook, writer: str) -> tuple[int, Written]:
-    """Stores the events of those rows that are still there, and takes these away: rows of uncorrelated events where
-    `correlated` is False, else of undecodable records. Returns how many rows went."""
+def admit(claims: Sequence[Claim], *, uncorrelated: bool, rulebook: RuleBook, writer: str) -> tuple[int, Written]:
+    """Stores the events of those rows that are still there, and takes these away: rows of uncorrelated events, or else
+    of undecodable records. Returns how many rows went."""
     memory = Memory()
     for _ in range(linking.ATTEMPTS):
         with contextlib.suppress(linking.Moved):
-            return _admit(claims, correlated, rulebook, writer, memory)
+            return _admit(claims, uncorrelated, rulebook, writer, memory)
     return 0, Written()
 
 
 def _admit(
-    claims: Sequence[Claim], correlated: bool, rulebook: RuleBook, writer: str, memory: Memory
+    claims: Sequence[Claim], uncorrelated: bool, rulebook: RuleBook, writer: str, memory: Memory
 ) -> tuple[int, Written]:
     with transaction.atomic(), binary_cursor() as cursor:
         cursor.execute(_LOCK_PROGRESS, arrays(sorted({claim.place[:2] for claim in claims})))
         cursor.execute(
-            _TAKE_UNCORRELATED if correlated else _TAKE_UNDECODABLE,
+            _TAKE_UNCORRELATED if uncorrelated else _TAKE_UNDECODABLE,
             arrays((claim.day, *claim.place, claim.position) for claim in claims),
         )
         taken = set(cursor.fetchall())
