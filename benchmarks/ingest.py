@@ -53,8 +53,9 @@ def main() -> None:
             redis.running(Path(folder) / "redis") as redis_url,
             postgres.running(Path(folder) / "postgres") as database,
         ):
-            produce(bootstrap, options.events)
-            measure(bootstrap, redis_url, database, options.events, options.rounds, options.only)
+            events = -(-options.events // stream.EVENTS_EACH) * stream.EVENTS_EACH  # whole transactions
+            produce(bootstrap, events)
+            measure(bootstrap, redis_url, database, events, options.rounds, options.only)
 
 
 def produce(bootstrap: str, events: int) -> None:
