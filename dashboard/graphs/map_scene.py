@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil, cos, log10, pi, sin
+from math import ceil, log10
 
-from dashboard.graphs import text
+from dashboard.graphs import strokes, text
 from dashboard.graphs.flows import Box, Wire
 from dashboard.graphs.legend import legend, of_wires
-from dashboard.graphs.routing import curve
 from dashboard.graphs.scene import Box as Rectangle
 from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
 from dashboard.graphs.sentences import box_facts, hover, pace_of, sentence, wire_facts, wire_title
 from dashboard.graphs.wiring import (
-    APRON,
     BADGE,
     BOX_ROOM,
     MARGIN,
     NAME,
     SMALL,
     TEXT_LINE,
-    TURN,
-    Item,
     Run,
     Wiring,
     label,
 )
 
 STRETCH = 2.5
-ARROW = 10.0
-LIFT = 21.0
-"""From a wire up to the middle of the text above it: as much as a badge on the wire needs."""
 
 
 def scene(wiring: Wiring, seconds: float) -> Scene:
@@ -41,7 +34,7 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
     wide = ceil(wiring.zones[-1][1] + MARGIN)
     boxes = [(box, wiring.items[wiring.boxes[box.key]]) for box in wiring.graph.boxes]
     runs = sorted(wiring.runs, key=lambda run: (run.wire.overdue > 0, run.wire.failure))
-    rects = [_rect(item, wiring) for _, item in boxes]
+    rects = [strokes.box_rect(item, wiring) for _, item in boxes]
     texts: list[Text] = []
     marks: list[Mark] = []
     hits: list[Hit] = []
@@ -57,30 +50,30 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
         stops.append(Stop(box.key, middle, item.y, sentence(*said), box.data))
     for run in runs:
         texts += _run_texts(run, wiring, seconds, pace)
-        marks.append(_arrow(run))
+        marks.append(strokes.arrow(run, _ink(run.wire)))
         marks += _badge(run, wiring)
-        x, y = _middle(run, wiring)
+        x, y = strokes.middle(run, wiring)
         said = (wire_title(wiring.graph, run.wire), *wire_facts(run.wire, seconds, pace))
         hits += [
             Hit(at, level, size, hover(*said), run.wire.data, f"{run.wire.key}-{n}")
-            for n, (at, level, size) in enumerate(((x, y, 2 * BADGE), _words(run, wiring)))
+            for n, (at, level, size) in enumerate(((x, y, 2 * BADGE), strokes.words(run, wiring)))
         ]
         stops.append(Stop(run.wire.key, x, y, sentence(*said), run.wire.data))
-    lines = [line for run in runs for line in _lines(run, seconds)]
+    lines = [_line(run, seconds) for run in runs]
     top = min(item.y - item.above for item in wiring.items) - MARGIN
     bottom = max(item.y + item.below for item in wiring.items) + MARGIN
-    symbols, strokes, words, end = legend(of_wires(wiring.graph.wires, pace), MARGIN, wide - MARGIN, bottom)
+    symbols, samples, meanings, end = legend(of_wires(wiring.graph.wires, pace), MARGIN, wide - MARGIN, bottom)
     return Scene(
         width=wide,
         top=top,
         bottom=end + 2,
-        lines=[*lines, *strokes],
+        lines=[*lines, *samples],
         boxes=[
             Rectangle(rect, *(("overdue-soft", "overdue") if box.overdue else ("box", "box-edge")), radius=6)
             for (box, _), rect in zip(boxes, rects, strict=True)
         ],
         marks=[*marks, *symbols],
-        texts=[*texts, *words],
+        texts=[*texts, *meanings],
         hits=hits,
         stops=sorted(stops, key=lambda stop: (stop.x, stop.y)),
         stretch=[
@@ -89,11 +82,6 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
             Stretch(wide - MARGIN, wide, 0),
         ],
     )
-
-
-def _rect(item: Item, wiring: Wiring) -> tuple[float, float, float, float]:
-    left, right = wiring.zones[item.column]
-    return (left + APRON, item.y - item.above, right - APRON, item.y + item.below)
 
 
 def _ink(wire: Wire) -> str:
@@ -110,53 +98,16 @@ def thickness(per_second: float) -> float:
     return round((1.2 + (power + 2) * 0.8) / 0.4) * 0.4
 
 
-def _lines(run: Run, seconds: float) -> Iterator[Line]:
+def _line(run: Run, seconds: float) -> Line:
     wire = run.wire
-    dash = "solid" if wire.count else "2px,4px"
     thick = thickness(wire.count / seconds) if wire.count and seconds > 0 else 1.4
-    if run.turns:
-        (start, end) = run.stations
-        xs, ys = curve(start)
-        back_xs, back_ys = curve(end)
-        x, y = xs[-1], (ys[-1] + back_ys[-1]) / 2
-        side = 1 if ys[-1] < y else -1
-        bend = [(-0.5 + n / 14) * pi for n in range(15)]
-        xs += [x + TURN * cos(angle) for angle in bend]
-        ys += [y + side * TURN * sin(angle) for angle in bend]
-        yield Line(xs + back_xs[::-1], ys + back_ys[::-1], _ink(wire), thick, dash)
-    else:
-        yield Line(*curve(run.stations[0]), _ink(wire), thick, dash)
-
-
-def _arrow(run: Run) -> Mark:
-    ink = _ink(run.wire)
-    if run.turns or run.backward:
-        x, _, y = run.stations[-1][0]
-        return Mark(x - 1, y, "triangle-left", ARROW, ink, ink)
-    _, x, y = run.stations[0][-1]
-    return Mark(x + 1, y, "triangle-right", ARROW, ink, ink)
-
-
-def _middle(run: Run, wiring: Wiring) -> tuple[float, float]:
-    """Where a wire has its badge."""
-    item = wiring.items[run.label]
-    left, right = wiring.zones[item.column]
-    return (right - BADGE if run.turns else (left + right) / 2, item.y)
-
-
-def _words(run: Run, wiring: Wiring) -> tuple[float, float, float]:
-    """The middle of a wire's texts, and how far around it they answer to the pointer."""
-    item = wiring.items[run.label]
-    left, right = wiring.zones[item.column]
-    if run.turns:
-        return ((left + right - BADGE - TURN) / 2, item.y, 2 * TURN)
-    return ((left + right) / 2, item.y - LIFT - (TEXT_LINE / 2 if run.wire.named else 0), 2 * TEXT_LINE)
+    return strokes.line(run, _ink(wire), thick, "solid" if wire.count else "2px,4px")
 
 
 def _badge(run: Run, wiring: Wiring) -> list[Mark]:
     if not run.wire.waiting:
         return []
-    x, y = _middle(run, wiring)
+    x, y = strokes.middle(run, wiring)
     size = 20 if run.wire.waiting < 100 else 25
     ink = "overdue" if run.wire.overdue else "wait"
     return [Mark(x, y, "octagon" if run.wire.overdue else "circle", size + 2 * bool(run.wire.overdue), "paper", ink)]
@@ -164,7 +115,7 @@ def _badge(run: Run, wiring: Wiring) -> list[Mark]:
 
 def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Iterator[Text]:
     wire = run.wire
-    x, y = _middle(run, wiring)
+    x, y = strokes.middle(run, wiring)
     ink = "overdue-text" if wire.overdue else "fail-text" if wire.failure else "ink"
     soft = "muted" if ink == "ink" else ink
     rate = text.rate(wire.count, seconds, pace) + (f" · {text.duration(wire.p95)}" if wire.p95 is not None else "")
@@ -175,9 +126,9 @@ def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Ite
             yield Text(left, y - 7.5, name, SMALL, ink, bold=True, anchor="start")
         yield Text(left, y + (7.5 if wire.named else 0), rate, SMALL, soft, anchor="start")
     else:
-        yield Text(x, y - LIFT, rate, SMALL, soft)
+        yield Text(x, y - strokes.LIFT, rate, SMALL, soft)
         if wire.named:
-            yield Text(x, y - LIFT - TEXT_LINE, name, SMALL, ink, bold=True)
+            yield Text(x, y - strokes.LIFT - TEXT_LINE, name, SMALL, ink, bold=True)
     if wire.waiting:
         yield Text(x, y, text.number(wire.waiting), 10, "on-overdue" if wire.overdue else "on-wait", bold=True)
 
