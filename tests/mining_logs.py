@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from collector.correlation.choreography import RuleBook
 from collector.decoding import decode
 from collector.kafka import Span
 from collector.models import Progress, Topic
+from collector.queries import MinedMap
 from collector.records import Record, TopicRef
 from collector.storage import store
 from tests.builders import cloud_event, record
@@ -163,3 +165,20 @@ class Plain(msgspec.Struct):
 def nearest_rank(durations: Sequence[int], q: float) -> float:
     """In seconds."""
     return sorted(durations)[max(1, math.ceil(q * len(durations))) - 1] / 1e6
+
+
+def agrees(mined: MinedMap, plain: Plain) -> None:
+    """Counts are equal, means agree to rounding, percentiles within 1%."""
+    assert mined.transactions == len(plain.cases)
+    assert mined.events == plain.nodes.total()
+    assert {node.type: node.count for node in mined.nodes} == plain.nodes
+    assert {node.type: node.starts for node in mined.nodes if node.starts} == plain.starts
+    assert {node.type: node.ends for node in mined.nodes if node.ends} == plain.ends
+    assert {(edge.source, edge.target): edge.count for edge in mined.edges} == {
+        pair: len(gaps) for pair, gaps in plain.edges.items()
+    }
+    timed = [(edge.took, plain.edges[edge.source, edge.target]) for edge in mined.edges]
+    for took, durations in [*timed, (mined.took, plain.wholes)]:
+        assert took.mean == pytest.approx(sum(durations) / len(durations) / 1e6, abs=1e-6)
+        for q, value in ((0.5, took.p50), (0.95, took.p95), (0.99, took.p99)):
+            assert value == pytest.approx(nearest_rank(durations, q), rel=0.01, abs=0)

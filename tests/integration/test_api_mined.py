@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -22,7 +20,8 @@ from collector.correlation.choreography import RuleBook
 from collector.models import Event
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
-from tests.mining_logs import Plain, Store, log, nearest_rank
+from tests.mining_api import compare, get, ways
+from tests.mining_logs import Plain, Store, log
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
 
@@ -30,12 +29,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
 @pytest.fixture
 def feed() -> Feed:
     return Feed()
-
-
-def get(client: Client, path: str, **parameters: object) -> Any:
-    answer = client.get(f"/api/choreographies/{path}", parameters)
-    assert answer.status_code == 200, answer.content
-    return answer.json()
 
 
 def downloaded(path: str) -> str:
@@ -48,21 +41,6 @@ def downloaded(path: str) -> str:
     return async_to_sync(read)().decode()
 
 
-def compare(answer: Any, plain: Plain) -> None:
-    assert answer["transactions"] == len(plain.cases)
-    assert answer["events"] == plain.nodes.total()
-    assert {node["type"]: node["count"] for node in answer["nodes"]} == plain.nodes
-    assert answer["starts"] == plain.starts
-    assert answer["ends"] == plain.ends
-    assert {(edge["source"], edge["target"]) for edge in answer["edges"]} == plain.edges.keys()
-    for edge in answer["edges"]:
-        gaps = plain.edges[edge["source"], edge["target"]]
-        assert edge["count"] == len(gaps)
-        assert edge["mean"] == pytest.approx(sum(gaps) / len(gaps) / 1000, abs=1e-5)
-        for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-            assert edge[name] == pytest.approx(nearest_rank(gaps, q) * 1000, rel=0.01, abs=0)
-
-
 def test_a_random_log_agrees_with_a_plain_count(client: Client) -> None:
     events = log(31, 250)
     site = Store()
@@ -72,15 +50,7 @@ def test_a_random_log_agrees_with_a_plain_count(client: Client) -> None:
     compare(get(client, "_all"), plain)
     for name in plain.names:
         compare(get(client, quote(name)), plain.named(name))
-    ways: Counter[tuple[str, ...]] = Counter()
-    cursor: str | None = ""
-    while cursor is not None:
-        page = get(client, "_all/variants", cursor=cursor, limit=60)
-        assert page["transactions"] == 250
-        assert page["items"] == sorted(page["items"], key=lambda item: (-item["count"], item["id"]))
-        ways.update({tuple(item["types"]): item["count"] for item in page["items"]})
-        cursor = page["next"]
-    assert ways == plain.variants
+    assert ways(client) == plain.variants
 
 
 @pytest.mark.parametrize("kind", ["csv", "xes", "ocel"])

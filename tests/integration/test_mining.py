@@ -26,7 +26,7 @@ from collector.storage import unmined
 from collector.upkeep import keep_up
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
-from tests.mining_logs import LogEvent, Plain, Store, log, nearest_rank
+from tests.mining_logs import LogEvent, Plain, Store, agrees, log
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
 
@@ -42,23 +42,6 @@ def found(
     name: str = "_all", status: str = "", since: datetime | None = None, until: datetime | None = None
 ) -> MinedMap:
     return queries.mined_map(name, since, until, status, timezone.now())
-
-
-def agrees(mined: MinedMap, plain: Plain) -> None:
-    """Counts are equal, means agree to rounding, percentiles within 1%."""
-    assert mined.transactions == len(plain.cases)
-    assert mined.events == plain.nodes.total()
-    assert {node.type: node.count for node in mined.nodes} == plain.nodes
-    assert {node.type: node.starts for node in mined.nodes if node.starts} == plain.starts
-    assert {node.type: node.ends for node in mined.nodes if node.ends} == plain.ends
-    assert {(edge.source, edge.target): edge.count for edge in mined.edges} == {
-        pair: len(gaps) for pair, gaps in plain.edges.items()
-    }
-    timed = [(edge.took, plain.edges[edge.source, edge.target]) for edge in mined.edges]
-    for took, durations in [*timed, (mined.took, plain.wholes)]:
-        assert took.mean == pytest.approx(sum(durations) / len(durations) / 1e6, abs=1e-6)
-        for q, value in ((0.5, took.p50), (0.95, took.p95), (0.99, took.p99)):
-            assert value == pytest.approx(nearest_rank(durations, q), rel=0.01, abs=0)
 
 
 def ways(name: str = "_all", *, causal: bool = False) -> Counter[tuple[object, ...]]:

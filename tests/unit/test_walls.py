@@ -15,6 +15,9 @@ PURE = (
     "collector.health.counts",
     "collector.decoding",
     "collector.correlation",
+    "collector.eventlogs.csv_log",
+    "collector.eventlogs.entries",
+    "collector.eventlogs.xes",
     "collector.health.liveness",
     "dashboard.graphs",
 )
