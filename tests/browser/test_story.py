@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import free_port
-from tests.integration.test_demo import Demo
+from tests.stack.demo import Demo
 from tests.stack.waiting import poll_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
