@@ -24,7 +24,8 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True)
 class TransactionFilter:
-    """Empty or None: not narrowed by it. `status` is a phase of transactions that are not stuck, or "stuck"."""
+    """Empty or None: not narrowed by it. `status` is a phase of transactions that are not stuck, or "stuck".
+    `directly_after`: with an event of `event_type` directly after one of this type. `variant`: its number."""
 
     choreography: str = ""
     status: str = ""
@@ -32,6 +33,8 @@ class TransactionFilter:
     service: str = ""
     event_type: str = ""
     waiting_for: str = ""
+    directly_after: str = ""
+    variant: int | None = None
     key: str = ""
     q: str = ""
     since: datetime | None = None
@@ -59,6 +62,8 @@ class TransactionFilter:
             service=values.get("service", ""),
             event_type=values.get("event_type", ""),
             waiting_for=values.get("waiting_for", ""),
+            directly_after=_directly_after(values),
+            variant=_number("variant", values.get("variant")),
             key=values.get("key", ""),
             q=values.get("q", ""),
             since=_moment("since", values.get("since"), now),
@@ -89,6 +94,20 @@ def _moment(name: str, value: str | None, now: datetime) -> datetime | None:
         raise BadParameter(
             f"'{name}' is {value!r}; it must be a time such as 2026-11-20T12:00:00Z, or how far back: 15m, 2h, 7d."
         ) from None
+
+
+def _directly_after(values: Mapping[str, str]) -> str:
+    if values.get("directly_after") and not values.get("event_type"):
+        raise BadParameter("'directly_after' needs 'event_type' beside it: the type of the event that came then.")
+    return values.get("directly_after", "")
+
+
+def _number(name: str, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise BadParameter(f"'{name}' is {value[:50]!r}; it must be a whole number.")
+    return int(value)
 
 
 def _duration(name: str, value: str | None) -> timedelta | None:

@@ -100,7 +100,7 @@ class Variants:
     next: str | None
 
 
-_WHERE = """
+WHERE = """
 (%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s) AND hours = ANY(%(hours)s)
 AND (%(since)s::int IS NULL OR bucket >= %(since)s) AND (%(until)s::int IS NULL OR bucket < %(until)s)
 """
@@ -112,26 +112,26 @@ SELECT kind, source, target, total_count, open_count, total, durations FROM (
         sum(total) AS total, jsonb_agg(durations) FILTER (WHERE durations <> '{{}}')::text AS durations,
         row_number() OVER (PARTITION BY kind ORDER BY sum(count) DESC, source, target) AS place
     FROM collector_minedcount
-    WHERE kind IN ('case', 'node', 'start', 'end', 'edge') AND {_WHERE}
+    WHERE kind IN ('case', 'node', 'start', 'end', 'edge') AND {WHERE}
     GROUP BY kind, source, target HAVING sum(count) > 0
 ) AS ranked WHERE place <= {MOST + 1} ORDER BY kind, total_count DESC, source, target
 """
 _VARIANTS = f"""
 SELECT source::bigint AS number, sum(count)::bigint AS n, sum(total), jsonb_agg(durations)::text,
     (SELECT min(definition::text) FROM collector_variant v WHERE v.id = c.source::bigint)
-FROM collector_minedcount c WHERE kind = %(kind)s AND {_WHERE}
+FROM collector_minedcount c WHERE kind = %(kind)s AND {WHERE}
 GROUP BY source HAVING sum(count) > 0
     AND (%(below)s::bigint IS NULL OR (sum(count), -source::bigint) < (%(below)s, -%(after)s::bigint))
 ORDER BY n DESC, number LIMIT %(limit)s
 """
-_CASES = f"SELECT coalesce(sum(count), 0)::bigint FROM collector_minedcount WHERE kind = 'case' AND {_WHERE}"
+_CASES = f"SELECT coalesce(sum(count), 0)::bigint FROM collector_minedcount WHERE kind = 'case' AND {WHERE}"
 
 
 def mined_map(name: str, since: datetime | None, until: datetime | None, status: str, now: datetime) -> MinedMap:
     """One query. Without a range of time it reads sums of all times; with one, those of its hours and days."""
     within = rounded(since, until, now)
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for kind, *row in rows(_MAP, _parameters(name, status, within)):
+    for kind, *row in rows(_MAP, parameters_of(name, status, within)):
         found.setdefault(kind, []).append(tuple(row))
     starts, ends = ({row[0]: row for row in found.get(kind, ())} for kind in ("start", "end"))
     nodes = [
@@ -139,7 +139,7 @@ def mined_map(name: str, since: datetime | None, until: datetime | None, status:
         for kind, _, count, *_ in found.get("node", ())
     ]
     edges = [
-        MinedEdge(source, target, count, _taken(count, total, durations))
+        MinedEdge(source, target, count, taken(count, total, durations))
         for source, target, count, _, total, durations in found.get("edge", ())
     ]
     _, _, cases, in_flight, total, durations = found.get("case", [("", "", 0, 0, 0, None)])[0]
@@ -150,7 +150,7 @@ def mined_map(name: str, since: datetime | None, until: datetime | None, status:
         transactions=cases,
         in_flight=in_flight,
         events=sum(node.count for node in nodes),
-        took=_taken(cases, total, durations),
+        took=taken(cases, total, durations),
         nodes=tuple(nodes[:MOST]),
         edges=tuple(edges[:MOST]),
         more=max(len(nodes), len(edges)) > MOST,
@@ -175,7 +175,7 @@ def variants(
 ) -> Variants:
     """The most frequent first; two queries."""
     within = rounded(since, until, now)
-    parameters = _parameters(name, status, within)
+    parameters = parameters_of(name, status, within)
     below, after = _decoded(cursor)
     wanted = {"kind": "causal" if causal else "variant", "below": below, "after": after, "limit": limit + 1}
     found = rows(_VARIANTS, parameters | wanted)
@@ -185,7 +185,8 @@ def variants(
     return Variants(cases, within.began, within.ended, items, following)
 
 
-def _parameters(name: str, status: str, within: Range) -> dict[str, Any]:
+def parameters_of(name: str, status: str, within: Range) -> dict[str, Any]:
+    """What WHERE asks for."""
     hours = [ALWAYS] if within.whole else [1, 24]
     return {"name": name, "status": status, "hours": hours, "since": within.since, "until": within.until}
 
@@ -194,7 +195,8 @@ def _count(by_type: Mapping[str, tuple[Any, ...]], kind: str) -> int:
     return by_type[kind][2] if kind in by_type else 0
 
 
-def _taken(count: int, total: Any, durations: str | None) -> Taken:
+def taken(count: int, total: Any, durations: str | None) -> Taken:
+    """Of so many, by the sum of their microseconds and a JSON list of counts in log-buckets."""
     if not durations or not count:
         return Taken()
     merged: Counter[int] = Counter()
@@ -213,7 +215,7 @@ def _variant(row: tuple[Any, ...], cases: int, *, causal: bool) -> MinedVariant:
         types, causes = [name for name, _ in form], tuple(places for _, places in form)
     elif definition:
         types = msgspec.json.decode(definition, type=list[str])
-    return MinedVariant(number, count, count / cases, _taken(count, total, durations), tuple(types), causes)
+    return MinedVariant(number, count, count / cases, taken(count, total, durations), tuple(types), causes)
 
 
 def _encoded(last: MinedVariant) -> str:

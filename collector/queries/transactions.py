@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from collector.correlation.state import Pending, StoredState
 from collector.models import OPEN_PHASES, Overdue, Transaction
-from collector.queries import keys
+from collector.queries import keys, ways
 from collector.queries.bounds import encode_cursor, rows
 from collector.queries.filters import MOST_ROWS, STUCK, TransactionFilter
 
@@ -62,7 +62,8 @@ class Page:
 
 
 def page(wanted: TransactionFilter) -> Page:
-    """Newest first. Two queries, three for a search; three more where transactions have to be looked into."""
+    """Newest first. Two queries, three for a search; three more where transactions have to be looked into, another
+    three for a way that they went."""
     ordered = _indexed(wanted).order_by("-started_at", "-id")
     if not _needs_looking(wanted):
         found = list(ordered[: wanted.limit + 1])
@@ -111,7 +112,19 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
         found = found.filter(started_at__gte=wanted.since)
     if wanted.until:
         found = found.filter(started_at__lt=wanted.until)
+    if _went(wanted):
+        found = found.filter(ways.began(wanted.choreography, wanted.variant, _step(wanted)))
+        found = found.filter(partial=False, oversized=False)
     return found
+
+
+def _went(wanted: TransactionFilter) -> bool:
+    """Whether it is asked for by what was mined."""
+    return bool(wanted.directly_after) or wanted.variant is not None
+
+
+def _step(wanted: TransactionFilter) -> tuple[str, str] | None:
+    return (wanted.directly_after, wanted.event_type) if wanted.directly_after else None
 
 
 def _searched(found: QuerySet[Transaction], wanted: TransactionFilter) -> QuerySet[Transaction]:
@@ -140,6 +153,7 @@ def _needs_looking(wanted: TransactionFilter) -> bool:
         wanted.service
         or wanted.event_type
         or wanted.min_duration
+        or _went(wanted)
         or wanted.status in OPEN_PHASES
         or wanted.phase in OPEN_PHASES
         or _waits_unindexed(wanted)
@@ -154,7 +168,11 @@ def _looked_into(candidates: Sequence[Candidate], wanted: TransactionFilter) -> 
     """Those of the candidates that fit in what no index knows: `limit` of them and one more. Two or three queries."""
     fitting = [candidate for candidate in candidates if _fits(candidate, wanted)]
     ids = [candidate.id for candidate in fitting]
-    if wanted.service or wanted.event_type:
+    if _went(wanted):
+        went = set(ways.gone(ids, wanted.variant, _step(wanted)))
+        fitting = [candidate for candidate in fitting if candidate.id in went]
+        ids = [candidate.id for candidate in fitting]
+    if wanted.service or (wanted.event_type and not wanted.directly_after):
         ids = _with_event(fitting, wanted)
     if _waits_unindexed(wanted):
         expect = [name.strip() for name in wanted.waiting_for.split(" or ")]

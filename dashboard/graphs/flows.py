@@ -44,6 +44,8 @@ class Wire(msgspec.Struct, frozen=True):
     overdue: int
     awaited: tuple[str, ...]
     data: dict[str, Any]
+    words: str = ""
+    """All that is written at it, where that does not change while it is looked at."""
 
 
 class Map(msgspec.Struct, frozen=True):

@@ -106,7 +106,7 @@ def label(wire: Wire, backward: bool) -> str:
 
 
 def _label_item(wire: Wire, column: int, backward: bool, turns: bool) -> Item:
-    wide = text.width(_WIDEST_RATE, SMALL)
+    wide = text.width(wire.words or _WIDEST_RATE, SMALL)
     if wire.named:
         wide = max(wide, text.width(label(wire, backward), SMALL, bold=True))
     if turns:

@@ -29,6 +29,7 @@ class Entry:
 ENTRIES = (
     Entry("overview", "Overview", "layout-dashboard"),
     Entry("transactions", "Transactions", "list-details"),
+    Entry("choreographies", "Choreographies", "sitemap"),
     Entry("alerts", "Alerts", "bell"),
     Entry("services", "Services", "server"),
     Entry("ingestion", "Ingestion", "database-import"),

@@ -1,0 +1,223 @@
+"""One choreography as it was discovered: its map, its rules, its variants, and how long it takes over time."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from collector import config, queries
+from collector.correlation.choreography import Choreography
+from collector.queries import behaviour
+from collector.queries.answered import answers
+from collector.queries.filters import STATUSES
+from collector.queries.mined import EVERY
+from dashboard.graphs.discovered import Shown
+from dashboard.graphs.discovered_map import discovered_figure
+from dashboard.graphs.discovered_scene import percent
+from dashboard.graphs.graph import Drawing
+from dashboard.pages import asking, frame
+from dashboard.pages.comparing import changes
+from dashboard.pages.flowing import failure_types
+from dashboard.pages.heatmap import heat_map
+from dashboard.pages.shared import shared
+from dashboard.pages.strips import emitters, strip
+from dashboard.pages.tracing import graph_of
+
+EXPORTS = (("xes", "XES"), ("ocel", "OCEL 2.0 (JSON)"), ("csv", "CSV"))
+_MINED = 2.0
+"""Seconds that what was mined may be old; miners run every five."""
+_RARELY = 60.0
+"""Seconds that rules found in a thousand transactions may be old."""
+_VARIANTS = 12
+_ALL_VARIANTS = 100
+_MOST_CHANGES = 30
+
+
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    context = _context(request, name)
+    if not context["complaint"]:
+        context["map_height"] = _drawing(name, context["wanted"])[0].height
+    status = 400 if context["complaint"] else 200
+    return frame.page(request, "choreography.html", "choreographies", context, status)
+
+
+def fragment(request: HttpRequest, name: str) -> HttpResponse:
+    return frame.fragment(request, "choreographies/one.html", _context(request, name))
+
+
+def drawing(request: HttpRequest, name: str) -> HttpResponse:
+    """The map for static/js/choreography.js, and how much of it that is."""
+    _known(name)
+    try:
+        wanted = asking.asked(request.GET, timezone.now())
+    except queries.BadParameter as error:
+        raise Http404(str(error)) from error
+    drawn, part = _drawing(name, wanted)
+    content = msgspec.json.encode({"drawing": drawn, "detail": part.detail, "said": _said(part)})
+    return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def rules(request: HttpRequest, name: str) -> HttpResponse:
+    """The rules, declared and found. Apart from the page, since the latest thousand transactions are looked into."""
+    _known(name)
+    found = shared.get(("responses", name), _RARELY, lambda: queries.responses(name, timezone.now(), _rulebook()))
+    rows = answers(_choreography(name), found.rules)
+    context = {"rows": rows, "transactions": found.transactions, "ends": sorted(found.ends.items()), "name": name}
+    response = render(request, "choreographies/rules.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _known(name: str) -> None:
+    known = name in _rulebook().by_name or shared.get(("mined", name), _MINED, lambda: queries.is_mined(name))
+    if not known:
+        raise Http404("There is no such choreography.")
+
+
+def _rulebook() -> Any:
+    return config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+
+
+def _choreography(name: str) -> Choreography:
+    found: Choreography = _rulebook().named(name)
+    return found
+
+
+def _context(request: HttpRequest, name: str) -> dict[str, Any]:
+    _known(name)
+    now = timezone.now()
+    context: dict[str, Any] = {
+        "name": name,
+        "every": name == EVERY,
+        "title": "All choreographies" if name == EVERY else name,
+        "declared": name in _rulebook().by_name,
+        "complaint": "",
+        "ranges": asking.RANGES,
+        "all_statuses": STATUSES,
+    }
+    try:
+        wanted = asking.asked(request.GET, now)
+    except queries.BadParameter as error:
+        return {**context, "complaint": str(error), "texts": request.GET.dict()}
+    found = shared.get(("choreography", name, wanted.key), _MINED, lambda: _found(name, wanted))
+    _, part = _drawing(name, wanted)
+    return {
+        **context,
+        **found,
+        "wanted": wanted,
+        "texts": wanted.texts,
+        "query": wanted.but(),
+        "detail": part.detail,
+        "said": _said(part),
+        "earlier": [
+            (words, wanted.but(**texts))
+            for words, texts in asking.earlier(found["mined"].since, found["mined"].until, now)
+        ],
+        "overlays": [(one, wanted.but(overlay=one)) for one in asking.OVERLAYS],
+        "range_links": [(text, words, wanted.but(since=text, until="")) for text, words in asking.RANGES],
+        "ways_links": [
+            ("In order", wanted.but(ways=""), not wanted.causal),
+            ("Causal", wanted.but(ways="causal"), wanted.causal),
+        ],
+        "alone": wanted.but(against_since="", against_until=""),
+        "more_ways": request.GET.get("all") == "1",
+    }
+
+
+def _maps(name: str, wanted: asking.Asked) -> tuple[queries.MinedMap, queries.MinedMap | None, dict[str, str]]:
+    """What was mined of the range, what of the range to compare with, and who emits what: two or three queries."""
+
+    def made() -> tuple[queries.MinedMap, queries.MinedMap | None, dict[str, str]]:
+        now = timezone.now()
+        mined = queries.mined_map(name, wanted.since, wanted.until, wanted.status, now)
+        before = None
+        if wanted.against:
+            before = queries.mined_map(name, wanted.against_since, wanted.against_until, wanted.status, now)
+        types = {node.type for one in (mined, before) if one for node in one.nodes}
+        return mined, before, behaviour.emitters(types)
+
+    return shared.get(("mined-map", name, wanted.key), _MINED, made)
+
+
+def _drawing(name: str, wanted: asking.Asked) -> tuple[Drawing, Shown]:
+    key = ("discovered", name, wanted.key, wanted.overlay, wanted.detail)
+    return shared.get(key, _MINED, lambda: _drawn(name, wanted))
+
+
+def _drawn(name: str, wanted: asking.Asked) -> tuple[Drawing, Shown]:
+    mined, before, services = _maps(name, wanted)
+    graph = graph_of(mined, services, failure_types(_choreography(name)), before)
+    return discovered_figure(graph, wanted.overlay, wanted.detail, compared=before is not None)
+
+
+def _said(part: Shown) -> str:
+    """How much of the map is drawn."""
+    if len(part.steps) == part.of_steps and len(part.kinds) == part.of_kinds:
+        return "all of it"
+    return f"{percent(part.share)} of all steps taken: {len(part.steps)} of {part.of_steps} kinds of step"
+
+
+def _found(name: str, wanted: asking.Asked) -> dict[str, Any]:
+    """Seven queries; two more where ranges are compared."""
+    now = timezone.now()
+    mined, before, services = _maps(name, wanted)
+    ways = queries.variants(
+        name, wanted.since, wanted.until, wanted.status, now, causal=wanted.causal, limit=_ALL_VARIANTS
+    )
+    numbers = [item.id for item in ways.items]
+    stand = behaviour.statuses(name, wanted.since, wanted.until, now, numbers, causal=wanted.causal)
+    legend = emitters([*services.values(), *([""] if len(services) < len(mined.nodes) else [])])
+    shares = _shares_before(name, wanted, numbers, before)
+    narrowed = _narrowed(name, wanted, mined)
+    strips = [
+        strip(
+            item,
+            services,
+            legend,
+            stand.get(item.id, {}),
+            link=urlencode({**narrowed, "variant": item.id}),
+            share_before=shares.get(item.id),
+        )
+        for item in ways.items
+    ]
+    return {
+        "mined": mined,
+        "before": before,
+        "changes": changes(mined, before)[:_MOST_CHANGES] if before else [],
+        "strips": strips[:_VARIANTS],
+        "rest": strips[_VARIANTS:],
+        "more_variants": ways.next is not None,
+        "legend": sorted(legend.values(), key=lambda one: one.name),
+        "fare": behaviour.Fare(name, stand.get(None, {}), mined.took, ()),
+        "heat": heat_map(behaviour.heat(name, wanted.since, wanted.until, wanted.status, now)),
+        "narrowed": urlencode(narrowed),
+        "exports": EXPORTS,
+        "export_query": urlencode({key: value for key, value in narrowed.items() if key != "choreography"}),
+    }
+
+
+def _shares_before(
+    name: str, wanted: asking.Asked, numbers: list[int], before: queries.MinedMap | None
+) -> dict[int, float]:
+    """Of these variants in the range to compare with."""
+    if before is None or not before.transactions:
+        return {}
+    now = timezone.now()
+    stood = behaviour.statuses(name, wanted.against_since, wanted.against_until, now, numbers, causal=wanted.causal)
+    if wanted.status:
+        stood = {number: {wanted.status: found.get(wanted.status, 0)} for number, found in stood.items()}
+    return {number: sum(stood.get(number, {}).values()) / before.transactions for number in numbers}
+
+
+def _narrowed(name: str, wanted: asking.Asked, mined: queries.MinedMap) -> dict[str, str]:
+    """What narrows a list of transactions to those that are counted here."""
+    found = {"choreography": "" if name == EVERY else name, "status": wanted.status}
+    found |= {"since": mined.since.isoformat() if mined.since else ""}
+    found |= {"until": mined.until.isoformat() if mined.until else ""}
+    return {key: value for key, value in found.items() if value}

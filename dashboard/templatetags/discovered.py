@@ -1,0 +1,29 @@
+"""How shares, deadlines and moments of any day are written on the pages of choreographies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard.graphs.discovered_scene import percent
+from dashboard.pages import wording
+
+register = template.Library()
+register.filter("share", percent)
+
+
+@register.filter
+def span_of(seconds: float) -> str:
+    """A length that somebody chose: "5 s", not "5.0 s"."""
+    return wording.span(timedelta(seconds=seconds))
+
+
+@register.simple_tag
+def when(at: datetime, now: datetime) -> SafeString:
+    """The time of day, with its date unless that is today."""
+    at = at.astimezone(UTC)
+    words = f"{at:%H:%M}" if at.date() == now.astimezone(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), wording.full(at), words)
