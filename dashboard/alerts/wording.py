@@ -9,6 +9,8 @@ from typing import Protocol
 
 _TREND_SECONDS = 60
 _MOST_POINTS = 120
+_POINTS_APART = 2
+"""Seconds: what changes more often moves the last point."""
 
 
 class Speaking(Protocol):
@@ -97,7 +99,7 @@ def continued(course: Sequence[Sequence[int]], now: datetime, count: int) -> lis
     """The course with this point; thinned out, so that it stays short and still begins where it began."""
     points = [list(point) for point in course]
     at = int(now.timestamp())
-    if points and points[-1][0] >= at - 1:
+    if points and (points[-1][0] == at or (len(points) > 1 and points[-1][0] - points[-2][0] < _POINTS_APART)):
         points.pop()
     points.append([at, count])
     if len(points) <= _MOST_POINTS:

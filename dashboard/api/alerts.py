@@ -46,10 +46,8 @@ class NoticeOut(Schema):
 
 
 class AlertDetail(AlertOut):
-    severity: str
     trend: str
     verdict: str = Field(description="Whether the service has read what asks for it; empty where that is not known.")
-    explained_by: int | None = Field(description="The alert that is its cause: people are told of that one.")
     explains: list[int]
     snoozed_until: datetime | None
     examples: list[str] = Field(description="Ids of transactions that it is about, those first that wait longest.")
@@ -86,10 +84,8 @@ def one(request: HttpRequest, alert_id: int) -> dict[str, Any]:
     notices = found.notices.select_related("channel", "delivery").order_by("id")[:_MOST_ENTRIES]
     return {
         **build.alert(found),
-        "severity": found.severity,
         "trend": found.trend,
         "verdict": found.verdict,
-        "explained_by": found.explained_by_id,
         "explains": list(found.explains.order_by("id").values_list("id", flat=True)),
         "snoozed_until": found.snoozed_until,
         "examples": examples_of(found, 20),

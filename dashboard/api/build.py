@@ -195,9 +195,9 @@ def bus(settled: config.Bus, breaking: queries.Breaking) -> dict[str, Any]:
 def alert(entry: Alert) -> dict[str, Any]:
     names = (
         "id", "kind", "choreography", "awaited", "service", "subject", "state", "sentence",
-        "count", "peak", "impact", "since", "opened_at", "changed_at", "resolved_at",
+        "severity", "count", "peak", "impact", "since", "opened_at", "changed_at", "resolved_at",
     )  # fmt: skip
-    return _named(entry, *names)
+    return {**_named(entry, *names), "explained_by": entry.explained_by_id}
 
 
 def ingestion(

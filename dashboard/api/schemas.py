@@ -204,6 +204,8 @@ class AlertOut(Schema):
     service: str
     subject: str = Field(description="The topic, where it is about the reading of one.")
     state: str
+    severity: str = Field(description="info, warning or critical")
+    explained_by: int | None = Field(description="The alert that is its cause: people are told of that one.")
     sentence: str
     count: int
     peak: int

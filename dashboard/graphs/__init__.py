@@ -1,4 +1,4 @@
-"""Graphs of one transaction and of the live choreography, in three pure stages with types between them:
+"""Graphs of one transaction, of the live choreography and of an alert, in three pure stages with types between them:
 
 graph (what to draw) → layout (where) → figure (Plotly's dict). No Django, no Kafka, no clock.
 """
@@ -14,25 +14,44 @@ from collector.correlation.choreography import Choreography
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
 from dashboard.graphs import (
+    course,
     figure,
     lanes,
     lanes_scene,
     map_scene,
     sentences,
     sequence,
+    spread,
     timeline,
     timeline_scene,
     wiring,
 )
 from dashboard.graphs import flows as maps
+from dashboard.graphs.course import Course, Happened
 from dashboard.graphs.graph import Drawing, Flow, Table, Waiting
 from dashboard.graphs.scene import Scene
+from dashboard.graphs.spread import Spread, meanwhile, usually, waiting
 from dashboard.graphs.steps import Steps, as_of
 from dashboard.graphs.whole import steps
 
 View = Literal["causal", "time", "sequence"]
 
-__all__ = ["Drawing", "Flow", "Table", "View", "Waiting", "events_figure", "services_figure", "transaction_figure"]
+__all__ = [
+    "Drawing",
+    "Flow",
+    "Happened",
+    "Table",
+    "View",
+    "Waiting",
+    "course_figure",
+    "events_figure",
+    "meanwhile",
+    "services_figure",
+    "spread_figure",
+    "transaction_figure",
+    "usually",
+    "waiting",
+]
 
 
 def transaction_figure(
@@ -72,6 +91,16 @@ def services_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window
 def events_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
     """The live map with event types as boxes."""
     return _map(maps.events(flows, waiting), window_seconds)
+
+
+def spread_figure(spreads: Sequence[Spread], due: float | None) -> Drawing:
+    """How long something took, a row for each of `spreads`; `due`: the seconds that it may take."""
+    return figure.drawing(spread.scene(spreads, due), spread.table(spreads))
+
+
+def course_figure(points: Course, happened: Sequence[Happened], until: float) -> Drawing:
+    """How a count went, and what happened meanwhile; moments are seconds since 1970."""
+    return figure.drawing(course.scene(points, happened, until), course.table(points, happened))
 
 
 def _map(graph: maps.Map, seconds: float) -> Drawing:

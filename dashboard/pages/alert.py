@@ -1,4 +1,4 @@
-"""One alert: what, why, since when, what was done and who was told; and what people do with one or many."""
+"""One alert: what, why, since when, usual and now, what was done and who was told; what people do with one or many."""
 
 from __future__ import annotations
 
@@ -6,53 +6,86 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from collector import actions, config
+from collector import actions, config, queries
 from collector.config.rules import registered
 from dashboard.alerts import lifecycle
 from dashboard.alerts.models import Alert
 from dashboard.notifying.explaining import examples_of
 from dashboard.pages import frame
+from dashboard.pages.alert_figures import figures
+from dashboard.pages.alert_story import story
+from dashboard.pages.shared import shared
+from dashboard.pages.wording import clock, counted
 
-_MOST_LOGGED = 200
 _MOST_ABANDONED = 2_000
-_WIDE, _HIGH = 600, 100
+_COMPARED_EVERY = 5.0
 SNOOZES = ((15, "15 minutes"), (60, "1 hour"), (240, "4 hours"), (1440, "1 day"))
 
 
 @require_safe
 def page(request: HttpRequest, alert_id: int) -> HttpResponse:
-    return frame.page(request, "alert.html", "alerts", _context(alert_id))
+    """The figures' heights are known before they are drawn, so that nothing moves when they are."""
+    alert = _alert(alert_id)
+    return frame.page(request, "alert.html", "alerts", {**_context(alert), "figures": figures(alert)})
 
 
 @require_safe
 def fragment(request: HttpRequest, alert_id: int) -> HttpResponse:
-    return frame.fragment(request, "alerts/one.html", _context(alert_id))
+    return frame.fragment(request, "alerts/one.html", _context(_alert(alert_id)))
+
+
+@require_safe
+def drawings(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """The figures for static/js/alert.js."""
+    content = msgspec.json.encode(figures(_alert(alert_id)))
+    return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@require_safe
+def common(request: HttpRequest, alert_id: int) -> HttpResponse:
+    """What the affected have in common. Apart from the page, since many transactions are looked at for it."""
+    alert = _alert(alert_id)
+    found = shared.get(("common", alert_id), _COMPARED_EVERY, lambda: _common(alert))
+    response = render(request, "alerts/common.html", {"found": found})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @require_POST
 def act(request: HttpRequest) -> HttpResponse:
-    """On all that are ticked, or the one whose page it is; then back to where one was."""
+    """On all that are ticked, or the one whose page it is; then back to where one was, which says what was done."""
     ticked = request.POST.getlist("alert")[: lifecycle.AT_ONCE]
     ids = [int(text) for text in ticked if text.isascii() and text.isdigit()]
     who, reason = request.user.get_username(), request.POST.get("reason", "").strip()[: lifecycle.LONGEST_REASON]
-    deeds: dict[str, Callable[[], Any]] = {
-        "acknowledge": lambda: lifecycle.acknowledge(ids, who, reason),
-        "snooze": lambda: lifecycle.snooze(ids, who, timezone.now() + _minutes(request), reason),
-        "resolve": lambda: lifecycle.close(ids, who, reason),
-        "reopen": lambda: lifecycle.reopen(ids, who, reason),
+    until = timezone.now() + _minutes(request)
+    deeds: dict[str, Callable[[], str]] = {
+        "acknowledge": lambda: _said("acknowledged", lifecycle.acknowledge(ids, who, reason)),
+        "snooze": lambda: _said(f"snoozed until {clock(until)}", lifecycle.snooze(ids, who, until, reason)),
+        "resolve": lambda: _said("resolved", lifecycle.close(ids, who, reason)),
+        "reopen": lambda: _said("open again", lifecycle.reopen(ids, who, reason)),
         "abandon": lambda: _abandon(ids, who, reason),
     }
     deed = deeds.get(request.POST.get("deed", ""))
     if deed and ids:
-        deed()
+        try:
+            messages.success(request, deed())
+        except lifecycle.Impossible as error:
+            messages.error(request, str(error))
+        shared.clear()
     back = request.POST.get("back", "")
     return redirect("alert", int(back)) if back.isascii() and back.isdigit() else redirect("alerts")
+
+
+def _said(what: str, done: Sequence[int]) -> str:
+    return f"{counted(len(done), 'alert')} {what}."
 
 
 def _minutes(request: HttpRequest) -> timedelta:
@@ -60,41 +93,42 @@ def _minutes(request: HttpRequest) -> timedelta:
     return timedelta(minutes=known.get(request.POST.get("minutes", ""), 60))
 
 
-def _abandon(ids: Sequence[int], who: str, reason: str) -> None:
+def _abandon(ids: Sequence[int], who: str, reason: str) -> str:
     """Closes the transactions that they are about, as many as go at once; the reason is what will be left of them."""
+    if not reason:
+        raise lifecycle.Impossible("Nothing was closed: say why, since the reason is what will be left of them.")
     rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    closed = 0
     for alert in Alert.unresolved().filter(pk__in=ids):
         names = examples_of(alert, _MOST_ABANDONED)
-        if names and reason:
-            actions.abandon(names, who, reason, rulebook)
+        closed += len(actions.abandon(names, who, reason, rulebook)) if names else 0
+    return f"{counted(closed, 'transaction')} closed."
 
 
-def _context(alert_id: int) -> dict[str, Any]:
-    """Seven queries."""
+def _alert(alert_id: int) -> Alert:
     alert = Alert.objects.select_related("explained_by").filter(pk=alert_id).first()
     if alert is None:
-        raise Http404
+        raise Http404("There is no such alert.")
+    return alert
+
+
+def _context(alert: Alert) -> dict[str, Any]:
+    """Five queries."""
+    chapters = story(alert)
     service = config.current(settings.CHOREOSCOPE_CONFIG).services.get(alert.service)
-    notices = alert.notices.select_related("channel", "delivery").order_by("-id")
     return {
         "alert": alert,
         "service": service.about("", alert.service) if service else None,
         "examples": examples_of(alert),
         "explains": list(alert.explains.order_by("id")[:50]),
-        "log": list(alert.entries.order_by("-at", "-id")[:_MOST_LOGGED]),
-        "notices": list(notices[:_MOST_LOGGED]),
-        "points": _points(alert.course),
-        "chart": f"0 0 {_WIDE} {_HIGH}",
+        "story": chapters,
+        "told": any(chapter.tells for chapter in chapters),
         "snoozes": SNOOZES,
     }
 
 
-def _points(course: Sequence[Sequence[int]]) -> str:
-    """Of the line that shows how the count went; empty while there is but one point."""
-    if len(course) < 2:
-        return ""
-    begin, end = course[0][0], course[-1][0]
-    most = max(count for _, count in course) or 1
-    wide = max(1, end - begin)
-    places = ((_WIDE * (at - begin) / wide, _HIGH - 4 - (_HIGH - 8) * count / most) for at, count in course)
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+def _common(alert: Alert) -> queries.Comparison | None:
+    if not alert.about_transactions or alert.state == Alert.State.RESOLVED:
+        return None
+    compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
+    return queries.common(queries.Cause(alert.choreography, alert.awaited, alert.service, compensation))

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
+from unittest import mock
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from collector.models import Transaction
+from collector.correlation.buckets import bucket
+from collector.correlation.traits import Common
+from collector.models import Flow, Transaction
+from collector.queries import Comparison
+from dashboard.alerts import log, wording
 from dashboard.alerts.models import Alert, Silence
-from dashboard.notifying.models import Channel, Delivery
+from dashboard.notifying.models import Channel, Delivery, Notice
+from dashboard.pages.alert_story import story
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
 
 pytestmark = pytest.mark.django_db
+MOST_QUERIES = 40
 SECRET = "https://hooks.example.com/services/T0/B0/do-not-show"
 
 
@@ -50,10 +61,142 @@ def test_deeds_on_many(operator: Client, alert: Alert) -> None:
     assert snoozed.snoozed_until <= timezone.now() + timedelta(minutes=15)
     do("abandon")
     assert not Transaction.objects.filter(phase="abandoned").exists(), "not without a reason"
+    assert "say why" in operator.get("/alerts").content.decode()
     do("abandon", reason="The warehouse burnt down.")
+    assert "2 transactions closed." in operator.get("/alerts").content.decode()
     assert set(Transaction.objects.values_list("phase", "abandoned_by")) == {("abandoned", "ada")}
     log = operator.get(f"/alerts/{alert.pk}").content.decode()
     assert "<b>Acknowledged</b> by ada: Mine." in log
+
+
+def test_usual_and_now(client: Client, alert: Alert) -> None:
+    shared.clear()
+    answered = alert.since - timedelta(minutes=2)
+    about = {"choreography": alert.choreography, "source_type": "OrderPlaced", "source_service": "order"}
+    for name, service, count in (("StockReserved", "inventory", 9), ("PaymentAuthorized", "payment", 500)):
+        durations = {bucket(timedelta(seconds=0.4)): count}
+        Flow.objects.create(
+            bucket=answered, writer="test", **about, target_type=name, target_service=service, topic="stock",
+            count=count, durations=durations,
+        )  # fmt: skip
+    found = client.get(f"/live/alert/{alert.pk}/drawings.json").json()
+    header, rows = found["spread"]["table"]["header"], found["spread"]["table"]["rows"]
+    assert header == ["How long", "Usually", "Now"]
+    assert rows[0][1] == "half within 0.4 s, 95% within 0.4 s"
+    assert rows[0][2].startswith("2 waiting, longest 1 min 0")
+    assert [row[1] for row in rows[1:] if row[1] != "0"] == ["9"], "answers of others do not count"
+    assert [row[2] for row in found["course"]["table"]["rows"]] == ["", "raised"]
+    page = client.get(f"/alerts/{alert.pk}").content.decode()
+    assert f'height="{found["spread"]["height"]}"' in page, "its place is kept while it is drawn"
+
+
+def test_when_it_is_over_what_was_answered_meanwhile_is_compared(client: Client, alert: Alert) -> None:
+    resolved = alert.since + timedelta(minutes=1)
+    Alert.objects.update(state="resolved", resolved_at=resolved)
+    Flow.objects.create(
+        bucket=alert.since + timedelta(seconds=20), writer="test", choreography=alert.choreography,
+        source_type="OrderPlaced", source_service="order", target_type="StockReserved", target_service="inventory",
+        topic="stock", count=2, durations={bucket(timedelta(seconds=48)): 2},
+    )  # fmt: skip
+    shared.clear()
+    found = client.get(f"/live/alert/{alert.pk}/drawings.json").json()["spread"]["table"]
+    assert (found["header"][2], found["rows"][0][2]) == ("Meanwhile", "half within 48 s, longest 48 s")
+
+
+def test_an_alert_about_reading_has_nothing_to_draw(client: Client, db: None) -> None:
+    now = timezone.now()
+    alert = Alert.objects.create(kind="collector_down", since=now, opened_at=now, changed_at=now)
+    assert client.get(f"/live/alert/{alert.pk}/drawings.json").json() == {"spread": None, "course": None}
+    assert "Comparing" not in client.get(f"/alerts/{alert.pk}").content.decode()
+
+
+def test_what_they_have_in_common(client: Client, alert: Alert) -> None:
+    assert "Too few to compare" in client.get(f"/live/alert/{alert.pk}/common").content.decode()
+    traits = Comparison(40, 60, (Common("key tenant", "<b>", 1, 0, "All of 40 stuck ones have key tenant <b>."),))
+    with mock.patch("collector.queries.common", return_value=traits):
+        shared.clear()
+        assert "key tenant &lt;b&gt;." in client.get(f"/live/alert/{alert.pk}/common").content.decode()
+    Alert.objects.update(state="resolved")
+    shared.clear()
+    assert "Nobody waits any more" in client.get(f"/live/alert/{alert.pk}/common").content.decode()
+
+
+def test_one_story_of_what_happened_and_who_was_told(client: Client, alert: Alert) -> None:
+    channel = Channel.objects.create(name="ops", kind="webhook", address=b"", shown="", created_at=alert.opened_at)
+    delivery = Delivery.objects.create(
+        channel=channel, kind="raised", title="", text="", content={}, state="failed", attempts=2,
+        created_at=alert.opened_at, next_at=alert.opened_at, error="It answered with status 410.",
+    )  # fmt: skip
+    for number, kind in enumerate(("raised", "updated"), 1):
+        at = alert.opened_at + timedelta(seconds=number)
+        Notice.objects.create(
+            alert=alert, channel=channel, kind=kind, at=at, severity="warning", count=2,
+            delivery=delivery if kind == "raised" else None,
+        )  # fmt: skip
+    told = [(chapter.what, chapter.said, chapter.bad) for chapter in story(alert)]
+    assert told == [
+        ("Updated: told ops", "waiting", False),
+        ("Raised: told ops", "failed after 2 attempts. It answered with status 410.", True),
+        ("Raised", "2 at that time; warning", False),
+    ]
+    assert "Nobody was told." not in client.get(f"/alerts/{alert.pk}").content.decode()
+
+
+def test_pages_of_an_alert_ask_little(client: Client, alert: Alert) -> None:
+    for number in range(5):
+        log.note(alert, timezone.now(), "acknowledged", f"ada-{number}")
+    client.get(f"/alerts/{alert.pk}")
+    shared.clear()
+    with CaptureQueriesContext(connection) as asked:
+        client.get(f"/alerts/{alert.pk}")
+    assert len(asked) <= MOST_QUERIES
+    shared.clear()
+    with CaptureQueriesContext(connection) as asked:
+        client.get(f"/live/alert/{alert.pk}/common")
+    assert len(asked) <= MOST_QUERIES
+
+
+def test_what_is_explained_is_listed_under_its_cause(client: Client, alert: Alert) -> None:
+    now = timezone.now()
+    made = [
+        Alert.objects.create(kind=kind, service=service, since=now, opened_at=now, changed_at=now, count=2, peak=2)
+        for kind, service in (("service_silent", "inventory"), ("failed", ""))
+    ]
+    Alert.objects.filter(pk=alert.pk).update(explained_by=made[0])
+    shared.clear()
+    page = client.get("/alerts").content.decode()
+    places = [page.index(f'id="a-{pk}"') for pk in (made[1].pk, made[0].pk, alert.pk)]
+    assert places == sorted(places)
+    assert f'id="a-{alert.pk}" data-row class="alert-nested"' in page
+
+
+def test_alerts_of_one_state_and_older_ones(client: Client, db: None) -> None:
+    shared.clear()
+    now = timezone.now()
+    Alert.objects.bulk_create(
+        Alert(kind="failed", choreography=f"c-{number:02}", state="resolved", since=now, changed_at=now, peak=1,
+              resolved_at=now, opened_at=now - timedelta(minutes=number))
+        for number in range(60)
+    )  # fmt: skip
+    first = client.get("/alerts?state=resolved").content.decode()
+    assert "of c-49 failed" in first
+    assert "of c-50 failed" not in first
+    older = re.search(r'href="(/alerts\?state=resolved&amp;cursor=[^"]+)"', first)
+    assert older
+    second = client.get(html.unescape(older[1])).content.decode()
+    assert "of c-50 failed" in second
+    assert "of c-59 failed" in second
+    assert "None is snoozed now" in client.get("/alerts?state=snoozed").content.decode()
+    assert client.get("/alerts?state=resolved&cursor=nonsense").status_code == 400
+
+
+def test_a_course_of_a_count_that_changes_each_second_is_kept() -> None:
+    course: list[list[int]] = []
+    begin = timezone.now()
+    for second in range(60):
+        course = wording.continued(course, begin + timedelta(seconds=second), second)
+    assert len(course) > 20
+    assert (course[0][1], course[-1][1], wording.trend(course)) == (0, 59, "growing")
 
 
 def test_channels_never_show_their_address_again(operator: Client, client: Client) -> None:

@@ -1,6 +1,7 @@
 // What every page does: the clock, the live connection, keys, copying, colours.
 import "./clock.js";
 import "./live.js";
+import "./notify.js";
 import "./search.js";
 import "./take.js";
 
@@ -71,6 +72,17 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
 });
+
+// --- How many alerts are open, in the window's title and on the app's icon, where there is one
+const title = document.title;
+function badge() {
+  const open = Number.parseInt(document.getElementById("alert-count")?.textContent ?? "", 10) || 0;
+  document.title = open ? `(${open}) ${title}` : title;
+  if (open) navigator.setAppBadge?.(open).catch(() => {});
+  else navigator.clearAppBadge?.().catch(() => {});
+}
+new MutationObserver(badge).observe(document.querySelector(".entries"), { childList: true, subtree: true, characterData: true });
+badge();
 
 // --- Forms that need no button
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.requestSubmit());

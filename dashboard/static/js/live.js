@@ -7,6 +7,7 @@ const SILENT_AFTER = 15000; // pings come every ten seconds
 const AT_LEAST_EVERY = 5000; // rates fall and deadlines pass without any message
 
 const watched = document.body.dataset.watch.split(" ").filter(Boolean);
+const heeded = new Set(); // who hears of changes though nobody looks at the page
 const badge = document.getElementById("connection");
 let socket, wait = FIRST_WAIT, heard = 0, refreshed = Date.now(), missed = false;
 
@@ -33,14 +34,16 @@ function connect() {
     const again = wait !== FIRST_WAIT || heard !== 0;
     heard = Date.now();
     wait = FIRST_WAIT;
-    socket.send(JSON.stringify({ watch: watched }));
+    socket.send(JSON.stringify({ watch: [...new Set([...watched, "alerts"])] }));
     show("live", "Live");
     if (again) refresh(watched); // catch up on what was missed meanwhile
   };
   socket.onmessage = ({ data }) => {
     heard = Date.now();
     const { changed } = JSON.parse(data);
-    if (changed) refresh(changed);
+    if (!changed) return;
+    for (const act of heeded) act(changed);
+    if (changed.some((name) => watched.includes(name))) refresh(changed);
   };
   socket.onclose = () => {
     show("lost", "Reconnecting …");
@@ -92,6 +95,11 @@ export function onChange(act, every = 0) {
     else run();
   });
   return run;
+}
+
+/** Runs `act` with the names of what changed, hidden page or not. */
+export function onHeard(act) {
+  heeded.add(act);
 }
 
 export async function fetchJSON(address) {
