@@ -26,6 +26,7 @@ class Channel(models.Model):
     trouble = models.TextField(default="", help_text="why it was disabled, or what went wrong last")
     created_at = models.DateTimeField()
     leased_until = models.DateTimeField(null=True, help_text="until when a worker sends through it")
+    leased_by = models.IntegerField(null=True, help_text="which of PostgreSQL's sessions is that worker's")
 
     def __str__(self) -> str:
         return self.name

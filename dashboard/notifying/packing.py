@@ -82,3 +82,11 @@ def _deliver(channel: Channel, notices: list[Notice], settled: config.Config, no
     said = messages.compose(notices, settled, now)
     delivery = Delivery.objects.create(channel=channel, created_at=now, next_at=now, **said)
     Notice.objects.filter(pk__in=[entry.pk for entry in notices]).update(delivery=delivery)
+    _remember(notices)
+
+
+def _remember(notices: list[Notice]) -> None:
+    """What was said is what counts by now: a count that grew meanwhile is no news any more."""
+    for alert in sorted({entry.alert for entry in notices}, key=lambda alert: alert.pk):
+        heard = Alert.objects.filter(pk=alert.pk, announced_count__lt=alert.count)
+        heard.exclude(announced_at=None).update(announced_count=alert.count)

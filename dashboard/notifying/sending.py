@@ -1,7 +1,7 @@
 """Deliveries → the world: at least once, in order for each channel, tried again where that may help.
 
-Work is rows: whoever works on a channel holds it for a while, and lets go of it by dying, too. What was sent and not
-noted as such is sent again, with the same id.
+Work is rows: whoever works on a channel holds it for a while, and lets go of it by dying, too: at once where PostgreSQL
+notices that, else when the while is over. What was sent and not noted as such is sent again, with the same id.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ GIVEN_UP_AFTER = timedelta(hours=24)
 _LONGEST_ERROR = 500
 
 _HOLD = """
-UPDATE notifying_channel SET leased_until = clock_timestamp() + make_interval(secs => %(lease)s) WHERE id = (
+UPDATE notifying_channel SET leased_until = clock_timestamp() + make_interval(secs => %(lease)s),
+    leased_by = pg_backend_pid()
+WHERE id = (
     SELECT c.id FROM notifying_channel c
-    WHERE c.enabled AND NOT c.id = ANY(%(done)s) AND (c.leased_until IS NULL OR c.leased_until < clock_timestamp())
+    WHERE c.enabled AND NOT c.id = ANY(%(done)s) AND (c.leased_until IS NULL OR c.leased_until < clock_timestamp()
+        OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = c.leased_by))
     AND (EXISTS (SELECT FROM notifying_notice n WHERE n.channel_id = c.id AND n.delivery_id IS NULL
                  AND NOT n.passed_over AND n.at <= clock_timestamp() - make_interval(secs => %(wait)s))
          OR EXISTS (SELECT FROM notifying_delivery d WHERE d.channel_id = c.id AND d.state = 'waiting'
@@ -38,6 +41,13 @@ UPDATE notifying_channel SET leased_until = clock_timestamp() + make_interval(se
     ORDER BY c.id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, clock_timestamp()
 """
+_STILL_HELD = """
+UPDATE notifying_channel SET leased_until = clock_timestamp() + make_interval(secs => %s)
+WHERE id = %s AND leased_by = pg_backend_pid()
+"""
+_LET_GO = (
+    "UPDATE notifying_channel SET leased_until = NULL, leased_by = NULL WHERE id = %s AND leased_by = pg_backend_pid()"
+)
 
 
 def deliver() -> int:
@@ -53,7 +63,7 @@ def deliver() -> int:
             pack(channel, settled, now)
             sent += _send_all(channel, settled.alerts.allow)
         finally:
-            Channel.objects.filter(pk=channel.pk).update(leased_until=None)
+            _let_go(channel)
     return sent
 
 
@@ -69,15 +79,26 @@ def _hold(done: list[int], wait: timedelta) -> tuple[Channel, datetime] | None:
     return (Channel.objects.get(pk=found[0]), found[1]) if found else None
 
 
+def _is_still_held(channel: Channel) -> bool:
+    """And for a while longer. Not so where this worker was frozen for so long that another one took it over."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STILL_HELD, [LEASE.total_seconds(), channel.pk])
+        return cursor.rowcount == 1
+
+
+def _let_go(channel: Channel) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_LET_GO, [channel.pk])
+
+
 def _send_all(channel: Channel, allowed: Iterable[str]) -> int:
     """In their order, up to the first that is not taken: what follows waits behind it, unless it is given up."""
     sent = 0
     waiting = channel.deliveries.filter(state=Delivery.State.WAITING)
     while delivery := waiting.select_related("channel").order_by("id").first():
         now = timezone.now()
-        if delivery.next_at > now:
+        if delivery.next_at > now or not _is_still_held(channel):
             break
-        Channel.objects.filter(pk=channel.pk).update(leased_until=now + LEASE)
         try:
             outlets.send(delivery, allowed)
         except outlets.Failed as failure:

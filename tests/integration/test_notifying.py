@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
+import psycopg
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -23,6 +25,7 @@ from dashboard.notifying import channels, explaining, heartbeat, outlets, sendin
 from dashboard.notifying.models import Channel, Delivery, Notice
 from tests.feeding import Feed, calm
 from tests.stack.receiving import Mailbox, Web, mail_server, web_server
+from tests.stack.waiting import poll_until
 
 pytestmark = pytest.mark.django_db
 READ = "payment (group payment-service) has read it and published nothing."
@@ -147,6 +150,17 @@ def test_it_is_told_again_when_it_doubles_or_grows_grave(feed: Feed, web: Web) -
     sending.deliver()
     assert kinds(web)[2:] == ["escalated"]
     assert web.got[-1].event["data"]["severity"] == "critical"
+
+
+def test_what_grew_before_it_was_said_is_no_news(feed: Feed, web: Web) -> None:
+    hook(web)
+    place(feed, "a")
+    Alert.objects.update(count=50)  # by the time that it is packed
+    sending.deliver()
+    assert web.got[0].event["data"]["count"] == 50
+    place(feed, "b", "c", "d")
+    sending.deliver()
+    assert kinds(web) == ["raised"]
 
 
 def test_nobody_is_told_of_what_is_acknowledged_snoozed_or_silenced(feed: Feed, web: Web) -> None:
@@ -285,13 +299,61 @@ def test_a_worker_that_dies_after_sending_sends_again_with_the_same_id(feed: Fee
     assert [request.headers["Choreoscope-Delivery"] for request in web.got] == [str(Delivery.objects.get().uid)] * 2
 
 
-def test_nobody_else_sends_through_a_channel_meanwhile(feed: Feed, web: Web) -> None:
+@pytest.fixture
+def other_worker() -> Iterator[psycopg.Connection]:
+    """A session of another worker's."""
+    found = connection.get_connection_params()
+    given = {name: found[name] for name in ("dbname", "host", "port", "user", "password") if found.get(name)}
+    with psycopg.connect(**given) as session:
+        yield session
+
+
+def held_by(session: psycopg.Connection, seconds: float = 30) -> None:
+    Channel.objects.update(leased_until=timezone.now() + timedelta(seconds=seconds), leased_by=session.info.backend_pid)
+
+
+def test_nobody_else_sends_through_a_channel_meanwhile(feed: Feed, web: Web, other_worker: psycopg.Connection) -> None:
     hook(web)
     place(feed, "a")
-    Channel.objects.update(leased_until=timezone.now() + timedelta(seconds=30))
+    held_by(other_worker)
     assert sending.deliver() == 0
-    Channel.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    held_by(other_worker, seconds=-1)
     assert sending.deliver() == 1
+
+
+def test_a_worker_whose_session_has_ended_holds_nothing(feed: Feed, web: Web, other_worker: psycopg.Connection) -> None:
+    hook(web)
+    place(feed, "a")
+    held_by(other_worker)
+    other_worker.close()
+
+    def delivered() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a database transaction, as tests are
+        return sending.deliver()
+
+    assert poll_until(delivered, 10, "the channel to be free") == 1
+
+
+def test_a_worker_that_was_frozen_leaves_the_rest_to_who_took_over(
+    feed: Feed, web: Web, other_worker: psycopg.Connection, configure: Callable[..., None]
+) -> None:
+    hook(web)
+    channel = Channel.objects.get()
+    now = timezone.now()
+    common = {"channel": channel, "kind": "test", "content": {}, "created_at": now, "next_at": now}
+    Delivery.objects.bulk_create(Delivery(title=f"{n}", text="", **common) for n in range(3))
+
+    def taken_over(*arguments: object) -> None:
+        outlets_send(*arguments)  # type: ignore[arg-type]
+        held_by(other_worker)
+
+    outlets_send = outlets.send
+    with mock.patch.object(outlets, "send", taken_over):
+        assert sending.deliver() == 1
+    assert len(web.got) == 1
+    channel.refresh_from_db()
+    assert channel.leased_by == other_worker.info.backend_pid, "what the other one holds is not let go"
 
 
 @pytest.mark.parametrize("kind", ["webhook", "apprise"])

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -47,6 +48,15 @@ class Api:
         assert answer.status == http.HTTPStatus.OK, f"{path}: {answer.status} {body[:500]!r}"
         found: dict[str, Any] = json.loads(body)
         return found
+
+    def page(self, path: str) -> float:
+        """How many seconds a page took to come."""
+        began = time.monotonic()
+        self._connection.request("GET", path)
+        answer = self._connection.getresponse()
+        answer.read()
+        assert answer.status == http.HTTPStatus.OK, f"{path}: {answer.status}"
+        return time.monotonic() - began
 
     def stuck(self) -> set[str]:
         """The newest of those that are."""

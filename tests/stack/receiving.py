@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -31,12 +31,14 @@ class Request:
 
 @dataclass
 class Web:
-    """`answers`: the statuses of the next answers; 204 when there are no more."""
+    """`answers`: the statuses of the next answers; 204 when there are no more. `before_answering` is called with each
+    request that has come."""
 
     port: int = 0
     answers: list[int] = field(default_factory=list)
     got: list[Request] = field(default_factory=list)
     location: str = ""
+    before_answering: Callable[[Request], None] = lambda _: None
 
     @property
     def url(self) -> str:
@@ -51,6 +53,7 @@ def web_server() -> Iterator[Web]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             web.got.append(Request(self.path, dict(self.headers), body))
+            web.before_answering(web.got[-1])
             self.send_response(web.answers.pop(0) if web.answers else 204)
             if web.location:
                 self.send_header("Location", web.location)

@@ -35,6 +35,10 @@ class Migration(migrations.Migration):
                 ("trouble", models.TextField(default="", help_text="why it was disabled, or what went wrong last")),
                 ("created_at", models.DateTimeField()),
                 ("leased_until", models.DateTimeField(help_text="until when a worker sends through it", null=True)),
+                (
+                    "leased_by",
+                    models.IntegerField(help_text="which of PostgreSQL's sessions is that worker's", null=True),
+                ),
             ],
         ),
         migrations.CreateModel(
