@@ -12,6 +12,7 @@ from django.utils import timezone
 from collector import config, deadlines
 from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
+from collector.health import heartbeats
 from collector.intake.reading import Reader
 from collector.kafka import Span
 from collector.models import End, Heartbeat, Progress, Topic
@@ -93,6 +94,8 @@ class Feed:
             name="collector:test",
             defaults={"at": timezone.now(), "detail": {"behind_seconds": 0.1, "events_per_second": 4.0}},
         )
+        for worker in (heartbeats.NOTIFICATIONS, heartbeats.BEAT):
+            heartbeats.beat(worker)
 
 
 def calm() -> None:

@@ -49,6 +49,8 @@ KINDS: dict[str, Judging] = {
     "stuck": Judging(critical_from=100),
     "stuck_compensating": Judging("critical"),
     "failed": Judging(at_least=10, share=0.5),
+    "deviating": Judging(at_least=20, share=0.2, lasting=timedelta(minutes=1)),
+    "slow": Judging(at_least=20, share=0.2, lasting=timedelta(minutes=1)),
     "service_silent": Judging("critical"),
     "loop": Judging(),
     "fan_out": Judging(),
@@ -61,6 +63,7 @@ KINDS: dict[str, Judging] = {
     "partition_unreadable": Judging("critical"),
     "topic_forbidden": Judging(),
     "sweep_late": Judging("critical", lasting=timedelta(seconds=20)),
+    "bus_held": Judging(),
 }
 """Every kind of alert, and how it is judged where nothing is configured."""
 

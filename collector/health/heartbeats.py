@@ -12,6 +12,9 @@ from django.utils import timezone
 
 from collector.models import Heartbeat
 
+ALERTS, NOTIFICATIONS, BEAT = "alerts", "notifications", "beat"
+"""Signs of life of what the Celery worker does each second, and of its clock."""
+
 _BEAT = """
 INSERT INTO collector_heartbeat AS h (name, at, detail) VALUES (%s, clock_timestamp(), %s::jsonb)
 ON CONFLICT (name) DO UPDATE SET at = excluded.at, detail = excluded.detail

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.dateparse import parse_datetime
 
+from collector.health.heartbeats import ALERTS, BEAT, NOTIFICATIONS
 from collector.health.liveness import Beat, Liveness, State, TopicReading, liveness
 from collector.models import Heartbeat
 from collector.queries.bounds import rows
@@ -15,7 +16,11 @@ from collector.queries.bounds import rows
 COLLECTOR = "collector:"
 """What the names of collectors' heartbeats begin with."""
 FRESH = timedelta(seconds=10)
+WORKING = timedelta(seconds=30)
+"""For so long, work that is done each second may take."""
 SWEEP_REMEDY = "Start the Celery worker and beat."
+WORKER_REMEDY = "Start the Celery worker."
+BEAT_REMEDY = "Start Celery beat."
 
 _TOPICS = """
 SELECT t.name, t.first_seen_at, t.watermark,
@@ -50,7 +55,7 @@ class Unjudged:
 
 @dataclass(frozen=True)
 class Readiness:
-    """How well reading is, and the parts `collector` and `sweep`."""
+    """How well reading is, and the parts `collector`, `sweep`, `worker` and `beat`."""
 
     liveness: Liveness
     parts: tuple[Part, ...]
@@ -74,16 +79,19 @@ class Readiness:
     @property
     def sentences(self) -> list[str]:
         """All that is not well."""
-        swept = [part.sentence for part in self.parts if not part.ok and part.name != "collector"]
-        return [trouble.sentence for trouble in self.liveness.troubles] + swept
+        ill = {part.name: part.sentence for part in self.parts if not part.ok and part.name != "collector"}
+        if "beat" in ill:
+            ill.pop("worker", None)  # it is not told what to do
+        return [trouble.sentence for trouble in self.liveness.troubles] + list(ill.values())
 
 
 def readiness(now: datetime) -> Readiness:
     """Two queries."""
     beats = list(Heartbeat.objects.all())
     found = liveness(collectors(beats), readings(), now)
-    swept = next((beat.at for beat in beats if beat.name == "sweep"), None)
-    return Readiness(found, (_collector(found, now), _sweep(swept, now)), swept)
+    at = {beat.name: beat.at for beat in beats}
+    swept = at.get("sweep")
+    return Readiness(found, (_collector(found, now), _sweep(swept, now), _worker(at, now), _beat_part(at, now)), swept)
 
 
 def behind_seconds(now: datetime) -> float | None:
@@ -116,7 +124,7 @@ def _beat(beat: Heartbeat) -> Beat:
 
 
 def _collector(found: Liveness, now: datetime) -> Part:
-    age = None if found.last_sign is None else max(0.0, (now - found.last_sign).total_seconds())
+    age = _age(found.last_sign, now)
     if found.state == State.DOWN:
         return Part("collector", False, age, found.troubles[0].sentence)
     behind = f" {found.troubles[0].sentence}" if found.state == State.BEHIND else ""
@@ -127,7 +135,34 @@ def _sweep(at: datetime | None, now: datetime) -> Part:
     remedy = f"Deadlines are not checked. {SWEEP_REMEDY}"
     if at is None:
         return Part("sweep", False, None, f"The sweep has never run. {remedy}")
-    age = max(0.0, (now - at).total_seconds())
+    age = _age(at, now) or 0.0
     if age > FRESH.total_seconds():
         return Part("sweep", False, age, f"The sweep last gave a sign of life {age:.0f} s ago. {remedy}")
     return Part("sweep", True, age, "The sweep is alive.")
+
+
+def _worker(at: Mapping[str, datetime], now: datetime) -> Part:
+    """Its queues may be served by different processes: the worst of them counts."""
+    work = {
+        ALERTS: "The Celery worker {last}: alerts are not brought up to date.",
+        NOTIFICATIONS: "The Celery worker of the queue `notifications` {last}: nobody is told of anything.",
+    }
+    ages = {name: _age(at.get(name), now) for name in work}
+    worst = max(ages, key=lambda name: (ages[name] is None, ages[name] or 0.0))
+    return _working("worker", ages[worst], work[worst], WORKER_REMEDY)
+
+
+def _beat_part(at: Mapping[str, datetime], now: datetime) -> Part:
+    ill = "Celery beat {last}: nobody tells the workers what to do."
+    return _working("beat", _age(at.get(BEAT), now), ill, BEAT_REMEDY)
+
+
+def _working(name: str, age: float | None, ill: str, remedy: str) -> Part:
+    if age is not None and age <= WORKING.total_seconds():
+        return Part(name, True, age, f"The {name} is alive.")
+    last = "has never run" if age is None else f"last gave a sign of life {age:.0f} s ago"
+    return Part(name, False, age, f"{ill.format(last=last)} {remedy}")
+
+
+def _age(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else max(0.0, (now - at).total_seconds())

@@ -6,8 +6,16 @@ from collections.abc import Iterable
 from typing import Protocol
 
 WAITING = ("stuck", "stuck_compensating")
-UNKNOWN_WHILE_DOWN = (*WAITING, "failed", "service_silent", "coverage", "undecodable", "sweep_late")
 UNKNOWN_WHILE_BEHIND = (*WAITING, "service_silent")
+UNKNOWN_WHILE_DOWN = (
+    *UNKNOWN_WHILE_BEHIND,
+    "failed",
+    "deviating",
+    "slow",
+    "coverage",
+    "undecodable",
+    "sweep_late",
+)
 
 
 class Related(Protocol):

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from collector import queries
 from collector.health.liveness import Trouble
-from collector.queries import evidence
+from collector.queries import evidence, unusual
 from collector.queries.evidence import Evidence
 from collector.queries.overdue import OverdueCause, overdue_causes
 from dashboard.alerts.models import Alert
@@ -17,8 +17,19 @@ Kind = Alert.Kind
 Key = tuple[str, str, str, str, str]
 """Kind, choreography, awaited types, service, subject."""
 
-SLOW = (Kind.FAILED, Kind.LOOP, Kind.FAN_OUT, Kind.DEAD_LETTERS, Kind.INGESTION_GAP, Kind.UNDECODABLE, Kind.COVERAGE)
+SELDOM = (
+    Kind.FAILED,
+    Kind.LOOP,
+    Kind.FAN_OUT,
+    Kind.DEAD_LETTERS,
+    Kind.INGESTION_GAP,
+    Kind.UNDECODABLE,
+    Kind.COVERAGE,
+    Kind.BUS_HELD,
+)
 """What is looked for every few seconds only."""
+UNUSUAL = (Kind.DEVIATING, Kind.SLOW)
+"""What is looked for twice a minute."""
 WELL = (*Alert.READING, Kind.SWEEP_LATE)
 
 
@@ -96,8 +107,11 @@ def _trouble(trouble: Trouble, now: datetime) -> Finding:
     )
 
 
-def slow(now: datetime) -> Iterator[Finding]:
-    """Seven queries."""
+def seldom(now: datetime, *, publishes: bool) -> Iterator[Finding]:
+    """Seven queries, and two where something goes back on the bus."""
+    breaking = queries.breaking() if publishes else None
+    if breaking and breaking.tripped_at:
+        yield Finding(Kind.BUS_HELD, breaking.tripped_at, count=breaking.waiting)
     yield from (_of(Kind.FAILED, found, "choreography") for found in evidence.failed(now))
     for kind, found in evidence.runaway(now):
         yield replace(_of(Kind.LOOP if kind == "loop" else Kind.FAN_OUT, found, "choreography"), names=found.words)
@@ -107,6 +121,12 @@ def slow(now: datetime) -> Iterator[Finding]:
     covered = queries.coverage(now)
     before = evidence.used_to_correlate(now)
     yield from (_uncovered(row, covered.since) for row in covered.rows if _fell(row, before))
+
+
+def unlike_usual(now: datetime, declared: Collection[str]) -> Iterator[Finding]:
+    """Four queries, and one for each choreography that deviates from its rules."""
+    yield from (_of(Kind.DEVIATING, found, "choreography") for found in unusual.deviating(now, declared))
+    yield from (_of(Kind.SLOW, found, "choreography") for found in unusual.slow(now))
 
 
 def _of(kind: str, found: Evidence, about: str) -> Finding:

@@ -31,6 +31,8 @@ class Alert(models.Model):
         STUCK = "stuck", "stuck"
         STUCK_COMPENSATING = "stuck_compensating", "stuck while compensating"
         FAILED = "failed", "many fail"
+        DEVIATING = "deviating", "many deviate"
+        SLOW = "slow", "slower than usual"
         SERVICE_SILENT = "service_silent", "a service is silent"
         LOOP = "loop", "events lead to themselves"
         FAN_OUT = "fan_out", "an event runs away"
@@ -43,6 +45,7 @@ class Alert(models.Model):
         PARTITION_UNREADABLE = "partition_unreadable", "a partition cannot be read"
         TOPIC_FORBIDDEN = "topic_forbidden", "a topic may not be read"
         SWEEP_LATE = "sweep_late", "deadlines are not checked"
+        BUS_HELD = "bus_held", "events for the bus wait for a person"
 
     WAITING = (Kind.STUCK, Kind.STUCK_COMPENSATING)
     READING = (Kind.COLLECTOR_DOWN, Kind.COLLECTOR_BEHIND, Kind.PARTITION_UNREADABLE, Kind.TOPIC_FORBIDDEN)

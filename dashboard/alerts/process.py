@@ -22,9 +22,9 @@ from dashboard.alerts.settling import Settling
 from dashboard.notifying import announcing
 
 CHUNK = 2_000
-LOOK_EVERY = timedelta(seconds=10)
+LOOK_EVERY, COMPARE_EVERY = timedelta(seconds=10), timedelta(seconds=30)
 _LOCK = 0x63686F61
-_LOOKED = "evidence"
+_LOOKED, _COMPARED = "evidence", "comparison"
 
 
 class Processed(msgspec.Struct, frozen=True):
@@ -43,6 +43,7 @@ def process() -> Processed:
             claimed = claim_transitions(CHUNK)
             changed = _settle(now, bool(claimed), last=claimed < CHUNK) or changed
         total += claimed
+        heartbeats.beat(heartbeats.ALERTS, {"transitions": total})
         if claimed < CHUNK:
             return Processed(total, changed)
 
@@ -52,7 +53,7 @@ def _settle(now: datetime, transitions: bool, *, last: bool) -> bool:
     settled = config.current(settings.CHOREOSCOPE_CONFIG)
     settling = Settling(settled, now)
     changed = False
-    looking = last and _is_time_to_look()
+    looking = last and _is_time(_LOOKED, LOOK_EVERY)
     restless = last and _restless(now)
     if transitions or looking or restless:
         waiting = findings.overdue(with_impact=settled.policy.weighs)
@@ -61,7 +62,11 @@ def _settle(now: datetime, transitions: bool, *, last: bool) -> bool:
     if last:
         changed = settling.agree(findings.WELL, findings.reading(queries.readiness(now), now)) or changed
         if looking:
-            changed = settling.agree(findings.SLOW, findings.slow(now)) or changed
+            seldom = findings.seldom(now, publishes=settled.bus.publish)
+            changed = settling.agree(findings.SELDOM, seldom) or changed
+        if looking and _is_time(_COMPARED, COMPARE_EVERY):
+            declared = {name for name, found in settled.rulebook.by_name.items() if found.declared}
+            changed = settling.agree(findings.UNUSUAL, findings.unlike_usual(now, declared)) or changed
     if changed or restless:
         _explain()
         changed = announcing.announce(settled, now) or changed
@@ -75,11 +80,11 @@ def _restless(now: datetime) -> bool:
     return Alert.unresolved().exists() or told.exists() or Candidate.objects.exists()
 
 
-def _is_time_to_look() -> bool:
-    age = heartbeats.age(_LOOKED)
-    if age is not None and age < LOOK_EVERY:
+def _is_time(name: str, every: timedelta) -> bool:
+    age = heartbeats.age(name)
+    if age is not None and age < every:
         return False
-    heartbeats.beat(_LOOKED)
+    heartbeats.beat(name)
     return True
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from celery import shared_task
 
 from collector import publish
-from collector.health import heartbeats
 from dashboard.alerts.process import process as process_alerts
 
 
 @shared_task(ignore_result=True)
 def process() -> None:
     processed = process_alerts()
-    heartbeats.beat("alerts", {"transitions": processed.transitions})
     if processed.changed:
         publish.send((), alerts=True)

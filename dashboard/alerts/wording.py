@@ -67,6 +67,14 @@ def _read(alert: Speaking, over: bool) -> str:
     match alert.kind:
         case "failed":
             said = f"{number(count)}{of} transactions of {alert.choreography} failed within five minutes"
+        case "bus_held":
+            verb = "waited" if over else "waits" if count == 1 else "wait"
+            said = f"{counted(count, 'event')} for the bus {verb} until a person decides"
+        case "deviating":
+            say = f" (most: {alert.names})" if alert.names else ""
+            said = f"{number(count)}{of} transactions of {alert.choreography} {'deviated' if over else 'deviate'}{say}"
+        case "slow":
+            said = f"{number(count)}{of} transactions of {alert.choreography} took long: half of them {alert.names}"
         case "service_silent":
             waiting = f"; {counted(count, 'transaction')} {'waited' if over else 'wait'} for it" if count else ""
             since = f"{alert.since.astimezone(UTC):%H:%M:%S}"

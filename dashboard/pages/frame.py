@@ -12,10 +12,12 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from collector import queries
+from collector.queries.readiness import BEAT_REMEDY, WORKER_REMEDY
 from dashboard.alerts.models import Alert
 from dashboard.pages.shared import MOMENT, shared
 
 _MOST_ALERTS = 100
+REMEDIES = (queries.REMEDY, queries.SWEEP_REMEDY, WORKER_REMEDY, BEAT_REMEDY)
 DEMO_REMEDY = "It is part of the demo: end the demo with Ctrl-C, and start it again."
 
 
@@ -77,7 +79,9 @@ class Frame:
 
 
 def _in_demo(sentence: str) -> str:
-    return sentence.replace(queries.REMEDY, DEMO_REMEDY).replace(queries.SWEEP_REMEDY, DEMO_REMEDY)
+    for remedy in REMEDIES:
+        sentence = sentence.replace(remedy, DEMO_REMEDY)
+    return sentence
 
 
 def frame() -> Frame:

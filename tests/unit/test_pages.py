@@ -291,8 +291,9 @@ class TestHealth:
         assert by_name["database"]["ok"]
         assert by_name["redis"]["ok"]
         assert not by_name["collector"]["ok"]
-        Heartbeat.objects.create(name="collector:a", at=timezone.now())
-        Heartbeat.objects.create(name="sweep", at=timezone.now())
+        for name in ("collector:a", "sweep", "alerts", "notifications", "beat"):
+            assert client.get("/readyz").status_code == 503
+            Heartbeat.objects.create(name=name, at=timezone.now())
         ready = client.get("/readyz").json()
         assert ready["ready"]
         assert {"name", "ok", "age_seconds", "sentence"} == set(ready["parts"][0])

@@ -76,6 +76,14 @@ def test_without_a_sweep(client: Client, feed: Feed) -> None:
     assert "nothing read" not in page
 
 
+def test_without_a_worker(client: Client, feed: Feed) -> None:
+    assert feed
+    Heartbeat.objects.filter(name="notifications").update(at=timezone.now() - timedelta(seconds=60))
+    page = text(client.get("/transactions"))
+    assert "The Celery worker of the queue `notifications` last gave a sign of life" in page
+    assert "nobody is told of anything" in page
+
+
 def test_behind(client: Client, feed: Feed) -> None:
     late = feed.ago(60)
     Topic.objects.update(watermark=late)

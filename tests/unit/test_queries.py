@@ -347,3 +347,25 @@ class TestIngestion:
         assert found["collector"].ok
         assert not found["sweep"].ok
         assert "11 s ago" in found["sweep"].sentence
+
+    @pytest.mark.parametrize(
+        ("late", "ill", "said"),
+        [
+            ({}, set(), []),
+            ({"alerts": 31}, {"worker"}, ["The Celery worker last gave a sign of life 31 s ago"]),
+            ({"notifications": 40}, {"worker"}, ["The Celery worker of the queue `notifications` last gave"]),
+            ({"beat": 31}, {"beat"}, ["Celery beat last gave a sign of life 31 s ago"]),
+            ({"beat": 99, "alerts": 98, "notifications": 98}, {"worker", "beat"}, ["Celery beat last gave"]),
+        ],
+    )
+    def test_a_worker_or_a_clock_that_died(self, late: dict[str, float], ill: set[str], said: list[str]) -> None:
+        now = timezone.now()
+        for name in ("collector:a", "sweep", "alerts", "notifications", "beat"):
+            Heartbeat.objects.create(name=name, at=now - timedelta(seconds=late.get(name, 1)))
+        found = queries.readiness(now)
+        assert {part.name for part in found.parts if not part.ok} == ill
+        ages = {part.name: part.age_seconds for part in found.parts}
+        assert ages["beat"] == late.get("beat", 1)
+        assert ages["worker"] == max(late.get(name, 1) for name in ("alerts", "notifications"))
+        assert len(found.sentences) == len(said), "one sentence for one cause"
+        assert all(sentence.startswith(start) for sentence, start in zip(found.sentences, said, strict=True))

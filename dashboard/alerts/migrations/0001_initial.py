@@ -43,6 +43,8 @@ class Migration(migrations.Migration):
                             ("stuck", "stuck"),
                             ("stuck_compensating", "stuck while compensating"),
                             ("failed", "many fail"),
+                            ("deviating", "many deviate"),
+                            ("slow", "slower than usual"),
                             ("service_silent", "a service is silent"),
                             ("loop", "events lead to themselves"),
                             ("fan_out", "an event runs away"),
@@ -55,6 +57,7 @@ class Migration(migrations.Migration):
                             ("partition_unreadable", "a partition cannot be read"),
                             ("topic_forbidden", "a topic may not be read"),
                             ("sweep_late", "deadlines are not checked"),
+                            ("bus_held", "events for the bus wait for a person"),
                         ]
                     ),
                 ),
