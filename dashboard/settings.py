@@ -155,6 +155,7 @@ CELERY_BEAT_SCHEDULE = {
     "announce": {"task": "collector.tasks.announce", "schedule": 1.0, "options": {"expires": 1}},
     "mine": {"task": "collector.tasks.mine", "schedule": 5.0, "options": {"expires": 5}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
+    "forget": {"task": "dashboard.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }
 
 # --- Choreoscope ------------------------------------------------------------------------------------------------------

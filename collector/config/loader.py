@@ -38,11 +38,13 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long things are kept. `abnormal`: transactions that did not simply complete, with their events."""
+    """How long things are kept. `abnormal`: transactions that did not simply complete, with their events. `alerts`:
+    those that were resolved, with their log and what was sent of them."""
 
     payloads: timedelta = timedelta(days=7)
     events: timedelta = timedelta(days=30)
     abnormal: timedelta = timedelta(days=30)
+    alerts: timedelta = timedelta(days=180)
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -190,7 +192,7 @@ def _limits(node: Node) -> Limits:
 
 
 def _retention(node: Node) -> Retention:
-    entries = node.mapping(("payloads", "events", "abnormal"))
+    entries = node.mapping(("payloads", "events", "abnormal", "alerts"))
     defaults = Retention()
     events = entries["events"].duration() if "events" in entries else defaults.events
     abnormal = entries["abnormal"].duration() if "abnormal" in entries else events
@@ -200,6 +202,7 @@ def _retention(node: Node) -> Retention:
         payloads=entries["payloads"].duration() if "payloads" in entries else defaults.payloads,
         events=events,
         abnormal=abnormal,
+        alerts=entries["alerts"].duration() if "alerts" in entries else defaults.alerts,
     )
 
 

@@ -40,7 +40,7 @@ def lines(config: Config) -> Iterator[str]:
     yield _line(
         "retention",
         f"payloads {_length(retention.payloads)}, events {_length(retention.events)},"
-        f" of abnormal transactions {_length(retention.abnormal)}",
+        f" of abnormal transactions {_length(retention.abnormal)}, alerts {_length(retention.alerts)}",
     )
     yield _line("services", _list(config.services))
     for choreography in config.rulebook.choreographies:

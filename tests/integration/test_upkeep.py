@@ -32,8 +32,11 @@ from collector.models import (
 )
 from collector.records import TopicRef
 from collector.storage import partitions, store
-from dashboard.alerts.models import Alert
+from dashboard.alerts.models import Alert, AlertEntry, Silence
 from dashboard.alerts.process import process
+from dashboard.alerts.upkeep import forget
+from dashboard.notifying import channels
+from dashboard.notifying.models import Delivery, Notice
 from tests.builders import cloud_event, record
 from tests.collecting import CONFIG, log_of, transaction
 from tests.feeding import calm
@@ -169,6 +172,38 @@ def test_one_with_too_many_events_is_closed_without_reading_them_and_stays_so(
     store.write([Span(ref, 0, 2, 3, [more])], [(more, decode(more))], rulebook, "writer")
     row = transaction("order-1")
     assert (row.phase, row.oversized, row.event_count) == ("abandoned", True, 5_001)
+
+
+def test_alerts_that_were_resolved_long_ago_go_with_all_that_was_said_of_them(
+    stuck: list[str], rulebook: RuleBook, settings: Settings, tmp_path: Path
+) -> None:
+    settings.CHOREOSCOPE_CONFIG = tmp_path / "choreoscope.yaml"
+    settings.CHOREOSCOPE_CONFIG.write_text("retention: {alerts: 30d}")
+    actions.abandon(stuck, "ada", "Never mind.", rulebook)
+    process()
+    calm()
+    now, old = timezone.now(), timezone.now() - timedelta(days=31)
+    resolved = Alert.objects.get()
+    lasting = Alert.objects.create(kind="collector_behind", since=old, opened_at=old, changed_at=old)
+    channel, _ = channels.create("hook", "webhook", "https://example.com")
+    said = {"channel": channel, "kind": "digest", "content": {}, "created_at": old, "next_at": old, "state": "sent"}
+    of_both, of_one, _ = (Delivery.objects.create(title=title, text="", **said) for title in ("both", "one", "test"))
+    for alert, delivery in ((resolved, of_both), (lasting, of_both), (resolved, of_one)):
+        Notice.objects.create(
+            alert=alert, channel=channel, kind="raised", at=old, severity="warning", count=1, delivery=delivery
+        )
+    for ends_at in (old, now):
+        Silence.objects.create(kind="stuck", reason="Known.", who="ada", created_at=old, ends_at=ends_at)
+    Alert.objects.filter(pk=resolved.pk).update(resolved_at=now - timedelta(days=29))
+    forget(now)
+    assert Alert.objects.count() == 2
+    Alert.objects.filter(pk=resolved.pk).update(resolved_at=old)
+    assert forget(now) == 1
+    assert Alert.objects.get() == lasting
+    assert list(AlertEntry.objects.values_list("alert", flat=True)) == []
+    assert Delivery.objects.get() == of_both, "and a digest stays as long as any alert that it tells of"
+    assert Notice.objects.get().delivery == of_both, "so that it is not sent again"
+    assert Silence.objects.get().ends_at == now
 
 
 def test_there_is_no_default_partition() -> None:

@@ -22,7 +22,7 @@ topics:
   exclude: ["internal$"]
   start: 24h back
 limits: {skew: 1s, grace: 100ms, history_age: 2d, transaction_events: 50}
-retention: {payloads: 1d, events: P2W}
+retention: {payloads: 1d, events: P2W, alerts: 90d}
 services:
   payment:
     owner: team-payments
@@ -54,6 +54,7 @@ def test_everything_that_can_be_said_is_read() -> None:
     assert not found.topics.wanted("orders")
     assert found.rulebook.limits == Limits(timedelta(seconds=1), timedelta(milliseconds=100), timedelta(days=2), 50)
     assert (found.retention.payloads, found.retention.events) == (timedelta(days=1), timedelta(days=14))
+    assert found.retention.alerts == timedelta(days=90)
     payment = found.services["payment"]
     assert (payment.owner, payment.contact, payment.groups) == ("team-payments", "#payments", ("payment-.*",))
     assert payment.links == {"logs": "https://logs.example.com/{transaction}"}
