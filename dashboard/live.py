@@ -1,7 +1,8 @@
 """Tells browsers that something has changed, so that they fetch what they show. A hint, never the truth.
 
-One subscription serves all sockets of a process. A socket is told at most four times a second, and of everything that
-came meanwhile at once; a slow one costs a set of a few names, never a queue.
+One subscription serves all sockets of a process. They are told at most four times a second, of everything that came
+meanwhile at once, and all at the same moment, so that what they then fetch is made once for all of them. A slow one
+costs a set of a few names, never a queue.
 
 Browser → server: {"watch": ["overview", "transaction:<digest>", …]}.
 Server → browser: {"changed": [names]}, and {"ping": n} every ten seconds so that a dead connection shows.
@@ -17,6 +18,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from typing import Any
 
 from channels.layers import get_channel_layer
+
+from dashboard.pages.shared import shared
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +66,10 @@ class Socket:
         self.watched = frozenset(wanted[:MOST_WATCHED])
 
     def note(self, change: Change) -> None:
-        concerning = change.of(self.watched)
-        if concerning:
-            self.changed |= concerning
+        self.changed |= change.of(self.watched)
+
+    def tell(self) -> None:
+        if self.changed:
             self.news.set()
 
     def take(self) -> list[str]:
@@ -80,6 +84,8 @@ class Hub:
     def __init__(self) -> None:
         self._sockets: set[Socket] = set()
         self._listening: asyncio.Task[None] | None = None
+        self._telling: asyncio.TimerHandle | None = None
+        self._told_at = -AT_MOST_EVERY
 
     @contextlib.contextmanager
     def joined(self, socket: Socket) -> Iterator[None]:
@@ -93,6 +99,9 @@ class Hub:
             if not self._sockets and self._listening is not None:
                 self._listening.cancel()
                 self._listening = None
+                if self._telling is not None:
+                    self._telling.cancel()
+                    self._telling = None
 
     async def _listen(self) -> None:
         while True:
@@ -108,12 +117,26 @@ class Hub:
         await layer.group_add(GROUP, channel)
         try:
             while True:
-                change = Change(await layer.receive(channel))
-                for socket in self._sockets:
-                    socket.note(change)
+                self._note(Change(await layer.receive(channel)))
         finally:
             with contextlib.suppress(Exception):
                 await layer.group_discard(GROUP, channel)
+
+    def _note(self, change: Change) -> None:
+        """All are told at once: now, or as soon as they may be again."""
+        for socket in self._sockets:
+            socket.note(change)
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            rest = self._told_at + AT_MOST_EVERY - loop.time()
+            self._telling = loop.call_later(max(0, rest), self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._told_at = asyncio.get_running_loop().time()
+        shared.changed()
+        for socket in self._sockets:
+            socket.tell()
 
 
 hub = Hub()
@@ -156,4 +179,3 @@ async def _tell(socket: Socket, send: Send) -> None:
             pings += 1
             answer = {"ping": pings}
         await send({"type": "websocket.send", "text": json.dumps(answer)})
-        await asyncio.sleep(AT_MOST_EVERY)

@@ -1,14 +1,15 @@
-"""Static files: with names that change with their content, once `collectstatic` has run; until then as they are."""
+"""Static files: compressed, and with names that change with their content, once `collectstatic` has run; until then as
+they are."""
 
 from __future__ import annotations
 
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class StaticFiles(ManifestStaticFilesStorage):
+class StaticFiles(CompressedManifestStaticFilesStorage):
     def stored_name(self, name: str) -> str:
         stored: str = super().stored_name(name) if self.hashed_files else name
         return stored

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 MOMENT = 0.25
-"""Seconds; as often as browsers are told of changes at most."""
+"""Seconds; as often as browsers are told of changes at most. What is kept no longer than that is made anew as soon as
+they are, so that what they then fetch is made once for all of them, and has what they were told of."""
 _MOST = 1_000
 
 
@@ -21,6 +22,11 @@ class Shared:
         self._lock = threading.Lock()
         self._made: dict[Hashable, tuple[float, Any]] = {}
         self._making: dict[Hashable, threading.Lock] = {}
+        self._changed_at = 0.0
+
+    def changed(self) -> None:
+        """Whoever asks from now on gets nothing from before, but for what may be older than a MOMENT."""
+        self._changed_at = time.monotonic()
 
     def get(self, key: Hashable, seconds: float, make: Callable[[], Value]) -> Value:
         """The value made for this key within the last `seconds`, else a new one; one caller makes, others wait."""
@@ -28,7 +34,7 @@ class Shared:
             making = self._making.setdefault(key, threading.Lock())
         with making:
             kept = self._made.get(key)
-            if kept is not None and time.monotonic() - kept[0] < seconds:
+            if kept is not None and self._holds(kept[0], seconds):
                 value: Value = kept[1]
                 return value
             started = time.monotonic()
@@ -40,6 +46,9 @@ class Shared:
                 # Dated at its beginning: what changed while it was made is not in it for sure.
                 self._made[key] = (started, value)
             return value
+
+    def _holds(self, made_at: float, seconds: float) -> bool:
+        return time.monotonic() - made_at < seconds and (seconds > MOMENT or made_at >= self._changed_at)
 
     def kept(self, key: Hashable) -> Any:
         """The value that was made last for this key, however old; None where there is none."""

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from dashboard import live
 from dashboard.asgi import application
+from dashboard.pages.shared import MOMENT, shared
 
 
 def connection(origin: bytes = b"http://localhost") -> ApplicationCommunicator:
@@ -99,6 +100,32 @@ async def test_much_becomes_little() -> None:
         assert len(heard) <= 2
         assert heard[-1]["changed"][-1] == "transaction:bb"
         assert await one.hears_nothing()
+
+
+async def test_what_is_fetched_when_told_is_made_once_and_never_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "AT_MOST_EVERY", 0.0)
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    async with Browser("overview") as one, Browser("overview") as other, Browser("overview") as third:
+        for turn in range(3):
+            await change("aa")
+            for browser in (one, other, third):
+                assert await browser.said() == {"changed": ["overview"]}
+                assert shared.get("told", MOMENT, make) == turn
+        assert made == [0, 1, 2]
+
+
+def test_what_may_be_old_is_not_made_anew_for_a_change() -> None:
+    shared.clear()
+    assert shared.get("slow", 60, lambda: "before") == "before"
+    shared.changed()
+    assert shared.get("slow", 60, lambda: "after") == "before"
 
 
 async def test_one_subscription_for_all_sockets() -> None:
