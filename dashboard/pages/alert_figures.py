@@ -15,13 +15,12 @@ from dashboard import graphs
 from dashboard.alerts.log import CHOREOSCOPE
 from dashboard.alerts.models import Alert, AlertEntry
 from dashboard.graphs import Drawing, Happened
-from dashboard.pages.shared import shared
+from dashboard.pages.shared import MOMENT, shared
 
 _BEFORE = timedelta(hours=1)
 """What is usual is what was, for so long before the trouble began."""
 _ABOUT_ANSWERS = (*Alert.WAITING, Alert.Kind.SERVICE_SILENT)
 _SLOWLY = 60.0
-_OFTEN = 1.0
 _MOST_SIGNS = 40
 
 
@@ -33,8 +32,8 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def figures(alert: Alert) -> Figures:
-    """Four queries at most, shared by all who look for a second."""
-    return shared.get(("alert-figures", alert.pk), _OFTEN, lambda: Figures(_spread(alert), _course(alert)))
+    """Four queries at most, shared by all who look."""
+    return shared.get(("alert-figures", alert.pk), MOMENT, lambda: Figures(_spread(alert), _course(alert)))
 
 
 def _spread(alert: Alert) -> Drawing | None:
