@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import is_valid_path
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Where only a slash at the end is too much, leads to what is there without it. None of our addresses ends in one,
+    but ids may: an address is taken as it is first."""
+    without = request.path_info.rstrip("/")
+    if request.method in ("GET", "HEAD") and without not in ("", request.path_info) and is_valid_path(without):
+        asked = request.META.get("QUERY_STRING", "")
+        return redirect(quote(without) + (f"?{asked}" if asked else ""))
     if request.path.startswith("/api/"):
         return JsonResponse({"error": "There is nothing at this address; /api/docs lists what there is."}, status=404)
     return render(request, "404.html", status=404)
