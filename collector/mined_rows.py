@@ -19,18 +19,21 @@ MOST_VARIANTS = 100_000
 CHUNK = 2_000
 
 _KEY = "choreography, kind, hours, bucket, status, source, target"
+_KEYS = "%s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[]"
 _ADD = f"""
-INSERT INTO collector_minedcount AS c ({_KEY}, count, total, durations)
+INSERT INTO collector_minedcount ({_KEY}, count, total, durations)
 SELECT {_KEY}, count, total::numeric, durations::jsonb
-FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-    %s::text[], %s::text[]) AS v({_KEY}, count, total, durations)
-ON CONFLICT ({_KEY}) DO UPDATE SET count = c.count + EXCLUDED.count, total = c.total + EXCLUDED.total,
-    durations = CASE WHEN EXCLUDED.durations = '{{}}' THEN c.durations ELSE (
-        SELECT coalesce(jsonb_object_agg(key, n), '{{}}') FROM (
-            SELECT key, sum(value::bigint) AS n FROM (
-                SELECT * FROM jsonb_each_text(c.durations) UNION ALL SELECT * FROM jsonb_each_text(EXCLUDED.durations)
-            ) AS both_of_them GROUP BY key HAVING sum(value::bigint) <> 0
-        ) AS summed) END
+FROM unnest({_KEYS}, %s::bigint[], %s::text[], %s::text[]) AS v({_KEY}, count, total, durations)
+ON CONFLICT DO NOTHING RETURNING {_KEY}
+"""
+_THERE = f"""
+SELECT c.id, v.place, c.count, c.total::text, c.durations::text
+FROM unnest({_KEYS}) WITH ORDINALITY AS v({_KEY}, place) JOIN collector_minedcount c USING ({_KEY})
+ORDER BY v.place FOR UPDATE OF c
+"""
+_CHANGE = """
+UPDATE collector_minedcount c SET count = v.count, total = v.total::numeric, durations = v.durations::jsonb
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS v(id, count, total, durations) WHERE c.id = v.id
 """
 _VARIANTS = """
 SELECT v.choreography, v.causal, v.digest, v.id FROM collector_variant v
@@ -58,29 +61,53 @@ _ADDING, _ALONE = "SELECT pg_advisory_xact_lock_shared(%s)", "SELECT pg_advisory
 _LOCK = 0x6D696E65
 
 VariantKey = tuple[str, bool, bytes]
+Form = tuple[str, ...] | CausalForm
 _types = msgspec.json.Decoder(tuple[str, ...])
 _durations = msgspec.json.Decoder(dict[int, int])
 
 
 def add(cursor: CursorWrapper, counts: Counts) -> None:
-    """Adds these to what is stored, in the order of their keys, so that miners that meet here cannot deadlock."""
-    rows = [
-        (*key, figure.count, str(figure.total), _text({i: n for i, n in figure.durations.items() if n}))
-        for key, figure in counts.told()
-    ]
-    if rows:
-        cursor.execute(_ADDING, [_LOCK])
-        cursor.execute(_ADD, arrays(rows))
+    """Adds these to what is stored: first what is new, then what was there, each in the order of their keys, so that
+    miners that meet here cannot deadlock. Sums are made here, which is many times faster than in the database."""
+    told = dict(counts.told())
+    if not told:
+        return
+    cursor.execute(_ADDING, [_LOCK])
+    cursor.execute(_ADD, arrays((*key, *_row(figure)) for key, figure in told.items()))
+    new = {Key(*key) for key in cursor.fetchall()}
+    if there := [(key, figure) for key, figure in told.items() if key not in new]:
+        cursor.execute(_THERE, arrays(key for key, _ in there))
+        changed = []
+        for number, place, count, total, durations in cursor.fetchall():
+            figure = Figure(count, int(total), _durations.decode(durations))
+            figure.add(there[place - 1][1])
+            changed.append((number, *_row(figure)))
+        cursor.execute(_CHANGE, arrays(changed))
+
+
+def _row(figure: Figure) -> tuple[int, str, str]:
+    return figure.count, str(figure.total), _text({index: n for index, n in figure.durations.items() if n})
 
 
 def number_variants(cursor: CursorWrapper, ways: Sequence[tuple[Contribution, CausalForm]]) -> list[tuple[int, int]]:
     """The numbers of the variants and of the causal variants that these went; 0 for those beyond the bound."""
-    forms: dict[VariantKey, Sequence[Any]] = {}
-    wanted: list[tuple[VariantKey, VariantKey]] = []
-    for found, causal in ways:
-        pair = (found.choreography, False, digest(found.types)), (found.choreography, True, digest(causal))
-        forms[pair[0]], forms[pair[1]] = found.types, causal
-        wanted.append(pair)
+    keys: dict[tuple[str, bool, Form], VariantKey] = {}
+    forms: dict[VariantKey, Form] = {}
+
+    def key_of(name: str, form: Form, *, causal: bool) -> VariantKey:
+        key = keys.get((name, causal, form))
+        if key is None:
+            key = keys[name, causal, form] = (name, causal, digest(form))
+            forms[key] = form
+        return key
+
+    wanted = [
+        (
+            key_of(found.choreography, found.types, causal=False),
+            key_of(found.choreography, causal, causal=True),
+        )
+        for found, causal in ways
+    ]
     numbers = _known(cursor, forms)
     if new := _within_bounds(cursor, sorted(forms.keys() - numbers.keys())):
         rows = ((name, causal, form.hex(), _text(forms[name, causal, form])) for name, causal, form in new)

@@ -2,16 +2,18 @@
 
 In chunks that commit each, in any number of processes at once: a miner takes rows of `Unmined` that no other holds and
 deletes them in the database transaction that counts; killed, it leaves them. It locks what it keeps of each transaction
-and only then reads the transaction, so whoever is last has seen all. It never waits for collectors, nor they for it.
+and only then reads the transaction, so whoever is last has seen all. Where nothing is kept yet, whoever keeps something
+first has counted it, and others leave it for later. It never waits for collectors, nor they for it.
 
-The order of locks: rows of `Unmined`, of `Mined` by transaction, of `Variant` by digest, of `MinedCount` by key.
+The order of locks: rows of `Unmined`, of `Mined` by transaction, of `Variant` by digest, new ones of `Mined` by
+transaction, of `MinedCount` by key.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -20,27 +22,23 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector import config
-from collector.bus import announcement_id
 from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
-from collector.correlation.shape import Course, Shape, course_of
+from collector.correlation.shape import Course, Shape
+from collector.mined_courses import Found, courses
 from collector.mined_rows import add, number_variants, types_of
-from collector.mining.contribution import (
-    CausalForm,
-    Contribution,
-    causal_form,
-    contribution,
-    without_echoes,
-)
+from collector.mining.contribution import CausalForm, Contribution, causal_form, contribution, first_hourly
 from collector.mining.counts import Counts
-from collector.storage import judgement, unmined
+from collector.storage import unmined
 from collector.storage.sql import array, arrays, binary_cursor
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 2_000
-"""Transactions at a time, but for those whose events are too many to be read at once."""
-MOST_EVENTS = 40_000
+CHUNK = 30_000
+"""Transactions that commit together, if they have no more events than this."""
+MOST_EVENTS = 300_000
+PIECE = 40_000
+"""Events that are read at once."""
 ROWS = 100
 """Rows of `Unmined` at a time, as long as they name fewer transactions than that."""
 ALONE = 100
@@ -51,40 +49,26 @@ DELETE FROM collector_unmined WHERE id IN (
     SELECT id FROM collector_unmined ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING transactions
 """
 _SIZES = "SELECT id, event_count FROM collector_transaction WHERE id = ANY(%s::bigint[]) ORDER BY id"
-_PLACES = """
-INSERT INTO collector_mined (transaction, body) SELECT id, '' FROM unnest(%s::bigint[]) AS v(id) ORDER BY id
-ON CONFLICT DO NOTHING
-"""
 _LOCK = """
 SELECT transaction, body FROM collector_mined WHERE transaction = ANY(%s::bigint[]) ORDER BY transaction FOR UPDATE
 """
 _TRANSACTIONS = """
 SELECT id, transaction_id, day, choreography, CASE WHEN overdue_since IS NULL THEN phase ELSE 'stuck' END,
-    NOT partial AND NOT oversized AND merged_into IS NULL
+    NOT partial AND NOT oversized AND merged_into IS NULL, event_count
 FROM collector_transaction WHERE id = ANY(%s::bigint[])
-"""
-_ANNOUNCED = """
-SELECT transaction, id, at FROM collector_transition
-WHERE transaction = ANY(%s::bigint[]) AND day = ANY(%s::date[]) AND detail ? 'announcement'
 """
 _KEEP = """
 UPDATE collector_mined m SET body = decode(v.body, 'hex') FROM unnest(%s::bigint[], %s::text[]) AS v(transaction, body)
 WHERE m.transaction = v.transaction
 """
-_TOPICS = "SELECT id, name FROM collector_topic"
+_KEEP_NEW = """
+INSERT INTO collector_mined (transaction, body) SELECT transaction, decode(body, 'hex')
+FROM unnest(%s::bigint[], %s::text[]) AS v(transaction, body) ORDER BY transaction
+ON CONFLICT DO NOTHING RETURNING transaction
+"""
 
 _body = msgspec.msgpack.Decoder(Contribution)
-
-
-class Found(NamedTuple):
-    """A transaction as it is stored now."""
-
-    id: int
-    transaction_id: str
-    day: date
-    choreography: str
-    status: str
-    countable: bool
+_encoded = msgspec.msgpack.Encoder().encode
 
 
 class Way(NamedTuple):
@@ -99,7 +83,7 @@ def mine_now() -> int:
     return mine(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
 
 
-def mine(rulebook: RuleBook, *, most: int = 5 * CHUNK) -> int:
+def mine(rulebook: RuleBook, *, most: int = CHUNK) -> int:
     """Takes in what has changed until nothing is left, or `most` transactions were; returns how many.
 
     A transaction that cannot be counted is named in the log, and left as it was counted until it changes again.
@@ -146,15 +130,15 @@ def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook) -> None
         return
     cursor.execute("SELECT clock_timestamp()")
     now: datetime = cursor.fetchall()[0][0]
-    cursor.execute(_PLACES, [array(ids)])
     cursor.execute(_LOCK, [array(ids)])
-    bodies = {row: _body.decode(body) for row, body in cursor.fetchall() if body}
+    kept = {row: _body.decode(body) for row, body in cursor.fetchall()}
     cursor.execute(_TRANSACTIONS, [array(ids)])
     stored = {found.id: found for found in map(Found._make, cursor.fetchall())}
     ways = _ways(cursor, [found for found in stored.values() if found.countable], rulebook, now)
-    _exchange(cursor, {row: bodies.get(row) for row in ids if row in stored}, ways)
     # what is no longer stored stays counted; what contributes nothing needs no row
-    unmined.forget(cursor, [row for row in ids if row not in ways])
+    _exchange(cursor, {row: body for row, body in kept.items() if row in stored}, ways)
+    if gone := [row for row in kept if row not in ways]:
+        unmined.forget(cursor, gone)
 
 
 def _claim(cursor: CursorWrapper, most: int) -> list[int]:
@@ -179,17 +163,27 @@ def _claim(cursor: CursorWrapper, most: int) -> list[int]:
 
 
 def _ways(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook, now: datetime) -> dict[int, Way]:
-    cursor.execute(_TOPICS)
-    events = judgement.skeletons(cursor, rows, dict(cursor.fetchall()))
-    ours = announced(cursor, rows)
-    forms = Forms(rulebook)
+    forms, hourly = Forms(rulebook), first_hourly(now)
     ways = {}
-    for row in rows:
-        if counted := without_echoes(events[row.id], ours.get(row.id, ())):
-            course = course_of(counted)
-            made = contribution(row.choreography, row.status, course.ordered, now)
-            ways[row.id] = Way(made, forms.of(course, row.choreography))
+    for piece in _pieces(rows):
+        for found, moments, shape in courses(cursor, piece):
+            made = contribution(found.choreography, found.status, shape.types, moments, hourly)
+            ways[found.id] = Way(made, forms.of(shape, found.choreography))
     return ways
+
+
+def _pieces(rows: Iterable[Found]) -> Iterator[list[Found]]:
+    """As many at a time as may be read at once."""
+    piece: list[Found] = []
+    events = 0
+    for row in rows:
+        if piece and events + row.events > PIECE:
+            yield piece
+            piece, events = [], 0
+        piece.append(row)
+        events += row.events
+    if piece:
+        yield piece
 
 
 class Forms:
@@ -200,47 +194,39 @@ class Forms:
         self._choreographies: dict[str, Choreography] = {}
         self._found: dict[tuple[str, Shape], CausalForm] = {}
 
-    def of(self, course: Course, name: str) -> CausalForm:
-        form = self._found.get((name, course.shape))
+    def of(self, shape: Shape, name: str) -> CausalForm:
+        form = self._found.get((name, shape))
         if form is None:
             choreography = self._choreographies.setdefault(name, self._rulebook.named(name))
-            form = self._found[name, course.shape] = causal_form(course.shape.types, links_of(course, choreography))
+            form = causal_form(shape.types, links_of(Course((), shape), choreography))
+            self._found[name, shape] = form
         return form
 
 
-def announced(cursor: CursorWrapper, rows: Sequence[Found]) -> dict[int, list[str]]:
-    """By transaction, the ids of what Choreoscope told the bus about it."""
-    if not rows:
-        return {}
-    cursor.execute(_ANNOUNCED, [array(row.id for row in rows), array(sorted({row.day for row in rows}))])
-    names = {row.id: row.transaction_id for row in rows}
-    found: dict[int, list[str]] = {}
-    for row, transition, at in cursor.fetchall():
-        found.setdefault(row, []).append(announcement_id(names[row], transition, at))
-    return found
-
-
-def _exchange(cursor: CursorWrapper, before: dict[int, Contribution | None], ways: dict[int, Way]) -> None:
+def _exchange(cursor: CursorWrapper, before: dict[int, Contribution], ways: dict[int, Way]) -> None:
     """Subtracts what these contributed before, adds what they contribute now, and keeps that."""
     numbers = number_variants(cursor, [(way.contribution, way.causal) for way in ways.values()])
     after = {
         row: msgspec.structs.replace(way.contribution, variant=variant, causal=causal)
         for (row, way), (variant, causal) in zip(ways.items(), numbers, strict=True)
     }
-    old = _whole(cursor, [found for found in before.values() if found is not None])
+    if again := sorted(after.keys() & before.keys()):
+        cursor.execute(_KEEP, arrays((row, _stored(after[row])) for row in again))
+    if new := sorted(after.keys() - before.keys()):
+        cursor.execute(_KEEP_NEW, arrays((row, _stored(after[row])) for row in new))
+        others = set(new) - {row for (row,) in cursor.fetchall()}
+        unmined.note(cursor, others)  # somebody else was faster, and may have seen less
+        for row in others:
+            del after[row]
     counts = Counts()
-    for found in old:
-        counts.take(found, -1)
-    for found in after.values():
-        counts.take(found)
-    if after:
-        cursor.execute(_KEEP, arrays((row, _stored(after[row])) for row in sorted(after)))
+    counts.take(_whole(cursor, before.values()), -1)
+    counts.take(after.values())
     add(cursor, counts)
 
 
 def _stored(found: Contribution) -> str:
     shortened = msgspec.structs.replace(found, types=()) if found.variant else found
-    return msgspec.msgpack.encode(shortened).hex()
+    return _encoded(shortened).hex()
 
 
 def _whole(cursor: CursorWrapper, stored: Iterable[Contribution]) -> list[Contribution]:

@@ -63,29 +63,38 @@ def shape_of(ordered: Sequence[Skeleton]) -> Shape:
     types = tuple([event.type for event in ordered])
     named = [event.causes for event in ordered]
     traces = [event.trace for event in ordered]
-    senders = _senders(ordered) if any(traces) else {}
+    if not any(traces) and not any(named):
+        return Shape(types)
+    return shape_by(types, [event.id for event in ordered], named, traces)
+
+
+def shape_by(
+    types: tuple[str, ...], ids: Sequence[str], named: Sequence[tuple[str, ...]], traces: Sequence[str]
+) -> Shape:
+    """Of events with these types, ids, causes and trace contexts, in event order."""
+    senders = _senders(named, traces) if any(traces) else {}
     if not senders and not any(named):
         return Shape(types)
-    first = {event.id: position for position, event in enumerate(ordered)}
+    first = {name: position for position, name in enumerate(ids)}
     twins: tuple[int, ...] = ()
-    if len(first) < len(ordered):
-        first = {event.id: len(types) - 1 - back for back, event in enumerate(reversed(ordered))}
-        twins = tuple([first[event.id] for event in ordered])
+    if len(first) < len(ids):
+        first = {name: len(types) - 1 - back for back, name in enumerate(reversed(ids))}
+        twins = tuple([first[name] for name in ids])
     causes = [tuple([first.get(cause, NOWHERE) for cause in causes]) if causes else () for causes in named]
     for position, sender in senders.items():
         causes[position] = (twins[sender] if twins else sender,)
     return Shape(types, tuple(causes), twins, tuple(senders))
 
 
-def _senders(ordered: Sequence[Skeleton]) -> dict[int, int]:
+def _senders(named: Sequence[tuple[str, ...]], traces: Sequence[str]) -> dict[int, int]:
     """By the position of an event that names no cause: the first event whose span is the parent of its own."""
     spans: dict[tuple[str, str], int] = {}
     parents: list[tuple[int, tuple[str, str]]] = []
-    for position, event in enumerate(ordered):
-        trace, span, parent = [*event.trace.split("/"), "", ""][:3]
+    for position, context in enumerate(traces):
+        trace, span, parent = [*context.split("/"), "", ""][:3]
         if span:
             spans.setdefault((trace, span), position)
-        if parent and not event.causes:
+        if parent and not named[position]:
             parents.append((position, (trace, parent)))
     return {position: spans[span] for position, span in parents if span in spans and spans[span] != position}
 

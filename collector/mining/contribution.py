@@ -18,6 +18,7 @@ HOUR, DAY, ALWAYS = 1, 24, 0
 HOURLY = 48
 """For how many hours back transactions are counted by hour, and not by day."""
 _MICROSECOND, _AN_HOUR = timedelta(microseconds=1), timedelta(hours=1)
+_MICROSECONDS_AN_HOUR = _AN_HOUR // _MICROSECOND
 
 CausalForm = tuple[tuple[str, tuple[int, ...]], ...]
 """Event types, each with the places in this tuple of what led to it."""
@@ -53,13 +54,20 @@ def first_hourly(now: datetime) -> int:
     return hour_of(now) - HOURLY
 
 
-def contribution(choreography: str, status: str, ordered: Sequence[Skeleton], now: datetime) -> Contribution:
-    """Of a transaction with these events (at least one) in event order; its variants have no numbers yet."""
-    hour = hour_of(ordered[0].time)
-    hours = HOUR if hour >= first_hourly(now) else DAY
-    micros = [(event.time - EPOCH) // _MICROSECOND for event in ordered]
-    gaps = tuple([after - before for before, after in pairwise(micros)])
-    return Contribution(choreography, status, hours, hour - hour % hours, tuple([e.type for e in ordered]), gaps)
+def micros_of(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def contribution(
+    choreography: str, status: str, types: tuple[str, ...], moments: Sequence[int], hourly: int
+) -> Contribution:
+    """Of a transaction with events of these types (at least one), so many microseconds after 1970, in event order. From
+    the hour `hourly` on it is counted by hour. Its variants have no numbers yet."""
+    hour = moments[0] // _MICROSECONDS_AN_HOUR
+    hours = HOUR if hour >= hourly else DAY
+    gaps = tuple([after - before for before, after in pairwise(moments)])
+    return Contribution(choreography, status, hours, hour - hour % hours, types, gaps)
 
 
 def causal_form(types: Sequence[str], links: Links) -> CausalForm:

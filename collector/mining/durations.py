@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from collector.correlation.buckets import BASE, quantile
 
@@ -14,10 +13,15 @@ NOTHING = -1
 _LOG_BASE = math.log(BASE)
 
 
-@lru_cache(maxsize=65_536)
 def bucket(micros: int) -> int:
     """The bucket of a duration; NOTHING where it is none."""
-    return int(math.log(micros) / _LOG_BASE) if micros > 0 else NOTHING
+    return buckets((micros,))[0]
+
+
+def buckets(durations: Iterable[int]) -> list[int]:
+    """The bucket of each of these; NOTHING for those that are none."""
+    log = math.log
+    return [int(log(micros) / _LOG_BASE) if micros > 0 else NOTHING for micros in durations]
 
 
 def percentiles(counts: Mapping[int, int], wanted: Iterable[float]) -> list[float | None]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,8 +19,7 @@ from pytest_django import Settings
 from collector import mined_rows, miner, queries, tasks
 from collector.bus import announcement_id
 from collector.correlation.choreography import RuleBook
-from collector.correlation.events import Skeleton
-from collector.mining.contribution import Contribution
+from collector.mining.contribution import Contribution, micros_of
 from collector.models import Mined, MinedCount, Transaction, Transition, Unmined, Variant
 from collector.queries import MinedMap
 from collector.storage import unmined
@@ -166,10 +166,12 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
     bad = Transaction.objects.get(transaction_id="c7").id
     whole = miner.contribution
 
-    def refused(choreography: str, status: str, ordered: Sequence[Skeleton], now: datetime) -> Contribution:
-        if ordered[0].id.startswith("c7-"):
-            raise ValueError(ordered[0].id)
-        return whole(choreography, status, ordered, now)
+    first = min(event.time for event in events if event.case == "c7")
+
+    def refused(name: str, status: str, types: tuple[str, ...], moments: Sequence[int], hourly: int) -> Contribution:
+        if moments[0] == micros_of(first):
+            raise ValueError(name)
+        return whole(name, status, types, moments, hourly)
 
     monkeypatch.setattr(miner, "contribution", refused)
     assert miner.mine(RULES) == 30
@@ -191,6 +193,27 @@ def test_large_changes_are_taken_in_bit_by_bit(monkeypatch: pytest.MonkeyPatch) 
     site.write_all(events, 14)
     assert miner.mine(RULES, most=1) <= 7
     assert Unmined.objects.exists()
+    miner.mine(RULES)
+    agrees(found(), Plain.of(events, site.places))
+
+
+def test_a_transaction_that_somebody_else_has_counted_first_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two miners found nothing kept of it; the faster one may have seen less."""
+    events = log(25, 20)
+    site = Store()
+    site.write_all(events[:-30], 26)
+    known, others = miner.number_variants, iter([True])
+
+    def overtaken(*arguments: Any) -> Any:
+        if next(others, False):
+            with connection.cursor() as cursor:
+                unmined.note(cursor, Transaction.objects.values_list("id", flat=True)[:7])
+            assert miner.mine(RULES) == 7
+            site.write_all(events[-30:], 27)
+        return known(*arguments)
+
+    monkeypatch.setattr(miner, "number_variants", overtaken)
+    miner.mine(RULES, most=1)
     miner.mine(RULES)
     agrees(found(), Plain.of(events, site.places))
 

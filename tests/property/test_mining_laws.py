@@ -17,6 +17,7 @@ from collector.mining.contribution import (
     contribution,
     first_hourly,
     hour_of,
+    micros_of,
     moment_of,
     without_echoes,
 )
@@ -47,8 +48,7 @@ def contributions(draw: st.DrawFn) -> Contribution:
 
 def counted(*found: Contribution) -> Counts:
     counts = Counts()
-    for entry in found:
-        counts.take(entry)
+    counts.take(found)
     return counts
 
 
@@ -60,7 +60,7 @@ def test_what_was_added_and_subtracted_leaves_nothing(
     rng.shuffle(steps)  # type: ignore[attr-defined]
     mixed = Counts()
     for entry, sign in steps:
-        mixed.take(entry, sign)
+        mixed.take([entry], sign)
     assert plain(mixed) == plain(counted(*kept))
 
 
@@ -89,8 +89,7 @@ def test_a_range_is_rounded_outward_to_whole_buckets(
 ) -> None:
     """So all that began within it is counted, and what is counted is by how its bucket lies."""
     within = rounded(since, until, NOW)
-    skeleton = event("1", began)
-    found = contribution("one", "running", [skeleton], NOW)
+    found = begun(began)
     counted_in = (within.since is None or found.bucket >= within.since) and (
         within.until is None or found.bucket < within.until
     )
@@ -101,9 +100,13 @@ def test_a_range_is_rounded_outward_to_whole_buckets(
         assert until is None or moment_of(found.bucket) < until
 
 
+def begun(moment: datetime) -> Contribution:
+    return contribution("one", "running", ("T",), [micros_of(moment)], first_hourly(NOW))
+
+
 @given(times)
 def test_the_bucket_holds_the_beginning(began: datetime) -> None:
-    found = contribution("one", "running", [event("1", began)], NOW)
+    found = begun(began)
     assert moment_of(found.bucket) <= began < moment_of(found.bucket + found.hours)
     assert (found.hours == 1) == (hour_of(began) >= first_hourly(NOW))
 

@@ -1,0 +1,130 @@
+"""What transactions did, out of the database: the moments of their events in event order, and their shape.
+
+The database puts events in order and hands over one row for each transaction. For most, times alone decide the order;
+in many logs no event names its causes. Only of the others more is asked for.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db.backends.utils import CursorWrapper
+
+from collector.bus import announcement_id
+from collector.correlation.shape import Shape, course_of, shape_by
+from collector.mining.contribution import micros_of, without_echoes
+from collector.storage.judgement import skeletons
+from collector.storage.sql import array
+
+_THEIRS = "e.day = ANY(%s::date[]) AND e.transaction = ANY(%s::bigint[])"
+_PLAIN = f"""
+SELECT e.transaction, string_agg(timestamptz_send(e.time), '' ORDER BY e.time), array_agg(e.type ORDER BY e.time),
+    bool_or(e.causes IS NOT NULL OR e.trace <> '')
+FROM collector_event e WHERE {_THEIRS} GROUP BY e.transaction
+"""
+# As `collector.correlation.events.in_order` has it.
+_ORDER = """ORDER BY e.time, e.record_time, coalesce(t.name, '') COLLATE "C", e.partition, e."offset",
+    e.event_id COLLATE "C", e.source COLLATE "C" """
+_WHOLE = f"""
+SELECT e.transaction, string_agg(timestamptz_send(e.time), '' {_ORDER}), array_agg(e.type {_ORDER}),
+    array_agg(e.event_id {_ORDER}), array_agg(coalesce(e.causes::text, '') {_ORDER}), array_agg(e.trace {_ORDER})
+FROM collector_event e LEFT JOIN collector_topic t ON t.id = e.topic_id WHERE {_THEIRS} GROUP BY e.transaction
+"""
+_ROOM = "SET LOCAL work_mem = '32MB'"
+"""For events to be put in order in memory."""
+_ANNOUNCED = """
+SELECT transaction, id, at FROM collector_transition
+WHERE transaction = ANY(%s::bigint[]) AND day = ANY(%s::date[]) AND detail ? 'announcement'
+"""
+_TOPICS = "SELECT id, name FROM collector_topic"
+_SENT_FROM = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
+"""A moment is sent as the microseconds since then."""
+
+_causes = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Found(NamedTuple):
+    """A transaction as it is stored now."""
+
+    id: int
+    transaction_id: str
+    day: date
+    choreography: str
+    status: str
+    countable: bool
+    events: int = 0
+
+
+class Went(NamedTuple):
+    """The microseconds since 1970 of its events, in event order, and their shape."""
+
+    found: Found
+    moments: Sequence[int]
+    shape: Shape
+
+
+def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Iterator[Went]:
+    """Of those of these transactions that have events which do not follow from what Choreoscope itself told the bus."""
+    if not rows:
+        return
+    ours = announced(cursor, rows)
+    yield from _without(cursor, [row for row in rows if row.id in ours], ours)
+    by_id = {row.id: row for row in rows if row.id not in ours}
+    shapes: dict[tuple[str, ...], Shape] = {}
+    others = []
+    cursor.execute(_ROOM)
+    for row, sent, types, linked in _read(cursor, _PLAIN, by_id.values()):
+        moments = _moments(sent)
+        if linked or len(set(moments)) < len(moments):
+            others.append(by_id[row])
+            continue
+        shape = Shape(tuple(types))
+        yield Went(by_id[row], moments, shapes.setdefault(shape.types, shape))
+    for row, sent, types, ids, causes, traces in _read(cursor, _WHOLE, others):
+        named = [_causes.decode(names) if names else () for names in causes]
+        shape = shape_by(tuple(types), ids, named, traces)
+        yield Went(by_id[row], _moments(sent), shapes.setdefault(shape.types, shape) if not shape.causes else shape)
+
+
+def _read(cursor: CursorWrapper, statement: str, rows: Collection[Found]) -> list[tuple[Any, ...]]:
+    if not rows:
+        return []
+    cursor.execute(statement, _parameters(rows))
+    return cursor.fetchall()
+
+
+def _parameters(rows: Iterable[Found]) -> list[str]:
+    rows = list(rows)
+    return [array(sorted({row.day for row in rows})), array(row.id for row in rows)]
+
+
+def _moments(sent: bytes) -> list[int]:
+    return [_SENT_FROM + micros for micros in struct.unpack(f">{len(sent) // 8}q", sent)]
+
+
+def _without(cursor: CursorWrapper, rows: Sequence[Found], ours: dict[int, list[str]]) -> Iterator[Went]:
+    """Those that Choreoscope told the bus of: what followed from that is left out."""
+    if not rows:
+        return
+    cursor.execute(_TOPICS)
+    events = skeletons(cursor, rows, dict(cursor.fetchall()))
+    for row in rows:
+        if counted := without_echoes(events[row.id], ours[row.id]):
+            course = course_of(counted)
+            yield Went(row, [micros_of(event.time) for event in course.ordered], course.shape)
+
+
+def announced(cursor: CursorWrapper, rows: Sequence[Found]) -> dict[int, list[str]]:
+    """By transaction, the ids of what Choreoscope told the bus about it."""
+    if not rows:
+        return {}
+    cursor.execute(_ANNOUNCED, [array(row.id for row in rows), array(sorted({row.day for row in rows}))])
+    names = {row.id: row.transaction_id for row in rows}
+    found: dict[int, list[str]] = {}
+    for row, transition, at in cursor.fetchall():
+        found.setdefault(row, []).append(announcement_id(names[row], transition, at))
+    return found
