@@ -22,7 +22,7 @@ from tests.soak.parts import Database, Part
 from tests.stack.waiting import poll_until
 
 _ALIVE = """
-INSERT INTO collector_heartbeat (name, at, detail) VALUES ('collector:test', clock_timestamp() + interval '1 day', '{}')
+INSERT INTO collector_heartbeat (name, at, detail) VALUES ('collector:office', clock_timestamp() + interval '1 day', '{}')
 """
 _HEARD = "SELECT count(*) FROM collector_heartbeat WHERE name = %s AND at > clock_timestamp() - interval '2 s'"
 
