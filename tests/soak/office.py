@@ -22,7 +22,8 @@ from tests.soak.parts import Database, Part
 from tests.stack.waiting import poll_until
 
 _ALIVE = """
-INSERT INTO collector_heartbeat (name, at, detail) VALUES ('collector:office', clock_timestamp() + interval '1 day', '{}')
+INSERT INTO collector_heartbeat (name, at, detail)
+VALUES ('collector:office', clock_timestamp() + interval '1 day', '{}')
 """
 _HEARD = "SELECT count(*) FROM collector_heartbeat WHERE name = %s AND at > clock_timestamp() - interval '2 s'"
 
@@ -58,7 +59,7 @@ class Office:
 
     def said(self) -> str:
         """The end of what each process said."""
-        logs = sorted(self._folder.glob("logs/*.log")) or sorted(self._folder.glob("*.log"))
+        logs = sorted(self._folder.glob("*.log"))
         return "\n".join(f"{log.stem} said:\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
 
     @property
