@@ -227,4 +227,5 @@ def test_many_that_are_stuck_at_once_are_one_alert_at_once(
             + ", ".join(f"{took:.2f} s ({page})" for page, took in pages.items())
         )
     assert up < UP_WITHIN
+    assert max(pages.values()) < 2
     assert [request.event["data"]["happened"] for request in web.got] == ["raised"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -25,6 +26,8 @@ from collector.storage import partitions
 from dashboard.alerts import causes, lifecycle, wording
 from dashboard.alerts.models import Alert, AlertEntry, Candidate, Silence
 from dashboard.alerts.process import process
+from dashboard.notifying import channels
+from dashboard.notifying.models import Notice
 from tests.feeding import Feed, calm
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +91,28 @@ def test_thirty_flaps_are_one_alert(feed: Feed) -> None:
     Alert.objects.update(resolved_at=timezone.now() - timedelta(minutes=6))
     overdue(1)
     assert Alert.objects.filter(kind="stuck").count() == 2, "after the window it is another"
+
+
+def test_a_service_that_flaps_thirty_times_is_one_alert_and_hardly_told_of(feed: Feed) -> None:
+    """Twenty seconds well, twenty seconds not: second by second, as the clock would have it."""
+    channels.create("hook", "webhook", "https://example.com")
+    began = timezone.now() + timedelta(minutes=1)
+    later = began + timedelta(hours=1)
+    Heartbeat.objects.filter(name__in=("collector:test", "sweep")).update(at=later)
+    Topic.objects.update(watermark=later)
+    Overdue.objects.all().delete()
+    Alert.objects.all().update(state="resolved", resolved_at=began - timedelta(hours=1))
+    for second in range(0, 30 * 40, 4):
+        Overdue.objects.all().delete()
+        if second % 40 >= 20:
+            Overdue.objects.create(transaction=1, since=began, **SERVICE)
+        at, news = mock.Mock(return_value=began + timedelta(seconds=second)), mock.Mock(return_value=1)
+        with mock.patch.multiple("dashboard.alerts.process", _take_turn=at, claim_transitions=news):
+            process()
+    (alert,) = Alert.objects.filter(opened_at__gte=began)
+    assert alert.state == "open"
+    told = list(Notice.objects.filter(alert=alert).values_list("kind", flat=True))
+    assert told == ["raised", "recovered", "raised"], "it has to stay away for longer each time, to be believed"
 
 
 def test_severity_rises_and_falls_with_the_count(feed: Feed) -> None:
