@@ -34,7 +34,7 @@ _MINED = 2.0
 """Seconds that what was mined may be old; miners run every five."""
 _RARELY = 60.0
 """Seconds that rules found in a thousand transactions may be old."""
-_VARIANTS = 12
+_VARIANTS = 8
 _ALL_VARIANTS = 100
 _MOST_CHANGES = 30
 

@@ -13,7 +13,7 @@ SURE = 3.0
 NOTABLE = 0.02
 """And this share at least: with millions of events everything is beyond chance."""
 TIMES = 1.25
-TIMED = 20
+TIMED = 50
 """A median changed where it is so many times what it was, or a part of it, with TIMED steps in both ranges."""
 
 Pair = tuple[str, str]

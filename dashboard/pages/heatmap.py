@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from math import ceil, exp, log, sqrt
 
 from collector.queries.behaviour import Heat, HeatColumn
-from dashboard.pages.wording import clock, span
+from dashboard.pages.wording import clock, duration, span
 
 WIDTH, HEIGHT = 640, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 22
 ROWS = 16
 LEVELS = 6
 _LEAST = 0.001
+_FEW = 0.2
+"""Of the busiest column's transactions: with fewer, a column is paler."""
 _MARKS: tuple[float, ...] = (
     0.001,
     0.01,
@@ -92,7 +94,7 @@ class HeatMap:
         timed = [row.p50 for row in self.rows if row.p50 is not None]
         if not timed:
             return "Nothing was timed."
-        lowest, highest = span(timedelta(seconds=min(timed))), span(timedelta(seconds=max(timed)))
+        lowest, highest = duration(min(timed)), duration(max(timed))
         return f"Half took no longer than {lowest} to {highest}, by when they {'ended' if self.by_end else 'began'}."
 
 
@@ -117,7 +119,8 @@ def heat_map(heat: Heat) -> HeatMap:
     scale = _scale(heat.whole)
     wide = (WIDTH - LEFT - RIGHT) / max(1, len(heat.columns))
     high = (HEIGHT - TOP - BOTTOM) / ROWS
-    shares = [_shares(column, scale) for column in heat.columns]
+    many = max((column.count for column in heat.columns), default=0) * _FEW
+    shares = [_shares(column, scale, many) for column in heat.columns]
     most = max((share for cells in shares for share in cells.values()), default=1.0)
     paths: dict[int, list[str]] = defaultdict(list)
     for place, cells in enumerate(shares):
@@ -147,12 +150,13 @@ def _scale(whole: HeatColumn | None) -> _Scale:
     return _Scale(middle / exp(reach), middle * exp(reach))
 
 
-def _shares(column: HeatColumn, scale: _Scale) -> dict[int, float]:
-    """Of the column's transactions, by row."""
+def _shares(column: HeatColumn, scale: _Scale, many: float) -> dict[int, float]:
+    """Of the column's transactions, by row. Where there are few, less: they say less."""
+    weight = min(1.0, column.count / many) if many else 1.0
     counts: Counter[int] = Counter()
     for seconds, count in column.timed:
         counts[scale.row(seconds)] += count
-    return {row: count / column.count for row, count in counts.items()}
+    return {row: weight * count / column.count for row, count in counts.items()}
 
 
 def _row(column: HeatColumn) -> HeatRow:

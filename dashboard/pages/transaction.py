@@ -17,12 +17,14 @@ from collector.correlation.events import EventKey
 from collector.models import OPEN_PHASES
 from collector.publish import digest
 from dashboard import graphs
-from dashboard.pages import frame, payloads, replay, sentences, story, wording
+from dashboard.pages import frame, payloads, replay, sentences, story, usual, wording
 from dashboard.pages.overview import flow_map
 from dashboard.pages.shared import MOMENT, shared
 from dashboard.pages.statement import Statement, Text
 
 EVENTS_ON_A_PAGE = 200
+_RARELY = 60.0
+"""Seconds that what is usual may be old."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
 
 
@@ -148,6 +150,7 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "view": _view(request),
         "views": VIEWS,
         "moments": replay.moments(found),
+        "whole": usual.whole(found.events, _usual(found)) if not found.cut else None,
     }
 
 
@@ -168,6 +171,12 @@ def _hints(found: queries.Found) -> list[Text]:
         lambda: queries.waiting_likewise(found.transaction, overdue.awaited, overdue.service),
     )
     return sentences.hints(overdue, flow_map(), likewise)
+
+
+def _usual(found: queries.Found) -> queries.MinedMap:
+    """How long transactions of its choreography take, and each of their steps; of all times."""
+    name = found.transaction.choreography
+    return shared.get(("usual", name), _RARELY, lambda: queries.mined_map(name, None, None, "", timezone.now()))
 
 
 def _contact(found: queries.Found) -> dict[str, Any] | None:
@@ -203,6 +212,7 @@ def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
         "row": next(row for row in story.event_rows(found) if row.event is chosen),
         "open": found.transaction.phase in OPEN_PHASES,
         "led_to": story.led_to(found, key),
+        "band": usual.steps(found.events, _usual(found)).get(key),
         "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
         "payload": kept,
         "withheld": not config.current(settings.CHOREOSCOPE_CONFIG).policy.of(chosen.topic.name).payloads,

@@ -16,6 +16,7 @@ import uvicorn
 from django.db import connection
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from collector import miner
 from collector.publish import Publisher
 from collector.storage import partitions
 from dashboard.pages.shared import shared
@@ -31,6 +32,9 @@ ALL = [
     "/?view=events",
     "/transactions",
     "/transactions/stuck-1",
+    "/choreographies",
+    "/choreographies/order-fulfilment",
+    "/choreographies/order-fulfilment?since=1h&against_since=3h&against_until=2h&ways=causal&overlay=duration",
     "/alerts",
     "/ingestion",
 ]
@@ -151,6 +155,7 @@ def company(feed: Feed) -> Feed:
     feed.order("running", steps=1, ago=1)
     feed.raw(value=b"{no")
     feed.read()
+    miner.mine(feed.rulebook)
     return feed
 
 

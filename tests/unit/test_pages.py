@@ -39,6 +39,9 @@ PAGES = [
     "/services/order",
     "/?status=stuck&view=events",
     "/transactions",
+    "/choreographies",
+    "/choreographies/order-fulfilment",
+    "/choreographies/_all?since=6h&against_since=12h&against_until=6h",
     "/alerts",
     "/ingestion",
     "/ingestion?list=uncorrelated",
@@ -46,6 +49,10 @@ PAGES = [
 FRAGMENTS = [
     "/live/overview",
     "/live/transactions",
+    "/live/choreographies",
+    "/live/choreography/order-fulfilment",
+    "/live/discovered/order-fulfilment",
+    "/live/rules/order-fulfilment",
     "/live/alerts",
     "/live/ingestion",
     "/live/services",
@@ -160,7 +167,7 @@ class TestTransaction:
     ) -> None:
         feed.order("order", steps=steps, ago=3)
         feed.read()
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             text(client.get("/transactions/order"))
 
     def test_the_address_says_which_event_is_shown(self, client: Client, feed: Feed) -> None:

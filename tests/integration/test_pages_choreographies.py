@@ -1,0 +1,297 @@
+"""The pages of choreographies over what was mined: what they say, what they cost, and where their links lead."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from collector import miner
+from collector.correlation.choreography import RuleBook
+from collector.models import Transaction
+from dashboard.pages.shared import shared
+from tests.builders import cloud_event
+from tests.feeding import HAPPY, Feed
+from tests.mining_logs import Plain, Store, log
+from tests.pages import text
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
+ONE = "/choreographies/order-fulfilment"
+MAP = "/live/discovered/order-fulfilment"
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared() -> None:
+    shared.clear()
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+def mined(feed: Feed) -> None:
+    feed.read()
+    miner.mine(feed.rulebook)
+    shared.clear()
+
+
+@pytest.fixture
+def company(feed: Feed) -> Feed:
+    """Twenty orders as they should be, five that are declined, two that are stuck."""
+    for number in range(20):
+        feed.order(f"done-{number}", ago=30 + number)
+    for number in range(5):
+        feed.declined(f"declined-{number}", ago=40 + number)
+    for number in range(2):
+        feed.order(f"stuck-{number}", steps=2, ago=60)
+    mined(feed)
+    return feed
+
+
+def words(page: str) -> str:
+    """What can be read of a page's content."""
+    content = page[page.index("<main") : page.index("</main>")] if "<main" in page else page
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", content)))
+
+
+def drawing(client: Client, address: str = MAP) -> Any:
+    return json.loads(text(client.get(address)))
+
+
+class TestList:
+    def test_nothing_yet_says_what_to_do(self, client: Client, settings: Settings, tmp_path: Path) -> None:
+        settings.CHOREOSCOPE_CONFIG = tmp_path / "choreoscope.yaml"
+        settings.CHOREOSCOPE_CONFIG.write_text("choreographies: {}")
+        assert "As soon as services publish events" in words(text(client.get("/choreographies")))
+
+    def test_declared_ones_are_there_before_anything_happens(self, client: Client) -> None:
+        assert "order-fulfilment declared 0 –" in words(text(client.get("/choreographies")))
+
+    def test_it_tells_how_they_fare(self, client: Client, company: Feed) -> None:
+        company.event("other", "Pinged", "probe", 5)
+        mined(company)
+        said = words(text(client.get("/choreographies")))
+        assert "order-fulfilment declared 27 80% 5 – 2 3.0 s 3.0 s" in said
+        assert "Pinged 1 –" in said
+        assert "All of them together" in said
+
+    def test_a_range_narrows_it(self, client: Client, company: Feed) -> None:
+        assert company
+        assert "order-fulfilment declared 27" in words(text(client.get("/choreographies?since=1h")))
+        assert "order-fulfilment declared 0" in words(text(client.get("/choreographies?until=2020-01-01")))
+        assert "'since' is 'x'" in words(text(client.get("/choreographies?since=x"), 400))
+
+    @pytest.mark.parametrize("count", [1, 9])
+    def test_cost_does_not_grow(
+        self, client: Client, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(count):
+            feed.event(f"t-{number}", f"Kind{number}", "shop", 5)
+        mined(feed)
+        with django_assert_num_queries(7):  # three of them for what is around every page
+            text(client.get("/choreographies"))
+
+
+class TestOne:
+    def test_it_sums_up(self, client: Client, company: Feed) -> None:
+        assert company
+        said = words(text(client.get(ONE)))
+        assert (
+            "27 transactions · 80% of those that ended completed · p50 3.0 s · p95 3.0 s · 2 not ended · 2 stuck"
+            in said
+        )
+
+    def test_nobody_knows_it(self, client: Client) -> None:
+        for address in ("/choreographies/none", "/live/choreography/none", "/live/discovered/none", "/live/rules/none"):
+            text(client.get(address), 404)
+
+    def test_the_map_has_what_happened(self, client: Client, company: Feed) -> None:
+        assert company
+        found = drawing(client, f"{MAP}?detail=100")
+        rows = {(row[0], row[1]): row[2:4] for row in found["drawing"]["table"]["rows"]}
+        assert rows["OrderPlaced", "PaymentAuthorized"] == ["22", "81%"]
+        assert rows["PaymentDeclined", "StockReleased"] == ["5", "100%"]
+        assert found["said"] == "all of it"
+        part = drawing(client, f"{MAP}?detail=0")
+        assert part["said"].endswith("kinds of step")
+        assert len(part["drawing"]["table"]["rows"]) == 6
+
+    def test_a_map_of_nothing_says_so(self, client: Client, company: Feed) -> None:
+        assert company
+        found = drawing(client, f"{MAP}?until=2020-01-01")
+        assert found["drawing"]["stops"] == []
+        said = words(text(client.get(f"{ONE}?until=2020-01-01")))
+        assert "No transaction began in this time." in said
+
+    def test_variants_come_with_how_they_stand(self, client: Client, company: Feed) -> None:
+        assert company
+        page = text(client.get(ONE))
+        assert "OrderPlaced, then PaymentAuthorized, then StockReserved, then ShipmentScheduled" in page
+        said = words(page)
+        assert "Compensated" in said
+        assert "74%" in said
+        causal = text(client.get(f"{ONE}?ways=causal"))
+        assert "OrderPlaced, then PaymentAuthorized and StockReserved, then ShipmentScheduled" in causal
+
+    def test_rules_are_declared_and_found(self, client: Client, company: Feed) -> None:
+        assert company
+        said = words(text(client.get("/live/rules/order-fulfilment")))
+        assert "PaymentAuthorized + StockReserved ShipmentScheduled shipping 5 s 100% of 20" in said
+        assert "Found in the latest" in said
+
+    def test_of_what_is_not_declared_rules_are_found(self, client: Client, feed: Feed) -> None:
+        for number in range(25):
+            feed.event(f"p-{number}", "Asked", "desk", 60)
+            feed.event(f"p-{number}", "Answered", "hall", 58, ["Asked"])
+        feed.event("later", "Unrelated", "desk", 1)
+        mined(feed)
+        Transaction.objects.filter(choreography="Asked").update(phase="completed")
+        said = words(text(client.get("/live/rules/Asked")))
+        assert "Asked Answered hall – 100% of 25 2.0 s · 2.0 s 6.0 s found" in said
+
+    def test_a_wrong_parameter_is_named(self, client: Client, company: Feed) -> None:
+        assert company
+        said = words(text(client.get(f"{ONE}?since=tomorrow&overlay=duration"), 400))
+        assert "'since' is 'tomorrow'" in said
+        text(client.get(f"{MAP}?since=tomorrow"), 404)
+
+    def test_two_ranges_are_compared(self, client: Client, feed: Feed) -> None:
+        for number in range(50):
+            feed.order(f"old-{number}", ago=5 * 3600 + number, apart=0.5)
+            feed.order(f"new-{number}", ago=60 + number, apart=2.0)
+        for number in range(10):
+            feed.declined(f"declined-{number}", ago=50)
+        mined(feed)
+        query = "since=1h&against_since=6h&against_until=3h"
+        said = words(text(client.get(f"{ONE}?{query}")))
+        assert "Compared with 50 that began" in said
+        assert "new PaymentDeclined" in said
+        assert "new StockReleased → OrderCancelled 0.0% 100% 0 10" in said
+        assert "slower ShipmentScheduled → CustomerNotified 100% 100% 50 50 498 ms 2.0 s" in said
+        found = drawing(client, f"{MAP}?{query}&detail=100")["drawing"]["table"]
+        assert found["header"][-1] == "Changed"
+        assert {row[-1] for row in found["rows"]} >= {"new", "slower"}
+        back = drawing(client, f"{MAP}?since=6h&until=3h&against_since=1h&detail=100")["drawing"]["table"]
+        assert ["OrderPlaced", "StockReserved", "0", "0.0%", "–", "–", "gone"] in back["rows"]
+
+    def test_what_it_exports_and_links_is_what_it_shows(self, client: Client, company: Feed) -> None:
+        assert company
+        page = unescape(text(client.get(f"{ONE}?since=1h&status=completed")))
+        link = next(one for one in re.findall(r'href="([^"]+)"', page) if "format=xes" in one)
+        assert "status=completed" in link
+        assert "since=" in link
+        assert client.get(link).status_code == 200
+
+    @pytest.mark.parametrize("count", [1, 9])
+    def test_cost_does_not_grow(
+        self, client: Client, feed: Feed, count: int, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for number in range(count):
+            feed.order(f"done-{number}", ago=20)
+            feed.order(f"part-{number}", steps=1 + number % 6, ago=3)
+        mined(feed)
+        with django_assert_num_queries(10):
+            text(client.get(ONE))
+        with django_assert_num_queries(0):
+            text(client.get(MAP))
+        shared.clear()
+        with django_assert_num_queries(11):
+            text(client.get(f"{ONE}?since=1h&against_since=2h&against_until=1h"))
+
+    def test_nothing_from_topics_is_markup(self, client: Client, feed: Feed) -> None:
+        evil = "<script>alert(1)</script>\"'&{{x}}"
+        feed.raw(
+            *cloud_event(evil, "t", "e-1", f"/services/{quote(evil)}", feed.ago(5), []), value=b"{}", at=feed.ago(5)
+        )
+        mined(feed)
+        for address in ("/choreographies", f"/choreographies/{quote(evil)}", f"/live/rules/{quote(evil)}"):
+            page = text(client.get(address))
+            assert "<script>alert" not in page
+        assert "&lt;script&gt;alert" in page or "No rule" in page
+
+
+class TestUsual:
+    """What is usual stands beside a transaction."""
+
+    def test_a_slow_one_says_so(self, client: Client, feed: Feed) -> None:
+        for number in range(100):
+            feed.order(f"done-{number}", ago=30 + number)
+        feed.order("slow", ago=300, apart=20)
+        mined(feed)
+        page = text(client.get("/transactions/slow"))
+        said = words(page)
+        assert (
+            "From its first event to its last: 2 min order-fulfilment usually 3.0 s, 95% under 3.0 s slower than 99%"
+            in said
+        )
+        assert "20 s after ShipmentDispatched usually 498 ms, 95% under 498 ms slower than 99%" in said
+        assert "slower than" not in words(text(client.get("/transactions/done-3")))
+
+    def test_of_few_nothing_is_usual(self, client: Client, feed: Feed) -> None:
+        feed.order("done")
+        mined(feed)
+        assert "usually" not in words(text(client.get("/transactions/done")))
+
+
+class TestWays:
+    """Lists of transactions that went a way have exactly those that are counted."""
+
+    @pytest.fixture
+    def plain(self) -> Plain:
+        events = log(41, 200)
+        site = Store()
+        site.write_all(events, 42)
+        miner.mine(RuleBook(()))
+        return Plain.of(events, site.places)
+
+    def listed(self, client: Client, **narrowed: object) -> set[str]:
+        found: set[str] = set()
+        cursor: str | None = ""
+        while cursor is not None:
+            asked = {name: value for name, value in {**narrowed, "cursor": cursor, "limit": 40}.items() if value != ""}
+            page = client.get(f"/api/transactions?{urlencode(asked)}").json()
+            found |= {item["id"] for item in page["items"]}
+            cursor = page["next"]
+        return found
+
+    def test_steps(self, client: Client, plain: Plain) -> None:
+        for source, target in list(plain.edges)[::7]:
+            went = {
+                name for name, case in plain.cases.items() if (source, target) in pairwise(event.type for event in case)
+            }
+            assert self.listed(client, directly_after=source, event_type=target) == went
+
+    def test_variants(self, client: Client, plain: Plain) -> None:
+        answer = client.get("/api/choreographies/_all/variants?limit=200").json()
+        for item in answer["items"][:5] + answer["items"][-5:]:
+            went = {name for name, case in plain.cases.items() if [event.type for event in case] == item["types"]}
+            assert len(went) >= item["count"]
+            found = self.listed(client, variant=item["id"])
+            assert len(found) == item["count"]
+            assert found <= went
+
+    def test_causal_variants(self, client: Client, plain: Plain) -> None:
+        assert plain
+        for item in client.get("/api/choreographies/_all/variants?limit=5&causal=true").json()["items"]:
+            assert len(self.listed(client, variant=item["id"])) == item["count"]
+
+    def test_what_is_wrong_is_said(self, client: Client) -> None:
+        assert "'variant' is 'x'" in client.get("/api/transactions?variant=x").json()["error"]
+        assert "needs 'event_type'" in client.get("/api/transactions?directly_after=A").json()["error"]
+
+    def test_a_page_of_transactions_keeps_it(self, client: Client, company: Feed) -> None:
+        assert company
+        assert HAPPY[1][0] == "PaymentAuthorized"
+        address = "/transactions?directly_after=OrderPlaced&event_type=PaymentAuthorized&choreography=order-fulfilment"
+        said = words(text(client.get(address)))
+        assert "done-3" in said
+        assert "declined-0" not in said
