@@ -64,6 +64,7 @@ urlpatterns = [
     path("live/alert/<int:alert_id>/drawings.json", alert.drawings, name="alert-drawings"),
     path("live/alert/<int:alert_id>/common", alert.common, name="alert-common"),
     path("channels", channels.page, name="channels"),
+    path("live/channels", channels.fragment, name="channels-fragment"),
     path("channels/add", channels.add, name="channel-add"),
     path("channels/<int:channel_id>", channels.change, name="channel-change"),
     path("silences/add", channels.silence, name="silence-add"),

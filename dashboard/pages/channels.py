@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from collector import config
 from dashboard.alerts import lifecycle
 from dashboard.alerts.models import Alert, Silence
-from dashboard.notifying import channels
+from dashboard.notifying import channels, sending
 from dashboard.notifying.models import Channel, Delivery
 from dashboard.pages import frame
 
@@ -25,6 +26,11 @@ LENGTHS = ((60, "1 hour"), (240, "4 hours"), (1440, "1 day"), (10080, "1 week"))
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     return frame.page(request, "channels.html", "alerts", _context())
+
+
+@require_safe
+def fragment(request: HttpRequest) -> HttpResponse:
+    return frame.fragment(request, "channels/content.html", _context())
 
 
 @require_POST
@@ -46,12 +52,16 @@ def change(request: HttpRequest, channel_id: int) -> HttpResponse:
     match request.POST.get("deed"):
         case "test":
             _test(channel, request.user.get_username())
+            messages.success(request, f"A test is on its way to {channel.name}; below is said what comes of it.")
+        case "again":
+            _again(channel)
         case "enable":
             channels.enable(channel)
         case "disable":
             channels.disable(channel, f"Disabled by {request.user.get_username()}.")
         case "remove":
             channel.delete()
+            messages.success(request, f"{channel.name} is gone, and what it was told of with it.")
     return redirect("channels")
 
 
@@ -62,6 +72,14 @@ def _test(channel: Channel, who: str) -> None:
         channel=channel, kind="test", title="A test by Choreoscope", text=f"{said}\n", content={"sentence": said},
         severity="info", created_at=now, next_at=now,
     )  # fmt: skip
+
+
+def _again(channel: Channel) -> None:
+    """What it was told last, if that failed; a refusal disabled it, so it is enabled first."""
+    last = channel.deliveries.order_by("-id").first()
+    if last and last.state == Delivery.State.FAILED:
+        sending.try_again(last)
+        channels.enable(channel)
 
 
 @require_POST

@@ -73,6 +73,12 @@ def ago(at: datetime, now: datetime, suffix: str = " ago") -> SafeString:
 
 
 @register.simple_tag
+def until(at: datetime, now: datetime) -> SafeString:
+    """How long it is until then, kept counting."""
+    return _counting("until", at, wording.whole((at - now).total_seconds()))
+
+
+@register.simple_tag
 def took(start: datetime, end: datetime | None, now: datetime) -> SafeString | str:
     """How long it took; while it lasts, kept counting."""
     if end is None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from collector.publish import Publisher
 from dashboard.accounts.roles import Role, add_user
+from dashboard.alerts import lifecycle
 from dashboard.alerts.models import Alert
 from dashboard.notifying import channels
 from tests.browser.conftest import Site, opened
@@ -45,6 +48,8 @@ def ada(page: Page, site: Site, company: Feed) -> Page:
     """An operator's browser."""
     log_in(page, site)
     channels.create("ops", "webhook", "https://hooks.example.com/services/do-not-show")
+    later = timezone.now() + timedelta(hours=1)
+    lifecycle.silence({"service": "payment", "kind": "stuck"}, "ada", "The mail provider moves tonight.", later)
     return page
 
 

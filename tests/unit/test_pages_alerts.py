@@ -19,6 +19,7 @@ from collector.models import Flow, Transaction
 from collector.queries import Comparison
 from dashboard.alerts import log, wording
 from dashboard.alerts.models import Alert, Silence
+from dashboard.notifying import channels
 from dashboard.notifying.models import Channel, Delivery, Notice
 from dashboard.pages.alert_story import story
 from dashboard.pages.shared import shared
@@ -220,10 +221,24 @@ def test_channels_never_show_their_address_again(operator: Client, client: Clien
     assert not Channel.objects.exists()
 
 
+def test_what_a_channel_refused_is_sent_again(operator: Client) -> None:
+    operator.post("/channels/add", {"name": "ops", "kind": "webhook", "address": SECRET})
+    channel = Channel.objects.get()
+    operator.post(f"/channels/{channel.pk}", {"deed": "test"})
+    Delivery.objects.update(state="failed", error="It answered with status 410.", attempts=1)
+    channels.disable(channel, "It answered with status 410.")
+    assert "Send again" in operator.get("/live/channels").content.decode()
+    operator.post(f"/channels/{channel.pk}", {"deed": "again"})
+    assert (Delivery.objects.get().state, Channel.objects.get().enabled) == ("waiting", True)
+    assert "Send again" not in operator.get("/live/channels").content.decode()
+    operator.post(f"/channels/{channel.pk}", {"deed": "again"})
+    assert Delivery.objects.count() == 1, "what is on its way goes out once"
+
+
 def test_silences(operator: Client) -> None:
     given = {"service": "payment", "reason": "Maintenance.", "minutes": "240"}
     operator.post("/silences/add", given)
-    assert "service payment" in operator.get("/channels").content.decode()
+    assert '<span class="note">service</span> payment' in operator.get("/channels").content.decode()
     operator.post(f"/silences/{Silence.objects.get().pk}/end")
     assert "None is in force." in operator.get("/channels").content.decode()
     assert operator.post("/silences/add", {**given, "service": ""}).status_code == 400
