@@ -56,6 +56,8 @@ class TransactionParameters(Schema):
     service: str = Field("", description="with an event from this service")
     event_type: str = Field("", description="with an event of this type")
     waiting_for: str = Field("", description="the awaited event type; several as shown: `A or B`")
+    directly_after: str = Field("", description="with one of `event_type` directly after an event of this type")
+    variant: str = Field("", description="that went this way: an `id` of a choreography's variants")
     key: str = Field("", description="a business key: its value, or its name and value, `order.number=4711`")
     q: str = Field("", description="an id, how ids begin, or the value of a business key")
     since: str = Field("", description="started then or later: 2026-11-20T12:00:00Z, or how far back: 15m, 2h, 7d")

@@ -66,7 +66,7 @@ def _offers(text: str) -> list[Offer]:
         for key in hits.keys
     ]
     found += [Offer("Service", name, "", reverse("service", args=[name])) for name in hits.services]
-    found += [Offer("Choreography", name, "", _list(choreography=name)) for name in _choreographies(text)]
+    found += [Offer("Choreography", name, "", reverse("choreography", args=[name])) for name in _choreographies(text)]
     return found + [Offer("Event type", name, "transactions with it", _list(event_type=name)) for name in hits.types]
 
 

@@ -42,7 +42,7 @@ class TestSearch:
             ),
             ("4711", "Key", 'href="/transactions/order-2"'),
             ("PAYM", "Service", 'href="/services/payment"'),
-            ("fulfil", "Choreography", 'href="/transactions?choreography=order-fulfilment"'),
+            ("fulfil", "Choreography", 'href="/choreographies/order-fulfilment"'),
             ("stockres", "Event type", 'href="/transactions?event_type=StockReserved"'),
         ],
     )
@@ -73,7 +73,7 @@ class TestSearch:
             ("order-1", "/transactions/order-1"),
             ("order-1/OrderPlaced", "/transactions/order-1?source=%2Fservices%2Forder&event=order-1%2FOrderPlaced"),
             ("payment", "/services/payment"),
-            ("order-fulfilment", "/transactions?choreography=order-fulfilment"),
+            ("order-fulfilment", "/choreographies/order-fulfilment"),
         ],
     )
     def test_what_means_one_thing_leads_there(self, client: Client, company: Feed, asked: str, address: str) -> None:
