@@ -28,6 +28,8 @@ FIELDS = (
     "until",
     "min_duration",
 )
+WAYS = ("directly_after", "variant")
+"""What pages of choreographies lead here with; nobody types it."""
 _ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -86,6 +88,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "asked": asked,
         "statuses": STATUSES,
         "narrowed": [name for name in FIELDS if name in asked],
+        "ways": [(name, asked[name]) for name in WAYS if name in asked],
+        "any_way": urlencode({name: value for name, value in asked.items() if name not in (*WAYS, "cursor")}),
         "query": urlencode(asked),
         "complaint": "",
     }

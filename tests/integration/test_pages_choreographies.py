@@ -294,4 +294,5 @@ class TestWays:
         address = "/transactions?directly_after=OrderPlaced&event_type=PaymentAuthorized&choreography=order-fulfilment"
         said = words(text(client.get(address)))
         assert "done-3" in said
+        assert "Only those that went from OrderPlaced straight to PaymentAuthorized. Any way" in said
         assert "declined-0" not in said
