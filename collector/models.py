@@ -252,6 +252,49 @@ class Outcome(models.Model):
         ]
 
 
+class FlowHour(models.Model):
+    """`Flow`, summed up by the hour: what an overview of longer ago is drawn from."""
+
+    bucket = models.DateTimeField()
+    choreography = models.TextField()
+    source_type = models.TextField()
+    source_service = models.TextField()
+    target_type = models.TextField()
+    target_service = models.TextField()
+    topic = models.TextField()
+    count = models.BigIntegerField()
+    durations = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "bucket",
+                    "choreography",
+                    "source_type",
+                    "source_service",
+                    "target_type",
+                    "target_service",
+                    "topic",
+                ],
+                name="flow_hour_once",
+            )
+        ]
+
+
+class OutcomeHour(models.Model):
+    """`Outcome`, summed up by the hour."""
+
+    bucket = models.DateTimeField()
+    choreography = models.TextField()
+    outcome = models.TextField()
+    count = models.BigIntegerField()
+    durations = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["bucket", "choreography", "outcome"], name="outcome_hour_once")]
+
+
 class Waiting(models.Model):
     """How many pending responses there are by rule; each writer adds its differences, readers sum.
 

@@ -11,11 +11,11 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collector import config, deadlines, mined_rows, rejudging
+from collector import config, deadlines, hours, mined_rows, rejudging
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
-from collector.models import Clock, Flow, Outcome, Phase, Transaction
+from collector.models import Clock, Flow, FlowHour, Outcome, OutcomeHour, Phase, Transaction
 from collector.storage import judgement, partitions, saving
 from collector.storage.judgement import Row
 from collector.storage.sql import array, binary_cursor
@@ -60,8 +60,15 @@ def keep_up() -> None:
         partitions.drop_before(oldest, _OF_TRANSACTIONS)
     partitions.drop_before(oldest, ("collector_failure",))
     partitions.drop_before(ordinary, ("collector_uncorrelated", "collector_undecodable"))
-    for statistics in (Flow, Outcome):
-        old_rows = statistics.objects.filter(bucket__lt=now - KEEP_STATISTICS).values_list("pk", flat=True)
+    hours.sum_hours(now)
+    longest = max(retention.events, retention.abnormal)
+    for statistics, kept in (
+        (Flow, KEEP_STATISTICS),
+        (Outcome, KEEP_STATISTICS),
+        (FlowHour, longest),
+        (OutcomeHour, longest),
+    ):
+        old_rows = statistics.objects.filter(bucket__lt=now - kept).values_list("pk", flat=True)
         while ids := list(old_rows[:CHUNK]):
             statistics.objects.filter(pk__in=ids).delete()
     Clock.objects.filter(day__lt=(now - KEEP_STATISTICS).date()).delete()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import path
 
-from dashboard import addresses  # noqa: F401 - registers <id:…>
+from dashboard import (
+    addresses,  # noqa: F401 - registers <id:…>
+    times,
+)
 from dashboard.accounts.urls import urlpatterns as accounts
 from dashboard.api.views import api
 from dashboard.pages import (
@@ -79,6 +82,7 @@ urlpatterns = [
     path("live/ingestion", ingestion.fragment, name="ingestion-fragment"),
     path("ingestion/again", ingestion.again, name="ingestion-again"),
     path("ingestion/suggestion", ingestion.suggestion, name="ingestion-suggestion"),
+    path("timezone", times.choose, name="timezone"),
     path("api/", api.urls),
     path("metrics", metrics.metrics, name="metrics"),
     *accounts,

@@ -368,6 +368,53 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="FlowHour",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("bucket", models.DateTimeField()),
+                ("choreography", models.TextField()),
+                ("source_type", models.TextField()),
+                ("source_service", models.TextField()),
+                ("target_type", models.TextField()),
+                ("target_service", models.TextField()),
+                ("topic", models.TextField()),
+                ("count", models.BigIntegerField()),
+                ("durations", models.JSONField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=(
+                            "bucket",
+                            "choreography",
+                            "source_type",
+                            "source_service",
+                            "target_type",
+                            "target_service",
+                            "topic",
+                        ),
+                        name="flow_hour_once",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="OutcomeHour",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("bucket", models.DateTimeField()),
+                ("choreography", models.TextField()),
+                ("outcome", models.TextField()),
+                ("count", models.BigIntegerField()),
+                ("durations", models.JSONField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("bucket", "choreography", "outcome"), name="outcome_hour_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Overdue",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),

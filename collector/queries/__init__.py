@@ -12,7 +12,7 @@ from collector.queries.choreographies import ChoreographyFigures, choreographies
 from collector.queries.common import Cause, Comparison, common
 from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.exported import Exported, Wanted, exported
-from collector.queries.filters import BadParameter, TransactionFilter
+from collector.queries.filters import BadParameter, TransactionFilter, moment_of
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
 from collector.queries.ingestion import (
     Collector,
@@ -27,7 +27,8 @@ from collector.queries.keysets import keyset
 from collector.queries.metrics import metrics
 from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, is_mined, mined_map, variants
 from collector.queries.muted import Muted, muted
-from collector.queries.overview import Figures, Slot, figures, over_time
+from collector.queries.overview import SLOT, Figures, Slot, figures, over_time
+from collector.queries.past import Past, Span, flow_map_of, past, span
 from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, longest_overdue, service_figures
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
 from collector.queries.responding import Responses, responses
@@ -43,6 +44,7 @@ from collector.queries.written import written
 __all__ = [
     "REMEDY",
     "SHORTEST_SEARCH",
+    "SLOT",
     "SWEEP_REMEDY",
     "BadParameter",
     "Bounded",
@@ -74,12 +76,14 @@ __all__ = [
     "Page",
     "Part",
     "Partition",
+    "Past",
     "Reaction",
     "Readiness",
     "Responses",
     "Row",
     "ServiceFigures",
     "Slot",
+    "Span",
     "Step",
     "Suggestion",
     "Taken",
@@ -104,6 +108,7 @@ __all__ = [
     "figures",
     "find",
     "flow_map",
+    "flow_map_of",
     "groups",
     "headers",
     "ingestion",
@@ -113,12 +118,14 @@ __all__ = [
     "longest_overdue",
     "metrics",
     "mined_map",
+    "moment_of",
     "muted",
     "newest",
     "only_with_event",
     "only_with_key",
     "over_time",
     "page",
+    "past",
     "payload",
     "readiness",
     "remembered",
@@ -126,6 +133,7 @@ __all__ = [
     "search",
     "service_figures",
     "services",
+    "span",
     "suggest",
     "uncorrelated",
     "undecodable",

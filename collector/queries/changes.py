@@ -27,18 +27,19 @@ WITH seen AS (SELECT type, service, min(first_seen_at) AS at FROM collector_even
      began AS (SELECT min(at) + interval '1 minute' AS at FROM seen),
      services AS (SELECT service, min(at) AS at FROM seen WHERE service <> '' GROUP BY 1)
 (SELECT at, 'service' AS kind, service AS name, '' AS about FROM services
- WHERE at > %(since)s AND at > (SELECT at FROM began) ORDER BY at DESC LIMIT {MOST})
+ WHERE at > %(since)s AND at <= %(until)s AND at > (SELECT at FROM began) ORDER BY at DESC LIMIT {MOST})
 UNION ALL
 (SELECT seen.at, 'type', seen.type, seen.service FROM seen LEFT JOIN services USING (service)
- WHERE seen.at > %(since)s AND seen.at > (SELECT at FROM began)
+ WHERE seen.at > %(since)s AND seen.at <= %(until)s AND seen.at > (SELECT at FROM began)
    AND (services.at IS NULL OR seen.at > services.at + interval '1 minute') ORDER BY 1 DESC LIMIT {MOST})
 UNION ALL
 (SELECT loaded_at, 'rules', '', '' FROM collector_ruleset
- WHERE loaded_at > %(since)s AND id > (SELECT min(id) FROM collector_ruleset) ORDER BY 1 DESC LIMIT {MOST})
+ WHERE loaded_at > %(since)s AND loaded_at <= %(until)s
+   AND id > (SELECT min(id) FROM collector_ruleset) ORDER BY 1 DESC LIMIT {MOST})
 ORDER BY 1 DESC LIMIT {MOST}
 """
 
 
-def changes(now: datetime) -> list[Change]:
-    """The newest first, of the last day. One query."""
-    return [Change(*row) for row in rows(_CHANGES, {"since": now - LATELY})]
+def changes(until: datetime, since: datetime | None = None) -> list[Change]:
+    """The newest first; of the day before `until`, where it is not said since when. One query."""
+    return [Change(*row) for row in rows(_CHANGES, {"since": since or until - LATELY, "until": until})]

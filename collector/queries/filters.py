@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from collector.models import Phase
 from collector.queries.bounds import decode_cursor
@@ -44,7 +44,7 @@ class TransactionFilter:
     cursor: tuple[datetime, int] | None = None
 
     @classmethod
-    def parse(cls, parameters: Mapping[str, str], now: datetime) -> TransactionFilter:
+    def parse(cls, parameters: Mapping[str, str], now: datetime, zone: tzinfo = UTC) -> TransactionFilter:
         """BadParameter where a parameter is unknown or wrong."""
         values = {name: value.strip() for name, value in parameters.items() if value.strip()}
         known = {field.name for field in fields(cls)}
@@ -66,8 +66,8 @@ class TransactionFilter:
             variant=_number("variant", values.get("variant")),
             key=values.get("key", ""),
             q=values.get("q", ""),
-            since=_moment("since", values.get("since"), now),
-            until=_moment("until", values.get("until"), now),
+            since=moment_of("since", values.get("since"), now, zone),
+            until=moment_of("until", values.get("until"), now, zone),
             min_duration=_duration("min_duration", values.get("min_duration")),
             limit=_limit(values.get("limit")),
             cursor=_cursor(values.get("cursor")),
@@ -80,8 +80,8 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _moment(name: str, value: str | None, now: datetime) -> datetime | None:
-    """An ISO 8601 time (UTC where it names no zone), or how far back, such as 15m, 2h or 7d."""
+def moment_of(name: str, value: str | None, now: datetime, zone: tzinfo = UTC) -> datetime | None:
+    """An ISO 8601 time (in `zone` where it names none), or how far back, such as 15m, 2h or 7d."""
     if value is None:
         return None
     try:
@@ -89,7 +89,7 @@ def _moment(name: str, value: str | None, now: datetime) -> datetime | None:
             return now - timedelta(**{_UNITS[back[2]]: int(back[1])})
         # A '+' that was not escaped arrives as a space.
         moment = datetime.fromisoformat(value.replace(" 0", "+0") if "T" in value else value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadParameter(
             f"'{name}' is {value!r}; it must be a time such as 2026-11-20T12:00:00Z, or how far back: 15m, 2h, 7d."

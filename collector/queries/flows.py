@@ -17,7 +17,7 @@ WINDOW = timedelta(minutes=5)
 REMEMBERED = timedelta(hours=1)
 """How long an edge stays on the map that nothing goes over any more."""
 _BUCKET = timedelta(seconds=10)
-_MOST_EDGES = 2_000
+MOST_EDGES = 2_000
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ _EDGES = f"""
 SELECT choreography, source_type, source_service, target_type, target_service, min(topic),
        sum(count)::bigint AS total, min(bucket), max(bucket), jsonb_agg(durations)::text
 FROM collector_flow WHERE bucket > %(since)s
-GROUP BY 1, 2, 3, 4, 5 ORDER BY total DESC LIMIT {_MOST_EDGES}
+GROUP BY 1, 2, 3, 4, 5 ORDER BY total DESC LIMIT {MOST_EDGES}
 """
 
 _REMEMBERED = f"""
 SELECT choreography, source_type, source_service, target_type, target_service, min(topic), max(bucket)
 FROM collector_flow WHERE bucket > %(since)s
-GROUP BY 1, 2, 3, 4, 5 ORDER BY sum(count) DESC LIMIT {_MOST_EDGES}
+GROUP BY 1, 2, 3, 4, 5 ORDER BY sum(count) DESC LIMIT {MOST_EDGES}
 """
 
 # Overdue ones are counted for each waiting step and only so far, so that a million stuck ones cost no page its second.
@@ -103,7 +103,7 @@ SELECT choreography, rule, after, awaited, service, waiting,
                               LIMIT {MOST + 1}) AS bounded)
 FROM (SELECT choreography, rule, after, awaited, service, sum(count)::bigint AS waiting
       FROM collector_waiting WHERE rule <> '' GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) > 0
-      ORDER BY 6 DESC LIMIT {_MOST_EDGES}) AS w
+      ORDER BY 6 DESC LIMIT {MOST_EDGES}) AS w
 ORDER BY 1, 2
 """
 
@@ -113,11 +113,15 @@ def flow_map(now: datetime, remembered: Iterable[FlowEdge] = ()) -> FlowMap:
     found = rows(_EDGES, {"since": now - WINDOW})
     first = min((row[7] for row in found), default=now)
     seconds = max((now - max(first, now - WINDOW)).total_seconds(), _BUCKET.total_seconds())
-    edges = {edge.key: edge for edge in remembered}
-    edges |= {edge.key: edge for edge in (_edge(row, now) for row in found)}
-    ordered = [edges[key] for key in sorted(edges)]
+    return map_of([*remembered, *(edge_of(row, now) for row in found)], now, seconds)
+
+
+def map_of(edges: Iterable[FlowEdge], at: datetime, seconds: float) -> FlowMap:
+    """In an order that depends on names alone; of an edge that comes twice, the latter counts."""
+    by_key = {edge.key: edge for edge in edges}
+    ordered = [by_key[key] for key in sorted(by_key)]
     return FlowMap(
-        at=now,
+        at=at,
         seconds=seconds,
         edges=tuple(edge for edge in ordered if edge.source_type),
         events=tuple(edge for edge in ordered if not edge.source_type),
@@ -130,7 +134,8 @@ def remembered(now: datetime) -> tuple[FlowEdge, ...]:
     return tuple(FlowEdge(**_named(row), count=0, last_at=min(row[6] + _BUCKET, now)) for row in found)
 
 
-def _edge(row: tuple[Any, ...], now: datetime) -> FlowEdge:
+def edge_of(row: tuple[Any, ...], now: datetime) -> FlowEdge:
+    """From (names …, topic, count, first bucket, last bucket, durations as JSON)."""
     count, _, last_at, merged = row[6:]
     durations: Counter[int] = Counter()
     for counts in msgspec.json.decode(merged, type=list[dict[int, int]]):

@@ -129,9 +129,10 @@ def over_time(now: datetime) -> list[Slot]:
     counts: defaultdict[datetime, dict[str, int]] = defaultdict(dict)
     for at, outcome, count in rows(_SLOTS, {"slot": SLOT, "origin": origin, "end": end}):
         counts[at][outcome] = count
-    return [_slot(at, counts[at]) for at in (origin + SLOT * index for index in range(SLOTS))]
+    return [slot_of(at, counts[at]) for at in (origin + SLOT * index for index in range(SLOTS))]
 
 
-def _slot(at: datetime, counts: dict[str, int]) -> Slot:
+def slot_of(at: datetime, counts: dict[str, int]) -> Slot:
+    """`counts`: by outcome."""
     undone = counts.get(Phase.FAILED, 0) + counts.get(Phase.COMPENSATED, 0)
     return Slot(at, counts.get(Phase.COMPLETED, 0), undone, counts.get("stuck", 0))

@@ -81,9 +81,9 @@ def page(wanted: TransactionFilter) -> Page:
     return Page(_with_steps(kept), encode_cursor(last.started_at, last.id), last.started_at)
 
 
-def newest(limit: int, status: str = "") -> list[Row]:
-    """The newest transactions of a status. Two queries."""
-    return page(TransactionFilter(status=status, limit=limit)).items
+def newest(limit: int, status: str = "", since: datetime | None = None, until: datetime | None = None) -> list[Row]:
+    """The newest transactions of a status, of those that began within a range. Two queries."""
+    return page(TransactionFilter(status=status, limit=limit, since=since, until=until)).items
 
 
 def listed(ids: Sequence[int]) -> list[Row]:

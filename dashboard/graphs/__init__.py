@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from collector.correlation.causality import Causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import Skeleton
@@ -48,6 +50,7 @@ __all__ = [
     "meanwhile",
     "services_figure",
     "spread_figure",
+    "topics_figure",
     "transaction_figure",
     "usually",
     "waiting",
@@ -83,14 +86,26 @@ def _transaction(view: View, graph: Steps, known: Steps, now: datetime) -> Scene
     return lanes_scene.scene(plan if known is graph else lanes.known(plan, known))
 
 
-def services_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
-    """The live map: services as boxes, an edge per event type and service that reacts to it."""
-    return _map(maps.services(flows, waiting), window_seconds)
+def services_figure(
+    flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float, detail: int | None = None
+) -> Drawing:
+    """The live map: services as boxes, an edge per event type and service that reacts to it. `detail`: so many per cent
+    of the edges, the busiest; None: as many as can be read."""
+    return _map(maps.services(flows, waiting, detail), window_seconds)
 
 
-def events_figure(flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float) -> Drawing:
+def events_figure(
+    flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float, detail: int | None = None
+) -> Drawing:
     """The live map with event types as boxes."""
-    return _map(maps.events(flows, waiting), window_seconds)
+    return _map(maps.events(flows, waiting, detail), window_seconds)
+
+
+def topics_figure(
+    flows: Sequence[Flow], waiting: Sequence[Waiting], *, window_seconds: float, detail: int | None = None
+) -> Drawing:
+    """The live map with topics as boxes, an edge per service that answers on one what it reads on another."""
+    return _map(maps.topics(flows, waiting, detail), window_seconds)
 
 
 def spread_figure(spreads: Sequence[Spread], due: float | None) -> Drawing:
@@ -104,4 +119,5 @@ def course_figure(points: Course, happened: Sequence[Happened], until: float) ->
 
 
 def _map(graph: maps.Map, seconds: float) -> Drawing:
-    return figure.drawing(map_scene.scene(wiring.place(graph), seconds), sentences.map_table(graph, seconds))
+    drawn = figure.drawing(map_scene.scene(wiring.place(graph), seconds), sentences.map_table(graph, seconds))
+    return msgspec.structs.replace(drawn, note=graph.note)

@@ -13,6 +13,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     The source is empty for events without a known cause: they show where transactions begin. A count of 0 keeps an
     edge on the map that nothing went over lately, so that the map stays as it is. `failure`: part of a failure path.
+    `topic`: the one that the target event is on.
     """
 
     source_service: str
@@ -22,6 +23,7 @@ class Flow(msgspec.Struct, frozen=True):
     count: int
     p95_seconds: float | None = None
     failure: bool = False
+    topic: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Drawing(msgspec.Struct, frozen=True):
     stretch: intervals of x that grow where the page is wider, by up to a third number times their length (0: without
     end), so that text and nodes keep their size.
     stops: what the keyboard walks over, in reading order: {"id", "x", "y", "sentence", "data"}.
+    note: what of it is not drawn, in words.
     clocks: texts that count on, by point of the trace "text-clock": {"point", "at" (ms since 1970), "down" (to `at`
     rather than up from it)}.
     """
@@ -62,3 +65,4 @@ class Drawing(msgspec.Struct, frozen=True):
     stretch: tuple[tuple[float, float, float], ...] = ()
     stops: tuple[dict[str, Any], ...] = ()
     clocks: tuple[dict[str, Any], ...] = ()
+    note: str = ""

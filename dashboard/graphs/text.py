@@ -183,7 +183,8 @@ def number(count: int) -> str:
 
 
 def moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} UTC"
+    """In the timezone that it comes in: "2026-11-20 12:01:46.920 UTC"."""
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} {at:%Z}"
 
 
 def span(length: timedelta) -> str:

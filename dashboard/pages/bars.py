@@ -1,16 +1,24 @@
-"""Stacked bars as the paths of an SVG: how transactions ended over time. PURE."""
+"""Stacked bars as the paths of an SVG: how transactions ended over time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.utils.timezone import localtime
+
 from collector.queries.overview import Slot
-from dashboard.pages.wording import clock
+from dashboard.pages.wording import clock, span
 
 WIDTH, HEIGHT = 400, 150
 LEFT, RIGHT, TOP, BOTTOM = 34, 8, 8, 20
+_DAY = timedelta(days=1)
+_STEPS = (
+    *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 180, 360, 720)),
+    *(timedelta(days=days) for days in (1, 2, 7, 14, 30, 90)),
+)
+_MOST_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class Bars:
     y_ticks: tuple[Tick, ...]
     totals: dict[str, int]
     rows: tuple[Slot, ...]
+    slot: str
+    """How long a bar is, in words."""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -42,31 +52,44 @@ class Bars:
 KINDS = ("completed", "undone", "stuck")
 
 
-def bars(slots: Sequence[Slot]) -> Bars:
-    top = nice_ceiling(max((slot.completed + slot.undone + slot.stuck for slot in slots), default=0))
+def bars(slots: Sequence[Slot], length: timedelta = timedelta(minutes=1)) -> Bars:
+    """`length`: of each of them."""
+    top = nice_ceiling(max((one.completed + one.undone + one.stuck for one in slots), default=0))
     step = (WIDTH - LEFT - RIGHT) / max(1, len(slots))
     scale = (HEIGHT - TOP - BOTTOM) / top
     paths: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for index, slot in enumerate(slots):
+    for index, one in enumerate(slots):
         below = 0
         for kind in KINDS:
-            count = getattr(slot, kind)
+            count = getattr(one, kind)
             if count:
                 x, y = LEFT + index * step, HEIGHT - BOTTOM - (below + count) * scale
                 paths[kind].append(f"M{x:.1f} {y:.1f}h{step * 0.8:.1f}v{count * scale:.1f}h{-step * 0.8:.1f}z")
                 below += count
-    every = timedelta(minutes=15)
     return Bars(
         layers=tuple((kind, "".join(paths[kind])) for kind in KINDS),
         x_ticks=tuple(
-            Tick(LEFT + index * step, clock(slot.at)[:5])
-            for index, slot in enumerate(slots)
-            if slot.at.timestamp() % every.total_seconds() == 0 and LEFT + 12 < LEFT + index * step < WIDTH - RIGHT - 12
+            Tick(LEFT + index * step, words)
+            for index, words in _ticks(slots, length)
+            if LEFT + 12 < LEFT + index * step < WIDTH - RIGHT - 12
         ),
         y_ticks=tuple(Tick(HEIGHT - BOTTOM - value * scale, f"{value:g}") for value in (0, top / 2, top)),
-        totals={kind: sum(getattr(slot, kind) for slot in slots) for kind in KINDS},
-        rows=tuple(_coarse(slots, 10)),
+        totals={kind: sum(getattr(one, kind) for one in slots) for kind in KINDS},
+        rows=tuple(_coarse(slots, 10 if len(slots) > _MOST_ROWS else 1)),
+        slot=span(length),
     )
+
+
+def _ticks(slots: Sequence[Slot], slot: timedelta) -> Iterator[tuple[int, str]]:
+    """Round moments where the viewer is, at most five: the day where days go by, else the time of day."""
+    length = slot * len(slots)
+    every = next((step for step in _STEPS if length <= step * 5), _STEPS[-1])
+    for index, one in enumerate(slots):
+        here = localtime(one.at)
+        midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+        within = here - midnight if every <= _DAY else here - midnight + _DAY * (here.toordinal() % (every // _DAY))
+        if within % every < slot:
+            yield index, f"{here.day} {here:%b}" if every >= _DAY else clock(one.at)[:5]
 
 
 def nice_ceiling(value: int) -> int:

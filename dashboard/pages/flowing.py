@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep
@@ -30,6 +30,26 @@ def waits(steps: Iterable[WaitingStep], choreography: str = "") -> list[Waiting]
     ]
 
 
+def only(
+    found: Sequence[Flow], waiting: Sequence[Waiting], service: str, event_type: str
+) -> tuple[list[Flow], list[Waiting]]:
+    """What has to do with a service, and with an event type; all of it where none is named."""
+    near = [
+        flow
+        for flow in found
+        if service in ("", flow.source_service, flow.target_service)
+        and event_type in ("", flow.source_type, flow.target_type)
+    ]
+    emitted = {flow.target_type for flow in found if flow.target_service == service}
+    owed = [
+        wait
+        for wait in waiting
+        if (service in ("", wait.service) or not emitted.isdisjoint(wait.after))
+        and (not event_type or event_type in (*wait.after, *wait.awaited.split(" or ")))
+    ]
+    return near, owed
+
+
 def failure_types(choreography: Choreography) -> frozenset[str]:
     """Event types of failure paths: those that fail a transaction, that undo something, and that set off undoing."""
     compensations = [rule for rule in choreography.rules if rule.compensates]
@@ -47,4 +67,5 @@ def _flow(edge: FlowEdge, failures: frozenset[str]) -> Flow:
         count=edge.count,
         p95_seconds=edge.p95,
         failure=edge.target_type in failures,
+        topic=edge.topic,
     )

@@ -14,6 +14,7 @@ from django.utils import timezone
 from collector import queries
 from collector.queries.readiness import BEAT_REMEDY, WORKER_REMEDY
 from dashboard.alerts.models import Alert
+from dashboard.pages import wording
 from dashboard.pages.shared import MOMENT, shared
 
 _MOST_ALERTS = 100
@@ -66,7 +67,7 @@ class Frame:
         if self.readiness.reading:
             return ""
         since = self.readiness.liveness.since
-        return f"nothing read since {queries.clock(since, self.now)}" if since else "nothing read yet"
+        return f"nothing read since {wording.dated(since, self.now)}" if since else "nothing read yet"
 
     @property
     def unjudged(self) -> str:
@@ -75,7 +76,7 @@ class Frame:
         if found is None:
             return ""
         judged = "not judged" if found.wholly else "not all judged"
-        return f"{judged} since {queries.clock(found.since, self.now)}" if found.since else f"{judged} yet"
+        return f"{judged} since {wording.dated(found.since, self.now)}" if found.since else f"{judged} yet"
 
 
 def _in_demo(sentence: str) -> str:

@@ -1,51 +1,66 @@
-"""The first page: what flows now, where it stops, and for how many."""
+"""The first page: what flows, where it stops, and for how many. Now, or in any range of time."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from collector import config, queries
 from dashboard import graphs
 from dashboard.alerts.models import Alert
 from dashboard.graphs import Drawing
-from dashboard.pages import frame
+from dashboard.pages import frame, past, period
 from dashboard.pages.bars import bars
-from dashboard.pages.flowing import flows, waits
+from dashboard.pages.chosen import Chosen, chosen
+from dashboard.pages.flowing import flows, only, waits
+from dashboard.pages.folding import FOLDS, folded, groups
+from dashboard.pages.period import Period
 from dashboard.pages.rows import Listed, listed_rows
 from dashboard.pages.shared import MOMENT, shared
 
 TABS = (("", "All"), ("running", "Running"), ("stuck", "Stuck"), ("compensated", "Compensated"), ("failed", "Failed"))
-VIEWS = {"services": graphs.services_figure, "events": graphs.events_figure}
+VIEWS = {"services": graphs.services_figure, "events": graphs.events_figure, "topics": graphs.topics_figure}
 _NEWEST = 12
 _MOST_ALERTS = 6
 _SLOWLY = 2.0
 """Seconds that sums over minutes may be old."""
 _VERY_SLOWLY = 60.0
 """Seconds until the map learns which edges it may forget."""
+_SHARE = 1 / 300
+"""A range of time up to now is made anew when so much of it has passed."""
 
 
 def page(request: HttpRequest) -> HttpResponse:
     """The graph's height is known before it is drawn, so that nothing moves when it is."""
-    chosen = _chosen(request)
-    height = _map(chosen["view"], chosen["choreography"]).height
-    return frame.page(request, "overview.html", "overview", {**_context(request), "map_height": height})
+    wanted = _chosen(request)
+    clear = period.to_be_rewritten(request, wanted.period)
+    if clear:
+        return redirect(clear)
+    context = {**_context(wanted), "map_height": _map(wanted).height}
+    return frame.page(request, "overview.html", "overview", context, 400 if wanted.period.complaint else 200)
 
 
 def fragment(request: HttpRequest) -> HttpResponse:
-    return frame.fragment(request, "overview/content.html", _context(request))
+    """Written once for all who look at the same: nothing on it is about who looks."""
+    wanted = _chosen(request)
+    key = ("overview-fragment", wanted.key, timezone.get_current_timezone_name())
+    content = shared.get(
+        key, MOMENT, lambda: frame.fragment(request, "overview/content.html", _context(wanted)).content
+    )
+    return HttpResponse(content, headers={"Cache-Control": "no-store"})
 
 
 def drawings(request: HttpRequest) -> HttpResponse:
-    """The live map for static/js/overview.js."""
-    chosen = _chosen(request)
-    key = ("overview-json", chosen["view"], chosen["choreography"])
-    content = shared.get(key, MOMENT, lambda: msgspec.json.encode(_map(chosen["view"], chosen["choreography"])))
+    """The map for static/js/overview.js."""
+    wanted = _chosen(request)
+    content = shared.get(("overview-json", wanted.key), MOMENT, lambda: msgspec.json.encode(_map(wanted)))
     return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -54,48 +69,108 @@ def flow_map() -> queries.FlowMap:
     return shared.get("flows", _SLOWLY, lambda: queries.flow_map(timezone.now(), remembered))
 
 
-def _map(view: str, choreography: str) -> Drawing:
-    return shared.get(("overview-map", view, choreography), MOMENT, lambda: _drawn(view, choreography))
+def waiting() -> list[queries.WaitingStep]:
+    return shared.get("waiting", MOMENT, queries.waiting)
 
 
-def _drawn(view: str, choreography: str) -> Drawing:
-    flowing, rulebook = flow_map(), config.current(settings.CHOREOSCOPE_CONFIG).rulebook
-    return VIEWS[view](
-        flows(flowing, rulebook, choreography), waits(waiting(), choreography), window_seconds=flowing.seconds
+def _chosen(request: HttpRequest) -> Chosen:
+    return chosen(request, [word for word, _ in TABS], list(VIEWS))
+
+
+def _map(wanted: Chosen) -> Drawing:
+    return shared.get(("overview-map", wanted.key), MOMENT, lambda: _drawn(wanted))
+
+
+def _drawn(wanted: Chosen) -> Drawing:
+    flowing, rulebook = _flowing(wanted.period), config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+    if wanted.period.since is None or wanted.period.live:
+        found = waits(waiting(), wanted.choreography)
+    else:
+        found = past.waits(_past_alerts(wanted.period), wanted.period.end, rulebook, wanted.choreography)
+    drawn, pending = only(flows(flowing, rulebook, wanted.choreography), found, wanted.service, wanted.event_type)
+    if wanted.fold:
+        drawn, pending = folded(drawn, pending, groups(wanted.fold), wanted.unfolded)
+    return VIEWS[wanted.view](drawn, pending, window_seconds=flowing.seconds, detail=wanted.detail)
+
+
+def _flowing(asked: Period) -> queries.FlowMap:
+    if asked.since is None:
+        return flow_map()
+    return _slowly("flows-of", asked, queries.flow_map_of)
+
+
+def _past_alerts(asked: Period) -> list[Alert]:
+    since = asked.since or asked.now
+    return shared.get(("alerts-of", asked.query), _SLOWLY, lambda: past.alerts(since, asked.end))
+
+
+def _slowly(what: str, asked: Period, make: Any) -> Any:
+    """What is read of a range, kept for as long as it hardly changes."""
+
+    def made() -> Any:
+        now = timezone.now()
+        within = queries.span(asked.since or now, asked.until or now, now)
+        return make(within, now)
+
+    return shared.get((what, asked.query), max(_SLOWLY, asked.length.total_seconds() * _SHARE), made)
+
+
+def _context(wanted: Chosen) -> dict[str, Any]:
+    asked = wanted.period
+    common = (
+        shared.get(("overview", timezone.get_current_timezone_name()), MOMENT, _common)
+        if asked.since is None
+        else shared.get(("overview", asked.query), MOMENT, lambda: _common_of(asked))
     )
-
-
-def _chosen(request: HttpRequest) -> dict[str, str]:
-    """What the address asks for; anything else than what there is counts as not asked for."""
-    status, view = request.GET.get("status", ""), request.GET.get("view", "")
+    slots, slot = common["slots"]
+    flowing = _flowing(asked)
     return {
-        "status": status if status in dict(TABS) else "",
-        "view": view if view in VIEWS else "services",
-        "choreography": request.GET.get("choreography", "")[:500].replace("\x00", ""),
+        **common,
+        "chosen": wanted,
+        "period": asked,
+        "usual": period.USUAL,
+        "folds": FOLDS,
+        "complaint": asked.complaint,
+        "bars": bars(slots, slot),
+        "map_note": _map(wanted).note,
+        "choreographies": flowing.choreographies,
+        "services": sorted({edge.target_service for edge in flowing.events if edge.target_service}),
+        "types": sorted({edge.target_type for edge in flowing.events}),
+        "flow_seconds": flowing.seconds,
+        "newest": shared.get(("newest", wanted.status, asked.query), MOMENT, lambda: _newest(wanted.status, asked)),
+        "tabs": TABS,
+        "views": tuple(VIEWS),
+        "demo": bool(settings.DEMO_CONTROL_URL),
     }
 
 
-def _context(request: HttpRequest) -> dict[str, Any]:
-    chosen = _chosen(request)
-    common = shared.get("overview", MOMENT, _common)
-    newest = shared.get(("newest", chosen["status"]), MOMENT, lambda: _newest(chosen["status"]))
-    demo = bool(settings.DEMO_CONTROL_URL)
-    return {**common, **chosen, "newest": newest, "tabs": TABS, "views": tuple(VIEWS), "demo": demo}
-
-
 def _common() -> dict[str, Any]:
+    """Of now."""
     now = timezone.now()
     figures = queries.figures(now)
     alerts = list(Alert.objects.exclude(state=Alert.State.RESOLVED).order_by("-opened_at", "-id")[:_MOST_ALERTS])
     _count_anew(alerts)
     return {
         "figures": figures,
-        "stuck_where": _stuck_where(figures, alerts, frame.frame()),
-        "bars": shared.get("over-time", _SLOWLY, lambda: bars(queries.over_time(now))),
-        "choreographies": flow_map().choreographies,
-        "flow_seconds": flow_map().seconds,
+        "stuck_where": _stuck_where(bool(figures.stuck), alerts, frame.frame()),
+        "slots": shared.get("over-time", _SLOWLY, lambda: (queries.over_time(now), queries.SLOT)),
         "alerts": alerts,
         "changes": shared.get("changes", _SLOWLY, lambda: queries.changes(now)),
+    }
+
+
+def _common_of(asked: Period) -> dict[str, Any]:
+    """Of a range. Alerts are those of its whole length, counted as they stood at its end."""
+    found = _slowly("past", asked, queries.past)
+    alerts = _past_alerts(asked)
+    since = asked.since or asked.now
+    return {
+        "past": found,
+        "stuck_then": past.stuck(alerts, asked.end),
+        "slots": (found.slots, found.slot),
+        "alerts": alerts[:_MOST_ALERTS],
+        "more_alerts": len(alerts) - _MOST_ALERTS,
+        "changes": list(queries.changes(asked.end, since)),
     }
 
 
@@ -108,16 +183,12 @@ def _count_anew(alerts: list[Alert]) -> None:
         alert.count = now[alert.choreography, alert.awaited, alert.service] or alert.count
 
 
-def waiting() -> list[queries.WaitingStep]:
-    return shared.get("waiting", MOMENT, queries.waiting)
-
-
-def _stuck_where(figures: queries.Figures, alerts: list[Alert], around: frame.Frame) -> str:
+def _stuck_where(any_stuck: bool, alerts: list[Alert], around: frame.Frame) -> str:
     """Whom the stuck ones wait for, as far as a line can say it."""
     unjudged = around.readiness.unjudged
-    if unjudged and (unjudged.wholly or not figures.stuck):
+    if unjudged and (unjudged.wholly or not any_stuck):
         return around.unjudged
-    if not figures.stuck:
+    if not any_stuck:
         return "nothing is overdue"
     services = {alert.service for alert in alerts if alert.service}
     if not services:
@@ -125,5 +196,7 @@ def _stuck_where(figures: queries.Figures, alerts: list[Alert], around: frame.Fr
     return f"all wait for {services.pop()}" if len(services) == 1 else f"waiting for {len(services)} services"
 
 
-def _newest(status: str) -> list[Listed]:
-    return listed_rows(queries.newest(_NEWEST, status))
+def _newest(status: str, asked: Period) -> list[Listed]:
+    """Of a range those that began within it, as they are now."""
+    bounds: dict[str, datetime] = asked.bounds
+    return listed_rows(queries.newest(_NEWEST, status, **bounds))

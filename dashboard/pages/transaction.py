@@ -110,13 +110,13 @@ def _then(found: queries.Found, at: datetime) -> Statement:
 
 
 def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
-    key = ("drawing", found.transaction.id, found.transaction.version, view, at)
+    key = ("drawing", found.transaction.id, found.transaction.version, view, at, timezone.get_current_timezone_name())
     return shared.get(key, MOMENT, lambda: _drawn(found, view, at))
 
 
 def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
     return graphs.transaction_figure(
-        found.skeletons,
+        [msgspec.structs.replace(event, time=timezone.localtime(event.time)) for event in found.skeletons],
         found.causality,
         found.state.pending,
         found.choreography,

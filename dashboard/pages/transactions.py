@@ -78,8 +78,9 @@ def _asked(request: HttpRequest) -> dict[str, str]:
 
 
 def _page(asked: dict[str, str]) -> queries.Page:
-    wanted = queries.TransactionFilter.parse(asked, timezone.now())
-    return shared.get(("transactions", urlencode(sorted(asked.items()))), MOMENT, lambda: queries.page(wanted))
+    wanted = queries.TransactionFilter.parse(asked, timezone.now(), timezone.get_current_timezone())
+    key = ("transactions", urlencode(sorted(asked.items())), timezone.get_current_timezone_name())
+    return shared.get(key, MOMENT, lambda: queries.page(wanted))
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""How numbers and times read. PURE."""
+"""How numbers and times read. Times of day are in the timezone that the viewer has chosen (dashboard.times)."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from django.utils.timezone import localtime
 
 NARROW_SPACE = "\u202f"
 
@@ -44,20 +46,33 @@ def span(length: timedelta) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """Time of day in UTC: "12:01:46"."""
-    return f"{moment.astimezone(UTC):%H:%M:%S}"
+    """Time of day: "12:01:46"."""
+    return f"{localtime(moment):%H:%M:%S}"
 
 
 def precise(moment: datetime) -> str:
     """ "12:01:46.920"."""
-    moment = moment.astimezone(UTC)
+    moment = localtime(moment)
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
 def full(moment: datetime) -> str:
     """ "2026-11-20 12:01:46.920 UTC"."""
-    moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%d} {precise(moment)} UTC"
+    return f"{localtime(moment):%Y-%m-%d} {precise(moment)} {localtime(moment):%Z}"
+
+
+def day_and_clock(moment: datetime, beside: datetime | None = None) -> str:
+    """ "20 Nov 02:40"; beside a moment of the same day only "02:40"."""
+    moment = localtime(moment)
+    if beside is not None and localtime(beside).date() == moment.date():
+        return f"{moment:%H:%M}"
+    return f"{moment.day} {moment:%b %H:%M}"
+
+
+def dated(moment: datetime, now: datetime) -> str:
+    """The time of day, with its date where that is not today's."""
+    moment = localtime(moment)
+    return f"{moment:%H:%M:%S}" if moment.date() == localtime(now).date() else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def number(value: int) -> str:

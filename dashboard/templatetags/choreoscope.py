@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import get_current_timezone_name
 
 from dashboard.pages import statement, wording
 
@@ -139,6 +140,31 @@ def percent(share: float) -> str:
 @register.filter
 def transaction_url(transaction_id: str) -> str:
     return reverse("transaction", args=[transaction_id])
+
+
+@register.filter
+def per(count: int, seconds: float) -> float:
+    """A rate: so many in so many seconds."""
+    return count / seconds if seconds else 0.0
+
+
+@register.simple_tag
+def changed(chosen: Any, **changes: str) -> str:
+    """The address of the same view with these differences."""
+    address: str = chosen.address(**changes)
+    return address
+
+
+@register.filter
+def view_of(period: Any, chosen: Any) -> str:
+    """The address of the same view of another range of time."""
+    address: str = chosen.at(period)
+    return address
+
+
+@register.simple_tag
+def timezone_name() -> str:
+    return get_current_timezone_name()
 
 
 @register.simple_tag

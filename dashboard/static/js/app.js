@@ -4,6 +4,7 @@ import "./live.js";
 import "./notify.js";
 import "./search.js";
 import "./take.js";
+import "./times.js";
 
 const icons = document.getElementById("icons").content.children; // sun, moon, system, check, copy
 const said = document.getElementById("said");

@@ -1,20 +1,47 @@
-// The live map: drawn anew from figures whenever something has changed; zoom and selection stay.
+// The map: drawn anew from figures whenever something has changed; zoom and selection stay. Of the past, drawn once.
 import "./app.js";
 import { draw } from "./graph.js";
 import { fetchJSON, onChange } from "./live.js";
 
 const map = document.getElementById("map");
+const refresh = async () => draw(map, await fetchJSON(`/live/overview.json${location.search}`));
+if (map.dataset.still === undefined) onChange(refresh)();
+else refresh();
 
-const refresh = onChange(async () => draw(map, await fetchJSON(`/live/overview.json${location.search}`)));
-refresh();
-
-// A box or an arrow opens exactly the transactions that it stands for.
+// A box or an arrow opens exactly the transactions that it stands for, of the range of time that is shown; a group of
+// services opens into its services.
 const FILTERS = {
   service: ({ service }) => ({ service }),
   type: ({ type }) => ({ event_type: type }),
   flow: ({ awaited, types }) => (awaited.length ? { waiting_for: awaited[0] } : { event_type: types[0] }),
+  hop: ({ awaited, services }) => (awaited.length ? { waiting_for: awaited[0] } : { service: services[0] }),
 };
-map.addEventListener("graph:select", ({ detail }) => {
+const GROUP = /^(.+) \(\d+ services\)$/s;
+
+function opened(detail) {
+  const here = new URLSearchParams(location.search);
+  const group = detail.kind === "service" && here.get("fold") && GROUP.exec(detail.service);
+  if (group) {
+    here.append("unfold", group[1]);
+    return `?${here}`;
+  }
+  if (detail.kind === "topic") return `/ingestion#topics-title`;
   const filter = FILTERS[detail.kind]?.(detail);
-  if (filter) location.assign(`/transactions?${new URLSearchParams(filter)}`);
+  if (!filter) return null;
+  for (const name of ["since", "until"]) if (here.has(name)) filter[name] = here.get(name);
+  return `/transactions?${new URLSearchParams(filter)}`;
+}
+map.addEventListener("graph:select", ({ detail }) => {
+  const address = opened(detail);
+  if (address) location.assign(address);
+});
+
+// What was not chosen does not belong into the address.
+document.addEventListener("input", ({ target }) => target.removeAttribute("data-unset"));
+document.addEventListener("submit", ({ target }) => {
+  if (!target.matches(".narrow form, .range form")) return;
+  for (const field of target.elements) if (field.name && (!field.value || "unset" in field.dataset)) field.disabled = true;
+});
+addEventListener("pageshow", () => {
+  for (const field of document.querySelectorAll(".narrow [disabled], .range [disabled]")) field.disabled = false;
 });
