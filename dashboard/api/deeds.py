@@ -51,16 +51,6 @@ class ClockState(Schema):
     at: datetime = Field(description="When that was last seen.")
 
 
-class ServiceOut(Schema):
-    name: str
-    owner: str
-    contact: str
-    runbook: str
-    groups: list[str] = Field(description="Patterns of its consumer groups, as declared.")
-    types: list[str] = Field(description="Event types that it was seen to emit.")
-    clock: ClockState | None = Field(description="Null where nothing shows that it is off.")
-
-
 class BusOut(Schema):
     """Events for the bus, and the breaker that bounds their rate."""
 

@@ -18,8 +18,8 @@ from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import alerts as alert_deeds
-from dashboard.api import build, discovered
-from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release, ServiceOut
+from dashboard.api import build, discovered, services
+from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release
 from dashboard.api.schemas import (
     AlertOut,
     IngestionOut,
@@ -161,11 +161,7 @@ def list_choreographies(request: HttpRequest, since: str = "1d") -> dict[str, An
 
 api.add_router("/choreographies", discovered.router)
 api.add_router("", alert_deeds.router)
-
-
-@api.get("/services", response=Listing[ServiceOut], summary="Services, and their clocks", tags=["services"])
-def list_services(request: HttpRequest) -> dict[str, Any]:
-    return {"items": [build.service(entry) for entry in queries.services(timezone.now())], "next": None}
+api.add_router("", services.router)
 
 
 @api.get("/alerts", response={200: Listing[AlertOut], 400: Problem}, summary="Alerts, one per cause", tags=["alerts"])

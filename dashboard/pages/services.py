@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,22 +11,28 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from collector import queries
+from collector.queries import presence
+from collector.queries.presence import Habits, Silence
 from dashboard.pages import frame
 from dashboard.pages.overview import flow_map, waiting
+from dashboard.pages.rhythm import rhythm
 from dashboard.pages.shared import MOMENT, shared
 
-NEW = timedelta(days=1)
-"""So long a service is called new."""
-SILENT = timedelta(minutes=5)
-"""After that long without an event, while others wait for it or it was heard within the hour, it is called silent."""
 _SLOWLY = 2.0
+_SELDOM = 60.0
+"""Seconds that what is usual may be old."""
 
 
 @dataclass(frozen=True)
 class ServiceRow:
+    """`heard`: when it was last, as far as that is known."""
+
     known: queries.Known
     figures: queries.ServiceFigures
     marks: tuple[str, ...]
+    heard: datetime | None
+    silence: Silence | None
+    habits: Habits
 
     @property
     def troubled(self) -> bool:
@@ -52,56 +58,58 @@ def one_fragment(request: HttpRequest, service: str) -> HttpResponse:
 def readers(request: HttpRequest, service: str) -> HttpResponse:
     """Its consumer groups, and whether it has read what is waited on longest. Apart, since Kafka is asked."""
     figures = _row(service).figures
-    found = queries.groups(service, queries.ends_of(sorted({entry.after for entry in figures.reactions})))
+    groups = queries.groups(service, queries.ends_of(sorted({entry.after for entry in figures.reactions})))
     verdict, stuck = "", queries.longest_overdue(service) if figures.overdue else None
     transaction = queries.find(stuck) if stuck else None
     if transaction is not None:
         told = zip(transaction.state.pending, queries.consumers(transaction), strict=True)
         said = [said.sentence for entry, said in told if entry.overdue and entry.service == service and said]
         verdict = said[0] if said else ""
-    response = render(request, "services/readers.html", {"groups": found, "verdict": verdict, "stuck": stuck})
+    response = render(request, "services/readers.html", {"groups": groups, "verdict": verdict, "stuck": stuck})
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 def _context() -> dict[str, Any]:
-    rows = shared.get("services", MOMENT, _rows)
-    return {"rows": rows, "flow_seconds": flow_map().seconds}
+    return {"rows": found(), "flow_seconds": flow_map().seconds}
+
+
+def found() -> list[ServiceRow]:
+    """All services, those in trouble first."""
+    return shared.get("services", MOMENT, _rows)
 
 
 def _rows() -> list[ServiceRow]:
-    """Four queries, most of them shared with the overview. What is in trouble comes first."""
+    """Seven queries, most of them shared with the overview or made now and then. What is in trouble comes first."""
     now = timezone.now()
     known = {one.name: one for one in shared.get("known-services", _SLOWLY, lambda: queries.services(now))}
-    found = queries.service_figures(flow_map(), waiting(), known)
-    rows = [
-        ServiceRow(known.get(figures.name, queries.Known(figures.name)), figures, _marks(figures, now))
-        for figures in found
-    ]
+    every = queries.service_figures(flow_map(), waiting(), known)
+    silent = shared.get("silences", _SLOWLY, lambda: presence.silences(now))
+    usual = shared.get("habits", _SELDOM, lambda: presence.habits(now))
+    quiet = tuple(one.name for one in every if one.last_heard is None and one.first_seen is not None)
+    before = shared.get(("last-heard", quiet), _SELDOM, lambda: presence.last_heard(quiet, now))
+    rows = []
+    for one in every:
+        heard, silence = one.last_heard or before.get(one.name), silent.get(one.name)
+        marks = presence.marks(one.first_seen, heard, silence, one.awaited, now)
+        declared = known.get(one.name, queries.Known(one.name))
+        rows.append(ServiceRow(declared, one, marks, heard, silence, usual.get(one.name, Habits())))
     return sorted(rows, key=lambda row: (not row.troubled, row.figures.name))
 
 
-def _marks(figures: queries.ServiceFigures, now: datetime) -> tuple[str, ...]:
-    heard, first = figures.last_heard, figures.first_seen
-    marks = []
-    if first is None:
-        marks.append("never heard")
-    elif (heard is None and figures.awaited) or (heard is not None and now - heard > SILENT):
-        marks.append("silent")
-    elif heard is None:
-        marks.append("not heard for an hour")
-    if first is not None and now - first < NEW:
-        marks.append("new")
-    return tuple(marks)
-
-
 def _row(service: str) -> ServiceRow:
-    found = next((row for row in shared.get("services", MOMENT, _rows) if row.figures.name == service), None)
-    if found is None:
+    row = next((row for row in found() if row.figures.name == service), None)
+    if row is None:
         raise Http404("There is no such service.")
-    return found
+    return row
 
 
 def _one(service: str) -> dict[str, Any]:
     row = _row(service)
-    return {"row": row, "figures": row.figures, "flow_seconds": flow_map().seconds, "name": service}
+    return {
+        "row": row,
+        "figures": row.figures,
+        "flow_seconds": flow_map().seconds,
+        "name": service,
+        "rhythm": rhythm(row.habits.hours, timezone.now()),
+    }

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from collector import miner
+from collector.queries.presence import Silence
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
 from tests.pages import text
@@ -87,7 +89,7 @@ class TestServices:
         self, client: Client, company: Feed, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         assert company
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(11):
             page = text(client.get("/services"))
         rows = page.split("<tr data-row>")[1:]
         assert "inventory" in rows[0], "what is in trouble comes first"
@@ -116,5 +118,36 @@ class TestServices:
         assert company
         assert ">silent<" not in text(client.get("/services"))
         shared.clear()
-        with mock.patch("dashboard.pages.services.SILENT", timedelta(minutes=-1)):
-            assert text(client.get("/services")).count(">silent<") == 5
+        silence = Silence(company.now - timedelta(minutes=4), 7)
+        with mock.patch("collector.queries.presence.silences", return_value={"payment": silence}):
+            assert text(client.get("/services")).count(">silent<") == 1
+            shared.clear()
+            page = text(client.get("/services/payment"))
+        assert "It is silent: 7 events came since it was last heard" in page
+
+    def test_its_usual_rhythm_is_drawn_and_told(self, client: Client, company: Feed) -> None:
+        miner.mine(company.rulebook)
+        page = text(client.get("/services/order"))
+        assert 'aria-label="Events in each of the last 48 hours' in page
+        assert page.count("<tr><td>") > 48
+
+    def test_programs_are_told_the_same(
+        self, client: Client, company: Feed, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        miner.mine(company.rulebook)
+        with django_assert_max_num_queries(10):
+            found = client.get("/api/services").json()["items"]
+        assert found[0]["name"] == "inventory", "what is in trouble comes first"
+        by_name = {one["name"]: one for one in found}
+        assert (found[0]["waiting"], found[0]["overdue"], found[0]["marks"]) == (1, 1, ["new"])
+        payment = by_name["payment"]
+        (reaction,) = payment["reacts"]
+        assert (reaction["after"], reaction["source"], reaction["emits"]) == (
+            "OrderPlaced",
+            "order",
+            "PaymentAuthorized",
+        )
+        assert (reaction["count"], reaction["p95"] > 0) == (2, True)
+        assert {entry["type"]: entry["count"] for entry in payment["emits"]} == {"PaymentAuthorized": 2}
+        assert (sum(payment["hours"]), payment["silent_since"], payment["failing"]) == (2, None, None)
+        assert payment["last_heard"]

@@ -1,0 +1,140 @@
+"""Whether services are there: when each was last heard, which have fallen silent, and how they usually are.
+
+A service is silent when what it usually reacts to keeps coming and it says nothing. Where nothing comes that it would
+react to, its silence means nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from collector.mining.contribution import HOUR, hour_of
+from collector.queries.bounds import rows
+
+LOOKED_BACK = timedelta(hours=1)
+PATIENCE = timedelta(minutes=1)
+"""It is not silent before, nor within three times the longest that it said nothing in the hour before."""
+KNOWN = timedelta(hours=48)
+"""How long it is known when each service was last heard."""
+VANISHED = timedelta(days=1)
+"""So long after it was last heard, a service has vanished."""
+NEW = timedelta(days=1)
+"""So long a service is new."""
+HOURS = 48
+_UNANSWERED = 3
+_FAILING = 0.95
+_ENOUGH = 20
+_MOST = 1_000
+
+_LAST = f"""
+SELECT target_service, max(bucket) FROM collector_flow
+WHERE bucket > %(since)s AND source_type = '' AND target_service = ANY(%(services)s) GROUP BY 1 LIMIT {_MOST}
+"""
+# What came after it was last heard counts as far as it usually reacts to such events.
+_SILENT = f"""
+WITH recent AS MATERIALIZED (
+    SELECT bucket, source_type, source_service, target_type, target_service, sum(count) AS n
+    FROM collector_flow WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4, 5
+), heard AS (
+    SELECT service, max(bucket) AS at, max(bucket - before) AS longest FROM (
+        SELECT target_service AS service, bucket,
+            lag(bucket) OVER (PARTITION BY target_service ORDER BY bucket) AS before
+        FROM recent WHERE source_type = '' AND target_service <> '') AS told GROUP BY 1
+), came AS (
+    SELECT target_type AS type, bucket, sum(n) AS n FROM recent WHERE source_type = '' GROUP BY 1, 2
+), reacted AS (
+    SELECT target_service AS service, source_type AS type, sum(n) AS n FROM recent
+    WHERE source_type <> '' AND source_service <> target_service GROUP BY 1, 2
+), usual AS (
+    SELECT heard.service, heard.at, r.type, least(1, r.n / sum(c.n)) AS share
+    FROM heard JOIN reacted r USING (service) JOIN came c ON c.type = r.type AND c.bucket <= heard.at
+    WHERE %(now)s - heard.at > greatest(%(patience)s, 3 * coalesce(heard.longest, interval '0'))
+    GROUP BY 1, 2, 3, r.n
+)
+SELECT u.service, u.at, sum(c.n * u.share)::float FROM usual u
+JOIN came c ON c.type = u.type AND c.bucket > u.at AND c.bucket <= %(now)s - %(patience)s
+GROUP BY 1, 2 HAVING sum(c.n * u.share) >= {_UNANSWERED} ORDER BY 1 LIMIT {_MOST}
+"""
+_HABITS = f"""
+SELECT e.service, c.source, c.bucket, sum(c.count)::bigint,
+    coalesce(sum(c.count) FILTER (WHERE c.status = 'completed'), 0)::bigint,
+    coalesce(sum(c.count) FILTER (WHERE c.status IN ('failed', 'compensated')), 0)::bigint
+FROM collector_minedcount c JOIN (SELECT DISTINCT type, service FROM collector_eventtype) AS e ON e.type = c.source
+WHERE c.hours = {HOUR} AND c.kind = 'node' AND c.bucket > %(first)s AND e.service <> '' GROUP BY 1, 2, 3
+LIMIT 100000
+"""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """`unanswered`: how many events came since that it would usually have reacted to."""
+
+    since: datetime
+    unanswered: int
+
+
+@dataclass(frozen=True)
+class Habits:
+    """`hours`: how many events of its types the transactions have that began in each of the last HOURS hours, the
+    oldest first. `failing`: the share of its events that are of types after which transactions hardly ever complete;
+    None where too few have ended."""
+
+    hours: tuple[int, ...] = (0,) * HOURS
+    failing: float | None = None
+
+
+def last_heard(services: Collection[str], now: datetime) -> dict[str, datetime]:
+    """Of those of these services that were heard within KNOWN, when they were last. One query, that reads much: for
+    those that the last hour does not tell of."""
+    return dict(rows(_LAST, {"since": now - KNOWN, "services": list(services)})) if services else {}
+
+
+def silences(now: datetime) -> dict[str, Silence]:
+    """The services that are silent now. One query."""
+    found = rows(_SILENT, {"since": now - LOOKED_BACK, "now": now, "patience": PATIENCE})
+    return {name: Silence(at, round(unanswered)) for name, at, unanswered in found}
+
+
+def habits(now: datetime) -> dict[str, Habits]:
+    """By service. One query, of what was mined."""
+    first = hour_of(now) - HOURS
+    hours: defaultdict[str, list[int]] = defaultdict(lambda: [0] * HOURS)
+    types: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
+    for service, kind, bucket, count, completed, undone in rows(_HABITS, {"first": first}):
+        if bucket <= first + HOURS:
+            hours[service][bucket - first - 1] += count
+        known = types[service].setdefault(kind, [0, 0])
+        known[0] += completed
+        known[1] += undone
+    return {service: Habits(tuple(counts), _failing(types[service])) for service, counts in hours.items()}
+
+
+def _failing(types: Mapping[str, list[int]]) -> float | None:
+    every = sum(completed + undone for completed, undone in types.values())
+    if every < _ENOUGH:
+        return None
+    bad = sum(undone for completed, undone in types.values() if undone >= _FAILING * (completed + undone))
+    return bad / every
+
+
+def marks(
+    first_seen: datetime | None, heard: datetime | None, silence: Silence | None, awaited: int, now: datetime
+) -> tuple[str, ...]:
+    """How it stands, in a word each. `heard`: when it was last; None: not within KNOWN. `awaited`: how many
+    transactions wait for it."""
+    quiet = heard is None or now - heard > LOOKED_BACK
+    found = []
+    if first_seen is None:
+        found.append("never heard")
+    elif silence is not None or (quiet and awaited):
+        found.append("silent")
+    elif heard is None or now - heard > VANISHED:
+        found.append("vanished")
+    elif quiet:
+        found.append("not heard for an hour")
+    if first_seen is not None and now - first_seen < NEW:
+        found.append("new")
+    return tuple(found)
