@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from random import Random
 
 from collector.correlation.causality import causality
 from collector.correlation.choreography import Choreography, Rule, undeclared
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
-from dashboard.graphs import Drawing, Flow, View, Waiting, events_figure, services_figure, transaction_figure
+from dashboard.graphs import (
+    Drawing,
+    Flow,
+    View,
+    Waiting,
+    events_figure,
+    services_figure,
+    topics_figure,
+    transaction_figure,
+)
+from dashboard.pages.folding import first_part, folded
 
 START = datetime(2026, 11, 20, 12, 1, 43, 120_000, tzinfo=UTC)
 WINDOW = 300.0
@@ -265,6 +276,25 @@ def parallel() -> tuple[Flow, ...]:
     )
 
 
+def large() -> tuple[list[Flow], list[Waiting]]:
+    """60 services that emit 300 event types on 6 topics, most of them rarely; one step of a rare way is overdue."""
+    random = Random(7)
+    groups = ("shop", "depot", "billing", "carrier", "returns", "mail")
+    parts = ("cart", "till", "stock", "yard", "van", "desk", "ledger", "audit", "claim", "post")
+    names = [f"{group}-{part}" for group in groups for part in parts]
+    emitted = [
+        (f"{name.title().replace('-', '')}Step{number // 60 + 1}Done", name, f"{name.split('-')[0]}.events")
+        for number, name in enumerate(names * 5)
+    ]
+    flows = [Flow("", "", emitted[0][1], emitted[0][0], 9000, topic=emitted[0][2])]
+    for number, (kind, service, topic) in enumerate(emitted[1:], 1):
+        for _ in range(random.choice((1, 1, 1, 2))):
+            source, by, _ = emitted[max(0, number - random.randint(1, 25))]
+            count = max(1, int(9000 * 0.985**number))
+            flows.append(Flow(by, source, service, kind, count, random.random() * 5, topic=topic))
+    return flows, [Waiting((emitted[290][0],), emitted[295][0], emitted[295][1], 12, 3)]
+
+
 def hostile_flows() -> tuple[Flow, ...]:
     names = HOSTILE
     return tuple(Flow(names[i], names[-i - 1], names[(i * 3 + 1) % len(names)], names[i], i) for i in range(len(names)))
@@ -309,11 +339,15 @@ def samples() -> dict[str, Drawing]:
         "dense": dense(),
         "repeated": repeated(),
         "chained": chained(),
-        "sixty": services(company(60, 150)),
+        "sixty": services_figure(company(60, 150), (), window_seconds=WINDOW, detail=100),
         "as it was": overdue(known=2.5),
         "time as it was": overdue("time", known=2.5),
         "sequence as it was": overdue("sequence", known=2.5),
         **{f"{make.__name__} over time": make(view="time") for make in _TRANSACTIONS},
         **{f"{make.__name__} as sequence": make(view="sequence") for make in _TRANSACTIONS},
-        "many types": events_figure(company(60, 300), (), window_seconds=WINDOW),
+        "large": services_figure(*large(), window_seconds=WINDOW),
+        "large, as event types": events_figure(*large(), window_seconds=WINDOW),
+        "large, as topics": topics_figure(*large(), window_seconds=WINDOW),
+        "large, folded": services_figure(*folded(*large(), first_part, ()), window_seconds=WINDOW, detail=100),
+        "many types": events_figure(company(60, 300), (), window_seconds=WINDOW, detail=100),
     }

@@ -9,7 +9,7 @@ import pytest
 
 from collector.correlation.causality import causality
 from collector.correlation.state import Pending
-from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure
+from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure, topics_figure
 from dashboard.graphs.looks import STEPS
 from dashboard.graphs.whole import steps
 from tests import graph_samples as samples
@@ -218,6 +218,37 @@ def test_very_many_edges_are_bundled_and_very_many_boxes_bounded() -> None:
     flows = [Flow(f"s{i}", "Seen", f"t{i}", "Done", i) for i in range(400)]
     boxes = [stop for stop in services_figure(flows, (), window_seconds=300).stops if stop["data"]["kind"] == "service"]
     assert len(boxes) == 300
+
+
+def test_of_many_ways_the_busiest_are_drawn_and_those_that_somebody_is_overdue_on() -> None:
+    flows, waiting = samples.large()
+    drawing = services_figure(flows, waiting, window_seconds=300)
+    assert drawing.note.startswith("the 41 busiest of 361 ways, ")
+    counts = [row[3] for row in drawing.table.rows]
+    overdue = [row for row in drawing.table.rows if row[6] != "0"]
+    assert len(counts) == 41
+    assert [row[2] for row in overdue] == [waiting[0].service]
+    fewer = services_figure(flows, waiting, window_seconds=300, detail=5)
+    assert fewer.note.startswith("the 20 busiest of 361 ways, ")
+    assert {row[:3] for row in fewer.table.rows} < {row[:3] for row in drawing.table.rows}
+    whole = services_figure(flows, waiting, window_seconds=300, detail=100)
+    assert whole.note == ""
+    assert len([stop for stop in whole.stops if stop["data"]["kind"] == "service"]) == 60
+
+
+def test_topics_as_boxes_with_the_services_between_them() -> None:
+    flows = [
+        Flow("", "", "order", "OrderPlaced", 9, topic="orders"),
+        Flow("order", "OrderPlaced", "payment", "PaymentAuthorized", 8, 1.5, topic="payments"),
+        Flow("payment", "PaymentAuthorized", "order", "OrderCompleted", 7, topic="orders"),
+    ]
+    drawing = topics_figure(flows, [Waiting(("OrderPlaced",), "PaymentAuthorized", "payment", 3, 1)], window_seconds=60)
+    assert [row[:3] for row in drawing.table.rows] == [
+        ("orders", "payment", "payments"),
+        ("payments", "order", "orders"),
+    ]
+    assert drawing.table.rows[0][5:7] == ("3", "1")
+    assert next(stop["data"] for stop in drawing.stops if stop["data"]["kind"] == "hop")["services"] == ["payment"]
 
 
 @pytest.mark.parametrize("name", ["nothing", "no flows"])
