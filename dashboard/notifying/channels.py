@@ -12,10 +12,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from collector.storage.sealing import fernet
-from dashboard.notifying.models import Channel
+from dashboard.notifying.models import Channel, Delivery
 
 _PURPOSE = b"choreoscope channels"
 LONGEST = 2_000
+MOST = 100
 
 
 class Unusable(Exception):
@@ -53,6 +54,23 @@ def enable(channel: Channel) -> None:
 def disable(channel: Channel, why: str) -> None:
     channel.enabled, channel.trouble = False, why
     channel.save(update_fields=["enabled", "trouble"])
+
+
+def test(channel: Channel, who: str) -> Delivery:
+    """Sends something through it, whatever else waits to be told."""
+    now, said = timezone.now(), f"{who} tries out this channel."
+    return Delivery.objects.create(
+        channel=channel, kind="test", title="A test by Choreoscope", text=f"{said}\n", content={"sentence": said},
+        severity="info", created_at=now, next_at=now,
+    )  # fmt: skip
+
+
+def listed() -> list[tuple[Channel, Delivery | None]]:
+    """The channels by name, each with what was sent through it last, or is to be. Two queries."""
+    found = list(Channel.objects.order_by("name")[:MOST])
+    latest = Delivery.objects.filter(channel__in=found).order_by("channel", "-id").distinct("channel")
+    last = {delivery.channel_id: delivery for delivery in latest}
+    return [(channel, last.get(channel.pk)) for channel in found]
 
 
 def address_of(channel: Channel) -> str:

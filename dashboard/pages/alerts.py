@@ -55,20 +55,22 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 
 def _lists(state: str, cursor: str) -> dict[str, Any]:
     """Two queries."""
-    listed = list(_listed(state)) if state != State.RESOLVED else None
+    listed, more = _listed(state) if state != State.RESOLVED else (None, False)
     resolved, following = None, None
     if not state or state == State.RESOLVED:
         found = Alert.objects.filter(state=State.RESOLVED)
         resolved, following = queries.keyset(found, ("opened_at", "id"), cursor, _MOST_RESOLVED)
     older = urlencode({"state": State.RESOLVED.value, "cursor": following}) if following else ""
-    return {"unresolved": listed, "resolved": resolved, "older": older}
+    return {"unresolved": listed, "more": more, "resolved": resolved, "older": older}
 
 
-def _listed(state: str) -> Iterator[Listed]:
+def _listed(state: str) -> tuple[list[Listed], bool]:
+    """And whether there are more than are listed."""
     services = config.current(settings.CHOREOSCOPE_CONFIG).services
     unresolved = Alert.objects.filter(state=state) if state else Alert.unresolved()
-    for alert, nested in _nested(unresolved.order_by("-opened_at", "-id")[:_MOST_OPEN]):
-        yield Listed(alert, _service(services, alert.service), nested)
+    found = list(unresolved.order_by("-opened_at", "-id")[: _MOST_OPEN + 1])
+    listed = [Listed(alert, _service(services, alert.service), nested) for alert, nested in _nested(found[:_MOST_OPEN])]
+    return listed, len(found) > _MOST_OPEN
 
 
 def _nested(alerts: Iterable[Alert]) -> Iterator[tuple[Alert, bool]]:

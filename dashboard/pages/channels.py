@@ -51,7 +51,7 @@ def change(request: HttpRequest, channel_id: int) -> HttpResponse:
     channel = get_object_or_404(Channel, pk=channel_id)
     match request.POST.get("deed"):
         case "test":
-            _test(channel, request.user.get_username())
+            channels.test(channel, request.user.get_username())
             messages.success(request, f"A test is on its way to {channel.name}; below is said what comes of it.")
         case "again":
             _again(channel)
@@ -63,15 +63,6 @@ def change(request: HttpRequest, channel_id: int) -> HttpResponse:
             channel.delete()
             messages.success(request, f"{channel.name} is gone, and what it was told of with it.")
     return redirect("channels")
-
-
-def _test(channel: Channel, who: str) -> None:
-    now = timezone.now()
-    said = f"{who} tries out this channel."
-    Delivery.objects.create(
-        channel=channel, kind="test", title="A test by Choreoscope", text=f"{said}\n", content={"sentence": said},
-        severity="info", created_at=now, next_at=now,
-    )  # fmt: skip
 
 
 def _again(channel: Channel) -> None:
@@ -102,15 +93,11 @@ def end_silence(request: HttpRequest, silence_id: int) -> HttpResponse:
 
 def _context() -> dict[str, Any]:
     """Three queries."""
-    found = list(Channel.objects.order_by("name")[:_MOST])
-    last = {
-        delivery.channel_id: delivery
-        for delivery in Delivery.objects.filter(channel__in=found).order_by("channel", "-id").distinct("channel")
-    }
+    found = channels.listed()
     routes = config.current(settings.CHOREOSCOPE_CONFIG).alerts.routes
-    names = {channel.name for channel in found}
+    names = {channel.name for channel, _ in found}
     return {
-        "channels": [(channel, last.get(channel.pk)) for channel in found],
+        "channels": found,
         "unknown": sorted({name for route in routes for name in route.to} - names),
         "routed": bool(routes),
         "kinds": Channel.Kind.choices,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from dashboard.alerts.models import Alert
+from dashboard.notifying import channels
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
 
@@ -68,3 +69,17 @@ def test_silences(operator: Client, alert: Alert) -> None:
     )
     refused = operator.post("/api/silences", {"reason": "Maintenance.", "minutes": 30}, JSON)
     assert (refused.status_code, refused.json()["error"][:19]) == (400, "Say what to silence")
+
+
+def test_channels_and_trying_one_out(operator: Client) -> None:
+    channel, secret = channels.create("ops", "webhook", "https://hooks.example.com/services/do-not-show")
+    (found,) = operator.get("/api/channels").json()["items"]
+    assert (found["name"], found["leads_to"], found["last_delivery"]) == ("ops", "https://hooks.example.com/…", None)
+    tried = operator.post(f"/api/channels/{channel.pk}/test", {}, JSON).json()
+    assert (tried["last_delivery"]["kind"], tried["last_delivery"]["state"]) == ("test", "waiting")
+    answer = operator.get("/api/channels").content.decode()
+    assert tried["last_delivery"]["id"] in answer
+    assert secret not in answer
+    assert "do-not-show" not in answer
+    assert operator.post(f"/api/channels/{channel.pk}/test", "{}", "text/plain").status_code == 415
+    assert operator.post("/api/channels/4711/test", {}, JSON).json() == {"error": "There is no channel 4711."}

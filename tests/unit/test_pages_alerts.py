@@ -171,6 +171,28 @@ def test_what_is_explained_is_listed_under_its_cause(client: Client, alert: Aler
     assert f'id="a-{alert.pk}" data-row class="alert-nested"' in page
 
 
+def test_more_than_a_page_shows_is_said(client: Client, db: None) -> None:
+    now = timezone.now()
+    Alert.objects.bulk_create(
+        Alert(kind="failed", choreography=f"c-{number}", since=now, opened_at=now, changed_at=now)
+        for number in range(201)
+    )
+    shared.clear()
+    assert "These are the newest 200; there are more." in client.get("/alerts").content.decode()
+    Alert.objects.filter(choreography="c-7").delete()
+    shared.clear()
+    assert "there are more" not in client.get("/alerts").content.decode()
+
+
+def test_what_is_like_an_alert_is_silenced_from_its_page(operator: Client, alert: Alert) -> None:
+    page = operator.get(f"/alerts/{alert.pk}").content.decode()
+    link = re.search(r'href="(/channels\?kind=[^"]+)#silence-title"', page)
+    assert link
+    prepared = operator.get(html.unescape(link[1])).content.decode()
+    assert '<option value="stuck" selected>' in prepared
+    assert 'name="service" value="inventory"' in prepared
+
+
 def test_alerts_of_one_state_and_older_ones(client: Client, db: None) -> None:
     shared.clear()
     now = timezone.now()
