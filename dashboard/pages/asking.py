@@ -1,4 +1,4 @@
-"""What the address of a choreography's page asks for, and addresses that ask for something else. PURE."""
+"""What the address of a choreography's page asks for, and addresses that ask for something else."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
+from django.utils import timezone
+
 from collector import queries
 
 FIELDS = ("since", "until", "status", "against_since", "against_until", "overlay", "detail", "ways")
 OVERLAYS: tuple[Literal["frequency", "duration"], ...] = ("frequency", "duration")
 RANGES = (("", "All"), ("1h", "1 h"), ("6h", "6 h"), ("1d", "24 h"), ("7d", "7 d"), ("30d", "30 d"))
 _DAY = timedelta(days=1)
+_LONGEST = 50
 
 
 @dataclass(frozen=True)
@@ -41,39 +44,38 @@ class Asked:
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
         """What is found depends on, not how it is drawn."""
-        return tuple(sorted((name, value) for name, value in self.texts.items() if name not in ("overlay", "detail")))
+        zone = ("zone", timezone.get_current_timezone_name())
+        return zone, *sorted((name, value) for name, value in self.texts.items() if name not in ("overlay", "detail"))
 
 
 def asked(parameters: Mapping[str, str], now: datetime) -> Asked:
-    """BadParameter where a moment cannot be read or a status is not one; how it is drawn has a usual way for anything
-    else."""
-    texts = {name: parameters.get(name, "").strip() for name in FIELDS}
+    """Moments without a zone are in the one that is shown. BadParameter where a moment cannot be read or a status is
+    not one; how it is drawn has a usual way for anything else."""
+    texts = {name: parameters.get(name, "").strip()[:_LONGEST] for name in FIELDS}
     texts = {name: value for name, value in texts.items() if value}
-    wanted = _moments(texts, "since", "until", now, texts.get("status", ""))
-    against = _moments(texts, "against_since", "against_until", now)
+    since, until = _moments(texts, "since", "until", now)
+    against_since, against_until = _moments(texts, "against_since", "against_until", now)
     overlay, detail = texts.get("overlay", ""), texts.get("detail", "")
     whole = detail.isascii() and detail.isdigit() and len(detail) <= 3
     return Asked(
         texts=texts,
-        since=wanted.since,
-        until=wanted.until,
-        status=wanted.status,
-        against_since=against.since,
-        against_until=against.until,
+        since=since,
+        until=until,
+        status=queries.TransactionFilter.parse({"status": texts.get("status", "")}, now).status,
+        against_since=against_since,
+        against_until=against_until,
         overlay="duration" if overlay == "duration" else "frequency",
         detail=min(int(detail), 100) if whole else None,
         causal=texts.get("ways") == "causal",
     )
 
 
-def _moments(
-    texts: Mapping[str, str], since: str, until: str, now: datetime, status: str = ""
-) -> queries.TransactionFilter:
-    given = {"since": texts.get(since, ""), "until": texts.get(until, ""), "status": status}
-    found = queries.TransactionFilter.parse(given, now)
-    if found.since and found.until and found.since >= found.until:
-        raise queries.BadParameter(f"'{since}' is not before '{until}'; exchange them.")
-    return found
+def _moments(texts: Mapping[str, str], first: str, last: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    zone = timezone.get_current_timezone()
+    since, until = (queries.moment_of(name, texts.get(name), now, zone) for name in (first, last))
+    if since and until and since >= until:
+        raise queries.BadParameter(f"'{first}' is not before '{last}'; exchange them.")
+    return since, until
 
 
 def earlier(since: datetime | None, until: datetime | None, now: datetime) -> list[tuple[str, dict[str, str]]]:

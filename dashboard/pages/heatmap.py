@@ -1,4 +1,4 @@
-"""How long transactions took over time, as a heat map in SVG and as a table. PURE."""
+"""How long transactions took over time, as a heat map in SVG and as a table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, exp, log, sqrt
+
+from django.utils.timezone import localtime
 
 from collector.queries.behaviour import Heat, HeatColumn
 from dashboard.pages.wording import clock, duration, span
@@ -180,7 +182,7 @@ def _x_ticks(heat: Heat, wide: float) -> tuple[Tick, ...]:
     every = max(1, ceil(len(heat.columns) / _LABELS))
     daily = heat.step >= timedelta(days=1)
     return tuple(
-        Tick(LEFT + place * wide, f"{column.at:%b %d}" if daily else clock(column.at)[:5])
+        Tick(LEFT + place * wide, f"{localtime(column.at):%b %d}" if daily else clock(column.at)[:5])
         for place, column in enumerate(heat.columns)
         if place % every == 0 and LEFT + place * wide < WIDTH - RIGHT - 20
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from dashboard.graphs.discovered_scene import percent
 from dashboard.pages import wording
@@ -24,6 +25,6 @@ def span_of(seconds: float) -> str:
 @register.simple_tag
 def when(at: datetime, now: datetime) -> SafeString:
     """The time of day, with its date unless that is today."""
-    at = at.astimezone(UTC)
-    words = f"{at:%H:%M}" if at.date() == now.astimezone(UTC).date() else f"{at:%Y-%m-%d %H:%M}"
+    at = localtime(at)
+    words = f"{at:%H:%M}" if at.date() == localtime(now).date() else f"{at:%Y-%m-%d %H:%M}"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), wording.full(at), words)

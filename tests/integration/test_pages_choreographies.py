@@ -158,6 +158,14 @@ class TestOne:
         said = words(text(client.get("/live/rules/Asked")))
         assert "Asked Answered hall – 100% of 25 2.0 s · 2.0 s 6.0 s found" in said
 
+    def test_times_are_in_the_timezone_of_whoever_looks(self, client: Client, feed: Feed) -> None:
+        feed.order("done")
+        mined(feed)
+        client.cookies["timezone"] = "Asia/Kolkata"
+        page = text(client.get(f"{ONE}?since=2026-01-01T05:30"))
+        assert 'since <time datetime="2026-01-01T05:30:00+05:30"' in page
+        assert "2026-01-01 05:30</time>" in page
+
     def test_a_wrong_parameter_is_named(self, client: Client, company: Feed) -> None:
         assert company
         said = words(text(client.get(f"{ONE}?since=tomorrow&overlay=duration"), 400))

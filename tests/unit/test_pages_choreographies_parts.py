@@ -37,7 +37,7 @@ class TestAsked:
 
     def test_a_wrong_moment_is_named(self) -> None:
         for wrong in ({"since": "x"}, {"against_until": "y"}, {"status": "z"}):
-            with pytest.raises(BadParameter):
+            with pytest.raises(BadParameter, match=f"'{next(iter(wrong))}' is"):
                 asked(wrong, NOW)
         with pytest.raises(BadParameter, match="'against_since' is not before 'against_until'"):
             asked({"against_since": "1h", "against_until": "2h"}, NOW)

@@ -29,7 +29,7 @@ function remember(detail) {
 }
 
 if (live) {
-  const refresh = onChange(async () => {
+  onChange(async () => {
     await redraw();
     await htmx.ajax("GET", `${live.dataset.fragment}${location.search}`, { target: "#live", swap: "innerMorph" });
   }, EVERY);
@@ -56,7 +56,6 @@ if (live) {
   document.addEventListener("click", ({ target }) => {
     for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(target)) menu.open = false;
   });
-  refresh();
 }
 
 // Empty fields do not belong into the address.
