@@ -6,6 +6,8 @@ sweep calls it itself. Its cost follows what is due, not what is open.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -47,11 +49,12 @@ class Swept(msgspec.Struct, frozen=True):
     alerts: bool = False
 
 
-def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK) -> Swept:
-    """Judges the transactions that are due for a check, in chunks that commit each, until none is due; and counts the
-    failed deliveries of those that are there by now."""
+def sweep(rulebook: RuleBook, *, most: int = 20 * CHUNK, seconds: float = math.inf) -> Swept:
+    """Judges the transactions that are due for a check, in chunks that commit each, until none is due; after so many
+    `seconds` it begins no other chunk. And counts the failed deliveries of those that are there by now."""
     examined, changed, alerts = 0, [], False
-    while examined < most:
+    began = time.monotonic()
+    while examined < most and (not examined or time.monotonic() - began < seconds):
         chunk, changes = _chunk(rulebook)
         examined += chunk
         changed += [change.row.transaction_id for change in changes if change.changed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -30,12 +31,22 @@ WITH RECURSIVE below AS (
 SELECT id, root FROM below ORDER BY id
 """
 KEEP_STATISTICS = timedelta(hours=48)
+SWEEPS_FOR = 0.5
+"""Seconds after which a sweep begins no other chunk."""
 CHUNK = 2_000
 WRITER = "upkeep"
+_sweeping = threading.Lock()
 
 
 def sweep_now() -> Swept:
-    return deadlines.sweep(registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook))
+    """One at a time in a process, and not for long: where very much is due at once, sweeps must not take all of a
+    worker's threads from the alerts about it. The next one goes on."""
+    if not _sweeping.acquire(blocking=False):
+        return Swept()
+    try:
+        return deadlines.sweep(registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook), seconds=SWEEPS_FOR)
+    finally:
+        _sweeping.release()
 
 
 def judge_anew() -> Iterator[rejudging.Chunk]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.db import connection
@@ -172,6 +175,36 @@ def test_one_with_too_many_events_is_closed_without_reading_them_and_stays_so(
     store.write([Span(ref, 0, 2, 3, [more])], [(more, decode(more))], rulebook, "writer")
     row = transaction("order-1")
     assert (row.phase, row.oversized, row.event_count) == ("abandoned", True, 5_001)
+
+
+def test_a_sweep_with_much_to_do_leaves_some_to_the_next(stuck: list[str], rulebook: RuleBook) -> None:
+    def all_due() -> None:
+        due = timezone.now() - timedelta(seconds=1)
+        Deadline.objects.bulk_create(Deadline(transaction=row.pk, due_at=due) for row in Transaction.objects.all())
+
+    with mock.patch.object(deadlines, "CHUNK", 1):
+        all_due()
+        assert [deadlines.sweep(rulebook, seconds=0).examined for _ in range(3)] == [1, 1, 0]
+        all_due()
+        assert deadlines.sweep(rulebook).examined == 2
+
+
+def test_sweeps_take_one_thread_of_a_worker() -> None:
+    within, go_on = threading.Event(), threading.Event()
+
+    def sweeping(*_: object, **__: object) -> deadlines.Swept:
+        within.set()
+        go_on.wait(10)
+        return deadlines.Swept(examined=1)
+
+    rules = mock.patch.object(upkeep, "registered")  # a session of the other thread's would be in the way of the end
+    with rules, mock.patch.object(deadlines, "sweep", sweeping), ThreadPoolExecutor() as pool:
+        first = pool.submit(upkeep.sweep_now)
+        assert within.wait(10)
+        assert upkeep.sweep_now().examined == 0, "the other one is at it"
+        go_on.set()
+        assert first.result(10).examined == 1
+        assert upkeep.sweep_now().examined == 1
 
 
 def test_alerts_that_were_resolved_long_ago_go_with_all_that_was_said_of_them(

@@ -202,6 +202,7 @@ def test_many_that_are_stuck_at_once_are_one_alert_at_once(
             placed(office, STUCK)
         office.start("web", "worker", "beat")
         office.await_work()
+        poll_until(lambda: office.ask("SELECT count(*) FROM collector_unmined") == [(0,)], 120, "quiet", every=0.5)
         pages = dict.fromkeys(PAGES, 0.0)
         with closing(Api(office.port)) as api:
             poll_until(lambda: api.page("/") is not None, 30, "the pages", every=0.2)
