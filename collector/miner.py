@@ -219,8 +219,7 @@ def _exchange(cursor: CursorWrapper, before: dict[int, Contribution], ways: dict
         for row in others:
             del after[row]
     counts = Counts()
-    counts.take(_whole(cursor, before.values()), -1)
-    counts.take(after.values())
+    counts.take(after.values(), _whole(cursor, before.values()))
     add(cursor, counts)
 
 

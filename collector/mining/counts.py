@@ -43,11 +43,11 @@ class Figure(msgspec.Struct):
     total: int = 0
     durations: dict[int, int] = msgspec.field(default_factory=dict)
 
-    def add(self, other: Figure, sign: int = 1) -> None:
-        self.count += sign * other.count
-        self.total += sign * other.total
+    def add(self, other: Figure) -> None:
+        self.count += other.count
+        self.total += other.total
         for index, n in other.durations.items():
-            self.durations[index] = self.durations.get(index, 0) + sign * n
+            self.durations[index] = self.durations.get(index, 0) + n
 
     @property
     def says_nothing(self) -> bool:
@@ -57,17 +57,19 @@ class Figure(msgspec.Struct):
 class Counts(dict[Key, Figure]):
     """Sums by key; a difference, where contributions were subtracted."""
 
-    def take(self, found: Iterable[Contribution], sign: int = 1) -> None:
-        """Adds contributions, or subtracts them.
+    def take(self, found: Iterable[Contribution], gone: Iterable[Contribution] = ()) -> None:
+        """Adds what was `found`, and subtracts what is `gone`.
 
         Those of one time are looked at together, column by column, and what is counted of all times is their sum: that
-        is several times faster than one after the other.
+        is several times faster than one after the other. What is in both goes without a trace.
         """
-        places: dict[tuple[str, str, int, int], list[Contribution]] = {}
-        for one in found:
-            places.setdefault((one.choreography, one.status, one.hours, one.bucket), []).append(one)
-        for (choreography, status, hours, bucket), those in places.items():
-            for (kind, source, target), figure in _figures(those):
+        places: dict[tuple[str, str, int, int], tuple[list[Contribution], list[Contribution]]] = {}
+        for side, contributions in enumerate((found, gone)):
+            for one in contributions:
+                place = (one.choreography, one.status, one.hours, one.bucket)
+                places.setdefault(place, ([], []))[side].append(one)
+        for (choreography, status, hours, bucket), (new, old) in places.items():
+            for (kind, source, target), figure in _figures(_Columns(new), _Columns(old)):
                 for key in (
                     Key(choreography, kind, hours, bucket, status, source, target),
                     Key(choreography, kind, ALWAYS, 0, status, source, target),
@@ -75,51 +77,84 @@ class Counts(dict[Key, Figure]):
                     known = self.get(key)
                     if known is None:
                         known = self[key] = Figure()
-                    known.add(figure, sign)
+                    known.add(figure)
 
     def told(self) -> Iterable[tuple[Key, Figure]]:
         """What says anything, in the order of the keys."""
         return [(key, self[key]) for key in sorted(self) if not self[key].says_nothing]
 
 
-def _figures(found: Sequence[Contribution]) -> Iterator[tuple[tuple[str, str, str], Figure]]:
-    """What these count, by kind, source and target."""
-    wholes = [sum(one.gaps) for one in found]
-    lengths = buckets(wholes)
-    yield from _timed("case", [("", "")] * len(found), wholes, lengths)
-    yield from _timed("variant", [(str(one.variant), "") for one in found], wholes, lengths)
-    yield from _timed("causal", [(str(one.causal), "") for one in found], wholes, lengths)
-    ways = [one.types for one in found]
-    yield from _counted("start", [types[0] for types in ways])
-    yield from _counted("end", [types[-1] for types in ways])
-    yield from _counted("node", chain.from_iterable(ways))
-    known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-    pairs: list[tuple[str, str]] = []
-    for types in ways:
-        steps = known.get(types)
-        if steps is None:
-            steps = known[types] = list(pairwise(types))
-        pairs += steps
-    gaps = list(chain.from_iterable([one.gaps for one in found]))
-    yield from _timed("edge", pairs, gaps, buckets(gaps))
+Names = tuple[str, str]
+"""Source and target."""
 
 
-def _counted(kind: str, names: Iterable[str]) -> Iterator[tuple[tuple[str, str, str], Figure]]:
-    for name, n in Counter(names).items():
-        yield (kind, name, ""), Figure(n)
+class _Timed:
+    """How often something came, and how long it took, in two columns."""
+
+    def __init__(self, names: Sequence[Names], micros: Sequence[int]) -> None:
+        self.names, self.micros = names, micros
+        self.bucketed = list(zip(names, buckets(micros), strict=True))
 
 
-def _timed(
-    kind: str, keys: Sequence[tuple[str, str]], micros: Sequence[int], lengths: Sequence[int]
-) -> Iterator[tuple[tuple[str, str, str], Figure]]:
-    found: dict[tuple[str, str], Figure] = {}
-    for (key, index), n in Counter(zip(keys, lengths, strict=True)).items():
-        figure = found.get(key)
-        if figure is None:
-            figure = found[key] = Figure()
-        figure.count += n
-        figure.durations[index] = n
-    for key, duration in zip(keys, micros, strict=True):
-        found[key].total += duration
-    for (source, target), figure in found.items():
-        yield (kind, source, target), figure
+class _Columns:
+    """What some contributions count, by kind."""
+
+    def __init__(self, found: Sequence[Contribution]) -> None:
+        wholes = [sum(one.gaps) for one in found]
+        self.ways = [one.types for one in found]
+        self.timed = {
+            "case": _Timed([("", "")] * len(found), wholes),
+            "variant": _Timed([(str(one.variant), "") for one in found], wholes),
+            "causal": _Timed([(str(one.causal), "") for one in found], wholes),
+            "edge": _Timed(self._steps(), list(chain.from_iterable([one.gaps for one in found]))),
+        }
+
+    def _steps(self) -> list[Names]:
+        known: dict[tuple[str, ...], list[Names]] = {}
+        steps: list[Names] = []
+        for types in self.ways:
+            those = known.get(types)
+            if those is None:
+                those = known[types] = list(pairwise(types))
+            steps += those
+        return steps
+
+    def plain(self) -> Iterator[tuple[str, Iterable[str]]]:
+        yield "start", [types[0] for types in self.ways]
+        yield "end", [types[-1] for types in self.ways]
+        yield "node", chain.from_iterable(self.ways)
+
+
+def _figures(new: _Columns, old: _Columns) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+    """By kind, source and target, by how much they differ."""
+    for (kind, names), (_, gone) in zip(new.plain(), old.plain(), strict=True):
+        counted = Counter(names)
+        counted.subtract(gone)
+        for name, n in counted.items():
+            if n:
+                yield (kind, name, ""), Figure(n)
+    for kind, timed in new.timed.items():
+        for (source, target), figure in _difference(timed, old.timed[kind]).items():
+            yield (kind, source, target), figure
+
+
+def _difference(new: _Timed, old: _Timed) -> dict[Names, Figure]:
+    found: dict[Names, Figure] = {}
+    counted = Counter(new.bucketed)
+    counted.subtract(old.bucketed)
+    for (names, index), n in counted.items():
+        if n:
+            figure = found.get(names)
+            if figure is None:
+                figure = found[names] = Figure()
+            figure.count += n
+            figure.durations[index] = n
+    totals: dict[Names, int] = {}
+    for names, micros in zip(new.names, new.micros, strict=True):
+        totals[names] = totals.get(names, 0) + micros
+    for names, micros in zip(old.names, old.micros, strict=True):
+        totals[names] = totals.get(names, 0) - micros
+    for names, total in totals.items():
+        if total:
+            found.setdefault(names, Figure()).total = total
+    return found
