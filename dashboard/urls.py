@@ -26,6 +26,7 @@ from dashboard.pages import (
     overview,
     search,
     services,
+    taking,
     transaction,
     transactions,
 )
@@ -83,6 +84,7 @@ urlpatterns = [
     path("ingestion/again", ingestion.again, name="ingestion-again"),
     path("ingestion/suggestion", ingestion.suggestion, name="ingestion-suggestion"),
     path("timezone", times.choose, name="timezone"),
+    path("take/<slug:table>.<slug:form>", taking.take, name="take"),
     path("api/", api.urls),
     path("metrics", metrics.metrics, name="metrics"),
     *accounts,

@@ -5,10 +5,8 @@ XES: IEEE 1849. OCEL 2.0 (JSON): https://www.ocel-standard.org. CSV: one event a
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -16,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 import msgspec
 
 from collector.queries import Exported
+from dashboard.spreadsheet import lines
 
 Pages = Callable[[], AsyncIterator[list[Exported]]]
 """Begins anew with each call."""
@@ -23,7 +22,6 @@ Pages = Callable[[], AsyncIterator[list[Exported]]]
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _COLUMNS = ("case:concept:name", "concept:name", "time:timestamp", "org:resource", "event_id", "source", "topic",
             "case:choreography", "case:status")  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _XES = """<?xml version="1.0" encoding="UTF-8"?>
 <log xes.version="1849.2023" xes.features="">
 <extension name="Concept" prefix="concept" uri="http://www.xes-standard.org/concept.xesext"/>
@@ -34,9 +32,9 @@ _XES = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 async def as_csv(pages: Pages) -> AsyncIterator[str]:
-    yield _lines([_COLUMNS])
+    yield lines([_COLUMNS])
     async for page in pages():
-        yield _lines(
+        yield lines(
             (
                 entry.transaction_id,
                 event.type,
@@ -51,17 +49,6 @@ async def as_csv(pages: Pages) -> AsyncIterator[str]:
             for entry in page
             for event in entry.events
         )
-
-
-def _lines(rows: Iterable[Iterable[str]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows([[_cell(value) for value in row] for row in rows])
-    return out.getvalue()
-
-
-def _cell(value: str) -> str:
-    """Spreadsheets would run what looks like a formula."""
-    return "'" + value if value.startswith(_FORMULA) else value
 
 
 async def as_xes(pages: Pages) -> AsyncIterator[str]:

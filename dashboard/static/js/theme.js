@@ -10,6 +10,8 @@
     document.documentElement.classList.toggle("dark-mode", theme === "dark"); // what the API's documentation goes by
     document.documentElement.style.colorScheme = theme;
   };
+  addEventListener("beforeprint", () => { document.documentElement.dataset.bsTheme = "light"; }); // paper is white
+  addEventListener("afterprint", apply);
   dark.addEventListener("change", apply);
   addEventListener("storage", apply);
   addEventListener("theme", apply);
