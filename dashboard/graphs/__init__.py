@@ -6,7 +6,7 @@ graph (what to draw) → layout (where) → figure (Plotly's dict). No Django, n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 import msgspec
@@ -113,9 +113,9 @@ def spread_figure(spreads: Sequence[Spread], due: float | None) -> Drawing:
     return figure.drawing(spread.scene(spreads, due), spread.table(spreads))
 
 
-def course_figure(points: Course, happened: Sequence[Happened], until: float) -> Drawing:
-    """How a count went, and what happened meanwhile; moments are seconds since 1970."""
-    return figure.drawing(course.scene(points, happened, until), course.table(points, happened))
+def course_figure(points: Course, happened: Sequence[Happened], until: float, zone: tzinfo = UTC) -> Drawing:
+    """How a count went, and what happened meanwhile; moments are seconds since 1970, times of day those of `zone`."""
+    return figure.drawing(course.scene(points, happened, until, zone), course.table(points, happened, zone))
 
 
 def _map(graph: maps.Map, seconds: float) -> Drawing:

@@ -33,7 +33,8 @@ class Figures(msgspec.Struct, frozen=True):
 
 def figures(alert: Alert) -> Figures:
     """Four queries at most, shared by all who look."""
-    return shared.get(("alert-figures", alert.pk), MOMENT, lambda: Figures(_spread(alert), _course(alert)))
+    key = ("alert-figures", alert.pk, timezone.get_current_timezone_name())
+    return shared.get(key, MOMENT, lambda: Figures(_spread(alert), _course(alert)))
 
 
 def _spread(alert: Alert) -> Drawing | None:
@@ -70,7 +71,8 @@ def _course(alert: Alert) -> Drawing | None:
     entries = alert.entries.order_by("-at", "-id")[:_MOST_SIGNS]
     happened = [_happened(entry) for entry in reversed(entries)]
     until = _until(alert)
-    return graphs.course_figure([(float(at), count) for at, count in alert.course], happened, until.timestamp())
+    course = [(float(at), count) for at, count in alert.course]
+    return graphs.course_figure(course, happened, until.timestamp(), timezone.get_current_timezone())
 
 
 def _happened(entry: AlertEntry) -> Happened:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -70,6 +70,8 @@ def test_a_course_with_what_happened() -> None:
     hovers = [text for trace in drawing.figure["data"] for text in trace.get("hovertext", ())]
     assert any("acknowledged by &lt;b&gt;ada" in text for text in hovers)
     line = next(trace for trace in drawing.figure["data"] if trace["uid"].startswith("line-overdue"))
+    there = course_figure([(START, 3)], happened, START + 90, timezone(timedelta(hours=1), "CET"))
+    assert (drawing.table.rows[0][0], there.table.rows[0][0]) == ("08:00:00 UTC", "09:00:00 CET")
     assert line["x"][-1] == pytest.approx(drawing.width - 14, abs=1), "the last count lasts until now"
 
 
