@@ -12,6 +12,7 @@ import msgspec
 from prometheus_client.core import Metric
 
 from collector.health.counts import Counts
+from collector.health.heartbeats import ALERTS, BEAT, NOTIFICATIONS
 from collector.health.liveness import Liveness, State, TopicState, liveness
 from collector.health.metrics import counter, families, gauge
 from collector.models import Heartbeat
@@ -44,6 +45,7 @@ def metrics(now: datetime) -> Iterator[Metric]:
     yield from _state(found, now)
     yield from _records()
     yield from _sweep([beat for beat in beats if beat.name == "sweep"], now)
+    yield _work(beats, now)
 
 
 def counts(beat: Heartbeat) -> Counts:
@@ -99,3 +101,11 @@ def _sweep(beats: Iterable[Heartbeat], now: datetime) -> Iterator[Metric]:
         examined.add_metric([], beat.detail.get("examined", 0))
         changed.add_metric([], beat.detail.get("changed", 0))
     yield from (age, sweeps, examined, changed)
+
+
+def _work(beats: Iterable[Heartbeat], now: datetime) -> Metric:
+    age = gauge("work_age_seconds", "Since the Celery worker last did this, or beat last told it to.", ["work"])
+    for beat in beats:
+        if beat.name in (ALERTS, NOTIFICATIONS, BEAT):
+            age.add_metric([beat.name], (now - beat.at).total_seconds())
+    return age

@@ -157,6 +157,14 @@ class TestWeb:
         assert 0 <= after["choreoscope_sweep_age_seconds"][()] < 10
 
     @pytest.mark.usefixtures("feed")
+    def test_the_age_of_what_workers_do(self, client: Client) -> None:
+        Heartbeat.objects.filter(name="notifications").update(at=timezone.now() - timedelta(seconds=70))
+        ages = scrape(client)["choreoscope_work_age_seconds"]
+        assert ages.keys() == {("alerts",), ("notifications",), ("beat",)}
+        assert 70 <= ages["notifications",] < 90
+        assert ages["beat",] < 20
+
+    @pytest.mark.usefixtures("feed")
     def test_collectors_of_the_past_are_left_out(self, client: Client) -> None:
         Heartbeat.objects.filter(name="collector:one").update(at=timezone.now() - timedelta(minutes=6))
         assert ("one",) not in scrape(client)["choreoscope_batches_total"]
