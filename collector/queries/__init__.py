@@ -34,7 +34,7 @@ from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged,
 from collector.queries.responding import Responses, responses
 from collector.queries.search import SHORTEST as SHORTEST_SEARCH
 from collector.queries.search import EventHit, Hits, KeyHit, only_with_event, search
-from collector.queries.services import Known, services
+from collector.queries.services import Known, clocks, services
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
@@ -98,6 +98,7 @@ __all__ = [
     "changes",
     "choreographies",
     "clock",
+    "clocks",
     "common",
     "consumers",
     "coverage",

@@ -52,7 +52,9 @@ def _refuse(request: HttpRequest, status: int) -> HttpResponse:
     login = reverse("login")
     if status == _MUST_LOG_IN and request.method in _SAFE and "HX-Request" not in request.headers:
         return redirect(f"{login}?{urlencode({'next': request.get_full_path()})}")
-    return render(request, "accounts/refused.html", {"said": said, "login": login}, status=status)
+    part = "HX-Request" in request.headers
+    context = {"said": said, "login": login, "who": request.user.get_username() if status == _MAY_NOT else ""}
+    return render(request, f"accounts/{'refused' if part else 'no_permission'}.html", context, status=status)
 
 
 Scope = MutableMapping[str, Any]

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from collector import config, queries
 from collector.correlation.events import EventKey
-from collector.models import OPEN_PHASES
+from collector.models import OPEN_PHASES, Clock
 from collector.publish import digest
 from dashboard import graphs
 from dashboard.pages import frame, payloads, replay, sentences, story, usual, wording
@@ -141,6 +141,7 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "statement": sentences.state(transaction, pending, found.skeletons, found.choreography, now, unjudged),
         "hints": _hints(found),
         "contact": _contact(found),
+        "clocks": _clocks(found),
         "rows": rows[first : first + EVENTS_ON_A_PAGE],
         "any_marks": any(row.marks for row in rows),
         "page_number": number,
@@ -188,6 +189,13 @@ def _contact(found: queries.Found) -> dict[str, Any] | None:
     if service is None:
         return None
     return {"name": overdue.service, "service": service.about(found.transaction.transaction_id, overdue.service)}
+
+
+def _clocks(found: queries.Found) -> list[Clock]:
+    """Of its services, those whose clocks are off: their events' times are not to be trusted."""
+    names = {event.service for event in found.events if event.service}
+    key = ("clocks", found.transaction.id, len(names))
+    return shared.get(key, _RARELY, lambda: queries.clocks(names, timezone.now()))
 
 
 def _selected(request: HttpRequest, found: queries.Found) -> EventKey | None:

@@ -118,6 +118,14 @@ def test_a_user_without_a_role_or_disabled_sees_nothing(people: dict[str, Client
     assert is_refused(client.get("/alerts"))
 
 
+def test_who_may_not_is_told_so_on_a_page_of_its_own(people: dict[str, Client]) -> None:
+    page = people["viewer"].post("/alerts/act")
+    assert "<h1>This is not for viewer</h1>" in page.content.decode()
+    part = people["viewer"].post("/alerts/act", headers={"HX-Request": "true"})
+    assert part.status_code == page.status_code == 403
+    assert "<html" not in part.content.decode()
+
+
 def test_logging_in_and_out(people: dict[str, Client]) -> None:
     client = people["stranger"]
     where = client.get("/transactions?q=1").headers["Location"]

@@ -9,6 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from collector.models import Clock
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
+from tests.pages import text
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,18 @@ def test_a_rule_that_pairs_them_is_no_evidence() -> None:
     feed.event("one", "PaymentAuthorized", "payment", 63)
     feed.read()
     assert clocks() == {}
+
+
+def test_a_transaction_says_whose_times_are_not_to_be_trusted(client: Client) -> None:
+    shared.clear()
+    feed = Feed()
+    feed.event("one", "OrderPlaced", "order", 60)
+    feed.event("one", "PaymentAuthorized", "payment", 63, ["OrderPlaced"])
+    feed.event("two", "OrderPlaced", "order", 50)
+    feed.read()
+    page = text(client.get("/transactions/one"))
+    assert "payment</a> is 3 s behind at least, by what 1 of its events have shown" in page
+    assert 'id="clocks"' not in text(client.get("/transactions/two"))
 
 
 def test_services_say_whom_to_call_what_they_emit_and_how_their_clock_is(

@@ -167,7 +167,7 @@ class TestTransaction:
     ) -> None:
         feed.order("order", steps=steps, ago=3)
         feed.read()
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             text(client.get("/transactions/order"))
 
     def test_the_address_says_which_event_is_shown(self, client: Client, feed: Feed) -> None:
