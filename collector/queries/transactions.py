@@ -114,7 +114,6 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
         found = found.filter(started_at__lt=wanted.until)
     if _went(wanted):
         found = found.filter(ways.began(wanted.choreography, wanted.variant, _step(wanted)))
-        found = found.filter(partial=False, oversized=False)
     return found
 
 

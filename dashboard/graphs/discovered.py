@@ -24,8 +24,8 @@ _OUTSIDE = ""
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """An event type with how many events, and how many transactions started and ended with one. `word`: what changed,
-    in a comparison; `before`: how many events there were then."""
+    """An event type with how many events, and how many transactions started and ended with one; `halted`: how many
+    that have not ended came no further. `word`: what changed, in a comparison; `before`: how many events there were."""
 
     name: str
     service: str
@@ -35,6 +35,7 @@ class Kind(msgspec.Struct, frozen=True):
     failure: bool = False
     word: str = ""
     before: int | None = None
+    halted: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):

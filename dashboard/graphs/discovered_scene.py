@@ -189,7 +189,9 @@ def _kind_facts(kind: Kind) -> list[str]:
     if kind.starts:
         facts.append(f"{kind.starts} transactions start with it")
     if kind.ends:
-        facts.append(f"{kind.ends} transactions have it as their last")
+        facts.append(f"{kind.ends} transactions ended with it")
+    if kind.halted:
+        facts.append(f"{kind.halted} have come no further yet")
     if kind.failure:
         facts.append("failure path")
     if kind.word:

@@ -26,7 +26,7 @@ from dashboard.pages.comparing import changes
 from dashboard.pages.flowing import failure_types
 from dashboard.pages.heatmap import heat_map
 from dashboard.pages.shared import shared
-from dashboard.pages.strips import emitters, strip
+from dashboard.pages.strips import emitters, occurring, strip
 from dashboard.pages.tracing import graph_of
 
 EXPORTS = (("xes", "XES"), ("ocel", "OCEL 2.0 (JSON)"), ("csv", "CSV"))
@@ -193,7 +193,7 @@ def _found(name: str, wanted: asking.Asked) -> dict[str, Any]:
         "strips": strips[:_VARIANTS],
         "rest": strips[_VARIANTS:],
         "more_variants": ways.next is not None,
-        "legend": sorted(legend.values(), key=lambda one: one.name),
+        "legend": occurring(strips[:_VARIANTS]),
         "fare": behaviour.Fare(name, stand.get(None, {}), mined.took, ()),
         "heat": heat_map(behaviour.heat(name, wanted.since, wanted.until, wanted.status, now)),
         "narrowed": urlencode(narrowed),

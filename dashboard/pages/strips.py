@@ -76,6 +76,12 @@ def emitters(services: Iterable[str]) -> dict[str, Emitter]:
     return found
 
 
+def occurring(strips: Iterable[Strip]) -> list[Emitter]:
+    """What a legend has to explain, by name."""
+    found = {square.emitter for one in strips for column in one.columns for square in column}
+    return sorted(found, key=lambda one: one.name)
+
+
 def strip(
     variant: MinedVariant,
     service: Mapping[str, str],

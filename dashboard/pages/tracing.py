@@ -45,6 +45,7 @@ def _kind(node: MinedNode, services: Mapping[str, str], failures: Collection[str
         failure=node.type in failures,
         word=change.word if change else "",
         before=change.before if change else None,
+        halted=node.in_flight,
     )
 
 

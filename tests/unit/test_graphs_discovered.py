@@ -128,7 +128,7 @@ def drawn(overlay: str, **changed: object) -> graph.Drawing:
     kinds = (
         Kind("Placed", "order", 100, starts=100),
         Kind("Paid", "payment", 90, ends=90),
-        Kind("Declined", "", 10, ends=10),
+        Kind("Declined", "", 10, ends=8, halted=2),
     )
     return discovered_figure(Discovered(kinds, steps), overlay, 100, compared=bool(changed))[0]  # type: ignore[arg-type]
 
@@ -156,6 +156,12 @@ def test_a_click_knows_what_was_clicked() -> None:
     data = [stop["data"] for stop in drawn("frequency").stops]
     assert {"kind": "type", "type": "Placed"} in data
     assert {"kind": "step", "source": "Placed", "target": "Paid"} in data
+
+
+def test_it_says_who_came_no_further() -> None:
+    said = [stop["sentence"] for stop in drawn("frequency").stops]
+    assert "Declined: 10 events, 8 transactions ended with it, 2 have come no further yet" in said
+    assert "Placed: order, 100 events, 100 transactions start with it" in said
 
 
 def test_nothing_says_so() -> None:

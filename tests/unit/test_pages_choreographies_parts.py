@@ -131,6 +131,10 @@ class TestHeat:
         assert second < first
         assert found.said == "Half took no longer than 997 ms to 30 s, by when they began."
 
+    def test_a_column_of_few_is_paler(self) -> None:
+        found = heat_map(Heat(timedelta(hours=1), (column(0, *[1.0] * 100), column(1, 30.0))))
+        assert [level for level, path in found.layers if path.count("M") == 1] == [2, 6]
+
     @given(st.lists(st.lists(st.floats(0, 1e9), max_size=5), max_size=20))
     def test_any_durations_lie_within_the_picture(self, columns: list[list[float]]) -> None:
         found = heat_map(Heat(timedelta(hours=1), tuple(column(n, *one) for n, one in enumerate(columns))))
