@@ -41,7 +41,7 @@ class Chosen:
     @property
     def parameters(self) -> dict[str, str | tuple[str, ...]]:
         """As the address has it, without what goes without saying."""
-        found = {
+        found: dict[str, str | tuple[str, ...]] = {
             "status": self.status,
             "view": self.view if self.view != "services" else "",
             **{name: getattr(self, name) for name in _FILTERS},

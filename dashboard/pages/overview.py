@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
@@ -25,6 +26,7 @@ from dashboard.pages.period import Period
 from dashboard.pages.rows import Listed, listed_rows
 from dashboard.pages.shared import MOMENT, shared
 
+Value = TypeVar("Value")
 TABS = (("", "All"), ("running", "Running"), ("stuck", "Stuck"), ("compensated", "Compensated"), ("failed", "Failed"))
 VIEWS = {"services": graphs.services_figure, "events": graphs.events_figure, "topics": graphs.topics_figure}
 _NEWEST = 12
@@ -104,10 +106,10 @@ def _past_alerts(asked: Period) -> list[Alert]:
     return shared.get(("alerts-of", asked.query), _SLOWLY, lambda: past.alerts(since, asked.end))
 
 
-def _slowly(what: str, asked: Period, make: Any) -> Any:
+def _slowly(what: str, asked: Period, make: Callable[[queries.Span, datetime], Value]) -> Value:
     """What is read of a range, kept for as long as it hardly changes."""
 
-    def made() -> Any:
+    def made() -> Value:
         now = timezone.now()
         within = queries.span(asked.since or now, asked.until or now, now)
         return make(within, now)

@@ -34,7 +34,7 @@ def count_at(alert: Alert, moment: datetime) -> int:
 
 
 def most_within(alert: Alert, since: datetime, until: datetime) -> int:
-    within = [count for at, count in alert.course if since.timestamp() <= at < until.timestamp()]
+    within: list[int] = [count for at, count in alert.course if since.timestamp() <= at < until.timestamp()]
     return max([_last(alert.course, since), *within])
 
 

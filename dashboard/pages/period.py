@@ -83,9 +83,7 @@ class Period:
     @property
     def fields(self) -> tuple[str, str]:
         """What the two fields of the form hold: the time of day where people are."""
-        return tuple(  # type: ignore[return-value]
-            f"{timezone.localtime(at):%Y-%m-%dT%H:%M}" if at else "" for at in (self.since, self.until)
-        )
+        return _field(self.since), _field(self.until)
 
 
 def asked(request: HttpRequest, now: datetime | None = None) -> Period:
@@ -115,6 +113,10 @@ def to_be_rewritten(request: HttpRequest, period: Period) -> str | None:
         return None
     rest = {name: value for name, value in request.GET.items() if name not in given and isinstance(value, str)}
     return f"{request.path}?{urlencode({**rest, **period.parameters})}"
+
+
+def _field(at: datetime | None) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%dT%H:%M}" if at else ""
 
 
 def _zoned(text: str) -> bool:

@@ -43,7 +43,7 @@ def take(request: HttpRequest, table: str, form: str) -> HttpResponseBase:
     asked = {name: value for name, value in request.GET.items() if isinstance(value, str)}
     pages = TABLES[table].pages(asked)
     try:
-        first = next(pages, [])
+        first = _next(pages)
     except queries.BadParameter as error:
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     written = _csv if form == "csv" else _json
@@ -56,6 +56,10 @@ def take(request: HttpRequest, table: str, form: str) -> HttpResponseBase:
     return answer
 
 
+def _next(pages: Pages) -> list[Row]:
+    return next(pages, [])
+
+
 async def _bounded(first: list[Row], pages: Pages) -> AsyncIterator[tuple[list[Row], bool]]:
     """Pages, up to MOST rows, and whether there are rows beyond them."""
     left, rows = MOST, first
@@ -64,7 +68,7 @@ async def _bounded(first: list[Row], pages: Pages) -> AsyncIterator[tuple[list[R
         left -= len(rows)
         if left < 0:
             return
-        rows = await sync_to_async(next)(pages, [])
+        rows = await sync_to_async(_next)(pages)
 
 
 async def _csv(columns: tuple[str, ...], first: list[Row], pages: Pages) -> AsyncIterator[str]:
