@@ -66,10 +66,12 @@ class Discovered(msgspec.Struct, frozen=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A part of a map. `share`: of all steps taken. `detail`: 0 to 100, as asked for or as is usual."""
+    """A part of a map. `share`: of all steps taken. `detail`: 0 to 100, as asked for or as is usual.
+    `depths`: how many steps each event type is from a beginning, on the way whose rarest step is the most frequent."""
 
     kinds: tuple[Kind, ...]
     steps: tuple[Step, ...]
+    depths: dict[str, int]
     detail: int
     share: float
     of_kinds: int
@@ -79,7 +81,8 @@ class Shown(msgspec.Struct, frozen=True):
 def shown(graph: Discovered, detail: int | None = None) -> Shown:
     """As much of it as `detail` says (0 to 100)."""
     seeds = _seeds(graph)
-    closures = _closures(graph, seeds)
+    came = _widest(graph, {kind.name: kind.starts for kind in graph.kinds}, onward=True)
+    closures = _closures(graph, seeds, came)
     total = sum(step.count for step in graph.steps)
     wanted = ceil(len(seeds) * detail / 100) if detail is not None else _usual(graph, closures, total)
     steps: set[Pair] = set()
@@ -93,6 +96,7 @@ def shown(graph: Discovered, detail: int | None = None) -> Shown:
     return Shown(
         kinds=tuple(kind for kind in graph.kinds if kind.name in kinds),
         steps=drawn,
+        depths={name: _depth(name, came) for name in kinds},
         detail=min(100, ceil(100 * wanted / len(seeds))) if detail is None and seeds else detail or 0,
         share=sum(step.count for step in drawn) / total if total else 1.0,
         of_kinds=len(graph.kinds),
@@ -108,10 +112,16 @@ def _seeds(graph: Discovered) -> list[Pair]:
     return [(source, target) for _, source, target in sorted(ranked)]
 
 
-def _closures(graph: Discovered, seeds: Iterable[Pair]) -> list[set[Pair]]:
+def _depth(name: str, came: Mapping[str, str]) -> int:
+    steps = 0
+    while name := came.get(name, _OUTSIDE):
+        steps += 1
+    return steps
+
+
+def _closures(graph: Discovered, seeds: Iterable[Pair], came: Mapping[str, str]) -> list[set[Pair]]:
     """For each seed the steps that connect it, itself included."""
     known = {(step.source, step.target) for step in graph.steps}
-    came = _widest(graph, {kind.name: kind.starts for kind in graph.kinds}, onward=True)
     goes = _widest(graph, {kind.name: kind.ends for kind in graph.kinds}, onward=False)
     found = []
     for source, target in seeds:

@@ -126,10 +126,18 @@ def percent(share: float) -> str:
 
 
 def _wired(graph: Shown, drawn: Mapping[str, _Drawn]) -> flows.Map:
-    """What the layout needs to know: names and what is written below them, and what leads where. Failure paths are as
-    good as others here: in event order they mostly lead on."""
+    """What the layout needs to know: names and what is written below them, where they stand, and what leads where."""
     boxes = tuple(
-        flows.Box(digest(kind.name), text.clean(kind.name), _under(kind), kind.starts > 0, 0, 0, {})
+        flows.Box(
+            key=digest(kind.name),
+            name=text.clean(kind.name),
+            under=_under(kind),
+            starts=kind.starts > 0,
+            waiting=0,
+            overdue=0,
+            data={},
+            layer=graph.depths[kind.name],
+        )
         for kind in sorted(graph.kinds, key=lambda one: one.name)
     )
     wires = tuple(
@@ -141,7 +149,7 @@ def _wired(graph: Shown, drawn: Mapping[str, _Drawn]) -> flows.Map:
             named=False,
             count=step.count,
             p95=step.p95,
-            failure=False,
+            failure=step.failure,
             waiting=0,
             overdue=0,
             awaited=(),

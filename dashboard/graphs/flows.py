@@ -24,7 +24,8 @@ Kind = Literal["service", "type", "topic"]
 
 
 class Box(msgspec.Struct, frozen=True):
-    """A service, an event type or a topic. `waiting` and `overdue`: transactions that wait for it."""
+    """A service, an event type or a topic. `waiting` and `overdue`: transactions that wait for it. `layer`: which one
+    it stands in, where that is known from the start."""
 
     key: str
     name: str
@@ -33,6 +34,7 @@ class Box(msgspec.Struct, frozen=True):
     waiting: int
     overdue: int
     data: dict[str, Any]
+    layer: int | None = None
 
 
 class Wire(msgspec.Struct, frozen=True):

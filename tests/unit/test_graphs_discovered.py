@@ -93,6 +93,19 @@ def test_a_rare_step_brings_the_way_to_it() -> None:
     assert ("x", "e") in {(step.source, step.target) for step in part.steps}
 
 
+def test_a_usual_order_stays_in_order_whatever_is_skipped_now_and_then() -> None:
+    """Each event type one step further, though some transactions begin later, skip some or go back."""
+    usual = [f"Step{n:02}" for n in range(16)]
+    rare = (
+        [usual[n:] for n in range(1, 16)] + [usual[:n] + usual[n + 3 :] for n in range(10)] + [[*usual[:9], *usual[4:]]]
+    )
+    part = shown(of_ways([usual] * 100 + rare), 100)
+    assert [part.depths[name] for name in usual] == list(range(16))
+    drawing, _ = discovered_figure(of_ways([usual] * 100 + rare), "frequency", 100)
+    places = {stop["data"]["type"]: stop["x"] for stop in drawing.stops if stop["data"]["kind"] == "type"}
+    assert sorted(usual, key=places.__getitem__) == usual
+
+
 def test_a_tangle_is_bounded() -> None:
     names = [f"Type{n}" for n in range(60)]
     whole = of_ways(
