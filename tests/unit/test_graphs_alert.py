@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector.correlation.buckets import bucket
@@ -52,6 +52,7 @@ def test_what_is_not_known_is_said() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(DURATIONS, DURATIONS, st.none() | st.floats(0.001, 1e6))
+@example([0.001], [2e6], None)
 def test_no_label_covers_another_whatever_was_measured(usual: list[float], now: list[float], due: float | None) -> None:
     for second in (waiting(counted(*now), whole=True), meanwhile(counted(*now))):
         assert covering(spread_figure([usually(counted(*usual)), second], due)) == []

@@ -73,18 +73,23 @@ def test_deeds_on_many(operator: Client, alert: Alert) -> None:
 def test_usual_and_now(client: Client, alert: Alert) -> None:
     shared.clear()
     answered = alert.since - timedelta(minutes=2)
-    about = {"choreography": alert.choreography, "source_type": "OrderPlaced", "source_service": "order"}
-    for name, service, count in (("StockReserved", "inventory", 9), ("PaymentAuthorized", "payment", 500)):
+    about = {"choreography": alert.choreography, "source_service": "order"}
+    for after, name, service, count in (
+        ("OrderPlaced", "StockReserved", "inventory", 9),
+        ("OrderPlaced", "StockReserved", "warehouse", 100),
+        ("OrderPlaced", "StockReleased", "inventory", 200),
+        ("OrderChanged", "StockReserved", "inventory", 400),
+    ):
         durations = {bucket(timedelta(seconds=0.4)): count}
         Flow.objects.create(
-            bucket=answered, writer="test", **about, target_type=name, target_service=service, topic="stock",
-            count=count, durations=durations,
+            bucket=answered, writer="test", **about, source_type=after, target_type=name, target_service=service,
+            topic="stock", count=count, durations=durations,
         )  # fmt: skip
     found = client.get(f"/live/alert/{alert.pk}/drawings.json").json()
     header, rows = found["spread"]["table"]["header"], found["spread"]["table"]["rows"]
     assert header == ["How long", "Usually", "Now"]
     assert rows[0][1] == "half within 0.4 s, 95% within 0.4 s"
-    assert rows[0][2].startswith("2 waiting, longest 1 min 0")
+    assert re.fullmatch(r"2 waiting, longest 1 min \d\d s", rows[0][2])
     assert [row[1] for row in rows[1:] if row[1] != "0"] == ["9"], "answers of others do not count"
     assert [row[2] for row in found["course"]["table"]["rows"]] == ["", "raised"]
     page = client.get(f"/alerts/{alert.pk}").content.decode()
