@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +13,8 @@ from playwright.sync_api import Page, expect
 
 from collector import queries
 from collector.correlation.verdicts import Verdict
-from collector.models import EventType, Heartbeat
+from collector.models import EventType, Flow, Heartbeat, Outcome
+from dashboard.alerts.models import Alert
 from tests.browser.conftest import Site, opened
 from tests.builders import cloud_event
 from tests.feeding import Feed
@@ -55,6 +58,34 @@ def test_whom_do_i_wake(start: Page) -> None:
     expect(start.get_by_role("link", name="Runbook")).to_be_visible()
 
 
+def test_what_do_the_affected_have_in_common(page: Page, site: Site, feed: Feed) -> None:
+    for number in range(4):
+        feed.order(f"healthy-{number}", ago=60 + number)
+        for name, service, later in (("OrderPlaced", "order", 0), ("PaymentAuthorized", "payment", 1)):
+            causes = [f"north-{number}/OrderPlaced"] if later else []
+            at, key = feed.ago(60 + number - later), f"north-{number}"
+            headers = cloud_event(name, key, f"{key}/{name}", f"/services/{service}", at, causes)
+            feed.raw(*headers, ("warehouse", b"north"), value=b"{}", at=at)
+    feed.read()
+    opened(page, site, "/")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Alerts").click()
+    page.get_by_role("link", name="4 transactions wait for StockReserved from inventory").click()
+    common = page.locator("#common")
+    expect(common).to_contain_text("All of 4 stuck ones have header warehouse north; of healthy ones 0%.")
+
+
+def test_what_is_at_stake(page: Page, site: Site, feed: Feed) -> None:
+    for number, total in enumerate((100, 250.5)):
+        at, key = feed.ago(60 + number), f"dear-{number}"
+        headers = cloud_event("OrderPlaced", key, f"{key}/OrderPlaced", "/services/order", at)
+        feed.raw(*headers, value=b'{"order": {"total": %g}}' % total, at=at)
+    feed.read()
+    opened(page, site, "/")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Alerts").click()
+    page.get_by_role("link", name="2 transactions wait for StockReserved from inventory").click()
+    expect(page.locator(".alert-facts")).to_contain_text("350.5")
+
+
 def test_what_changed_just_before(page: Page, site: Site, company: Feed) -> None:
     EventType.objects.exclude(service="inventory").update(first_seen_at=company.ago(600))
     opened(page, site, "/")
@@ -79,7 +110,35 @@ def test_is_it_on_a_dead_letter_topic_with_which_exception(page: Page, site: Sit
     expect(failed).to_contain_text("no such warehouse")
 
 
-def test_how_did_it_look_then(start: Page) -> None:
+def test_how_did_everything_look_at_a_moment_of_the_night(page: Page, site: Site, company: Feed) -> None:
+    company.order("later", ago=1)
+    then = company.now - timedelta(hours=3)
+    for table in (Flow, Outcome):
+        for row in table.objects.all():
+            row.bucket -= timedelta(hours=3)
+            row.save()
+    alert = Alert.objects.get()
+    alert.opened_at, alert.resolved_at, alert.state = then, then + timedelta(hours=1), Alert.State.RESOLVED
+    alert.course = [[int(then.timestamp()), 3]]
+    alert.save()
+    company.read()
+    opened(page, site, "/")
+    page.get_by_text("Another time").click()
+    page.get_by_label("From", exact=True).fill(f"{then - timedelta(minutes=10):%Y-%m-%dT%H:%M}")
+    page.get_by_label("To", exact=True).fill(f"{then + timedelta(minutes=10):%Y-%m-%dT%H:%M}")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(".tile-bad")).to_contain_text("3 stuck at its end")
+    expect(page.locator(".alert-row b")).to_have_text(ALERT)
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    expect(page.locator("#map .textpoint", has_text="3 overdue")).to_be_visible()
+    assert re.search(r"since=\d{4}-.*Z&until=\d{4}-.*Z$", unquote(page.url))
+    page.reload()
+    expect(page.locator(".tile-bad")).to_contain_text("3 stuck at its end")
+    page.get_by_role("link", name="Now", exact=True).click()
+    expect(page.get_by_role("heading", name="Choreography now")).to_be_visible()
+
+
+def test_how_did_one_look_then(start: Page) -> None:
     start.get_by_role("link", name="done-1").click()
     start.locator("#replay-at").focus()
     start.keyboard.press("Home")

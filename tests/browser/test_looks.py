@@ -1,0 +1,39 @@
+"""Pictures of all pages, light, dark and on a phone, to be looked at: kept in the folder SCREENSHOTS or var/."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import ALL, LIVE, Site
+from tests.feeding import Feed
+from tests.stack import place
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+KEPT = Path(os.environ.get("SCREENSHOTS") or place.ROOT / "var" / "screenshots")
+PAGES = [*ALL, "/transactions/declined?view=time", "/transactions/done-1?view=sequence", "/no-such-page"]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_each_page_has_its_picture(browser: Browser, site: Site, company: Feed, theme: str, width: int) -> None:
+    assert company
+    KEPT.mkdir(parents=True, exist_ok=True)
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+    page = context.new_page()
+    pictures = []
+    for address in PAGES:
+        page.goto(site.url + address)
+        if address != "/no-such-page":
+            page.locator("#connection").filter(has_text=LIVE).wait_for()
+        if page.locator(".graph-place").count():
+            page.locator(".graph-place[data-drawn]").first.wait_for()
+        name = re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-") or "overview"
+        pictures.append(KEPT / f"{name}-{theme}-{width}.png")
+        page.screenshot(path=pictures[-1], full_page=True)
+    context.close()
+    assert len(set(pictures)) == len(PAGES)
+    assert all(picture.stat().st_size > 5_000 for picture in pictures)
