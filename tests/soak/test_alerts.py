@@ -6,17 +6,21 @@ kind, and 10,000 are stuck.
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import random
 import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import DjangoDbBlocker, Settings
 
 from dashboard.notifying import channels
+from dashboard.parts.demo import HOST
 from tests.feeding import Feed
 from tests.soak.office import Office
 from tests.soak.stage import Api
@@ -230,3 +234,29 @@ def test_many_that_are_stuck_at_once_are_one_alert_at_once(
     assert up < UP_WITHIN
     assert max(pages.values()) < 2
     assert [request.event["data"]["happened"] for request in web.got] == ["raised"]
+
+
+@pytest.mark.skipif(not IS_LONG, reason="waits for half a minute, three times: SOAK=1 does")
+def test_readiness_says_who_died(tmp_path: Path) -> None:
+    def ready() -> dict[str, Any]:
+        with closing(http.client.HTTPConnection(HOST, office.port, timeout=5)) as connection:
+            connection.request("GET", "/readyz")
+            found: dict[str, Any] = json.loads(connection.getresponse().read())
+        return found
+
+    def ill() -> set[str]:
+        return {part["name"] for part in ready()["parts"] if not part["ok"]}
+
+    with Office("died", tmp_path, CONFIG) as office:
+        office.start("web", "worker", "beat")
+        office.await_work()
+        poll_until(lambda: ready()["ready"], 60, "all to be well", every=0.5)
+        office.kill("beat")
+        poll_until(lambda: ill() == {"beat", "worker", "sweep"}, 60, "readiness to turn red", every=0.5)
+        assert [sentence for sentence in ready()["troubles"] if "Celery beat last gave" in sentence]
+        office.revive("beat")
+        poll_until(lambda: ready()["ready"], 60, "all to be well", every=0.5)
+        office.kill("worker")
+        poll_until(lambda: ill() == {"worker", "sweep"}, 60, "readiness to turn red", every=0.5)
+        office.revive("worker")
+        poll_until(lambda: ready()["ready"], 60, "all to be well", every=0.5)
