@@ -20,7 +20,7 @@ from collector.queries.overview import BUCKET, Slot, floor, slot_of
 HOUR = timedelta(hours=1)
 FINE = timedelta(hours=47)
 """So far back there are counts of ten seconds: an hour less than they are kept, so that no hour is half gone."""
-_FINE_SLOTS = [timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 300)]
+_FINE_SLOTS = [timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 300, 600)]
 _HOURLY_SLOTS = [HOUR * hours for hours in (1, 3, 6, 12, 24, 72, 168)]
 _MOST_SLOTS = 72
 _ENDED = (Phase.COMPLETED, Phase.COMPENSATED, Phase.FAILED, Phase.ABANDONED)
@@ -98,7 +98,7 @@ FROM {_pieces("flow", f"bucket, {_KEYS}, topic, count, durations")}
 GROUP BY 1, 2, 3, 4, 5 ORDER BY total DESC LIMIT {MOST_EDGES}
 """
 _OUTCOMES = f"""
-SELECT date_bin(%(slot)s, bucket, %(since)s), outcome, sum(count)::bigint,
+SELECT date_bin(%(slot)s, bucket, %(origin)s), outcome, sum(count)::bigint,
        jsonb_agg(durations) FILTER (WHERE outcome = 'completed')::text
 FROM {_pieces("outcome", "bucket, outcome, count, durations")} GROUP BY 1, 2
 """
@@ -141,10 +141,11 @@ def flow_map_of(within: Span, now: datetime) -> FlowMap:
 def past(within: Span, now: datetime) -> Past:
     """Three queries."""
     slot = _slot(within, now)
+    origin = floor(within.since, slot)
     counts: dict[datetime, dict[str, int]] = {}
     totals: Counter[str] = Counter()
     durations: Counter[int] = Counter()
-    for at, outcome, count, took in rows(_OUTCOMES, within.parameters | {"slot": slot}):
+    for at, outcome, count, took in rows(_OUTCOMES, within.parameters | {"slot": slot, "origin": origin}):
         counts.setdefault(at, {})[outcome] = count
         totals[outcome] += count
         for part in msgspec.json.decode(took, type=list[dict[int, int]]) if took else ():
@@ -162,7 +163,7 @@ def past(within: Span, now: datetime) -> Past:
         p95=quantile(durations, 0.95),
         events=events,
         undecodable=Bounded.of(undecodable),
-        slots=tuple(slot_of(at, counts.get(at, {})) for at in _moments(within, slot)),
+        slots=tuple(slot_of(at, counts.get(at, {})) for at in _moments(origin, within.until, slot)),
         slot=slot,
     )
 
@@ -182,8 +183,8 @@ def _slot(within: Span, now: datetime) -> timedelta:
     return next((slot for slot in lengths if length <= slot * _MOST_SLOTS), _HOURLY_SLOTS[-1])
 
 
-def _moments(within: Span, slot: timedelta) -> Iterable[datetime]:
-    at = within.since
-    while at < within.until:
+def _moments(origin: datetime, until: datetime, slot: timedelta) -> Iterable[datetime]:
+    at = origin
+    while at < until:
         yield at
         at += slot

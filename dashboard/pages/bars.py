@@ -76,7 +76,7 @@ def bars(slots: Sequence[Slot], length: timedelta = timedelta(minutes=1)) -> Bar
         y_ticks=tuple(Tick(HEIGHT - BOTTOM - value * scale, f"{value:g}") for value in (0, top / 2, top)),
         totals={kind: sum(getattr(one, kind) for one in slots) for kind in KINDS},
         rows=tuple(_coarse(slots, 10 if len(slots) > _MOST_ROWS else 1)),
-        slot=span(length),
+        slot=span(length).removeprefix("1 "),
     )
 
 

@@ -55,7 +55,7 @@ def test_it_tells_what_was_so_then(feed: Feed, django_assert_num_queries: Django
     assert past.events == 2 * len(HAPPY) + 5 + 2
     assert sum(slot.completed for slot in past.slots) == 2
     assert past.slot == timedelta(seconds=30)
-    assert len(past.slots) == len({slot.at for slot in past.slots}) == 41
+    assert len(past.slots) == len({slot.at for slot in past.slots}) in (41, 42)
 
 
 def test_nothing_is_told_of_another_time(feed: Feed) -> None:
