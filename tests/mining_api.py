@@ -37,7 +37,7 @@ def ways(client: Client, path: str = "_all") -> Counter[tuple[str, ...]]:
     found: Counter[tuple[str, ...]] = Counter()
     cursor: str | None = ""
     while cursor is not None:
-        page = get(client, f"{path}/variants", cursor=cursor, limit=60)
+        page = get(client, f"{path}/variants", cursor=cursor, limit=200)
         assert page["items"] == sorted(page["items"], key=lambda item: (-item["count"], item["id"]))
         assert sum(item["count"] for item in page["items"]) <= page["transactions"]
         for item in page["items"]:

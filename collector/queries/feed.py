@@ -17,13 +17,14 @@ _EACH = 20
 _EDGES = f"""
 WITH lately AS (
     SELECT choreography, source, target, min(bucket) AS bucket, sum(count) AS n FROM collector_minedcount
-    WHERE hours = {HOUR} AND kind = 'edge' AND bucket >= %(first)s GROUP BY 1, 2, 3
+    WHERE hours = {HOUR} AND kind = 'edge' AND bucket BETWEEN %(first)s AND %(last)s GROUP BY 1, 2, 3
 ), ever AS (
     SELECT choreography, source, target, sum(count) AS n FROM collector_minedcount
     WHERE hours = 0 AND kind = 'edge' GROUP BY 1, 2, 3
 ), cases AS (
     SELECT choreography, sum(count) FILTER (WHERE hours = 0) AS ever, sum(count) FILTER (WHERE hours = {HOUR}) AS lately
-    FROM collector_minedcount WHERE kind = 'case' AND (hours = 0 OR (hours = {HOUR} AND bucket >= %(first)s)) GROUP BY 1
+    FROM collector_minedcount
+    WHERE kind = 'case' AND (hours = 0 OR (hours = {HOUR} AND bucket BETWEEN %(first)s AND %(last)s)) GROUP BY 1
 )
 SELECT bucket, source, target, choreography FROM lately JOIN ever USING (choreography, source, target)
 JOIN cases USING (choreography)
@@ -49,7 +50,7 @@ def feed(now: datetime) -> list[Change]:
     moments = {"since": since, "before": now - KNOWN}
     found += [
         Change(moment_of(bucket), "edge", f"{source} → {target}", choreography)
-        for bucket, source, target, choreography in rows(_EDGES, {"first": hour_of(since)})
+        for bucket, source, target, choreography in rows(_EDGES, {"first": hour_of(since), "last": hour_of(now)})
     ]
     found += [Change(at, "deviating", name, "") for at, name in rows(_DEVIATING, moments)]
     found += [Change(at + VANISHED, "vanished", name, "") for at, name in rows(_VANISHED, moments)]

@@ -126,15 +126,16 @@ def marks(
     """How it stands, in a word each. `heard`: when it was last; None: not within KNOWN. `awaited`: how many
     transactions wait for it."""
     quiet = heard is None or now - heard > LOOKED_BACK
+    new = first_seen is not None and now - first_seen < NEW
     found = []
     if first_seen is None:
         found.append("never heard")
     elif silence is not None or (quiet and awaited):
         found.append("silent")
-    elif heard is None or now - heard > VANISHED:
+    elif (heard is None or now - heard > VANISHED) and not new:
         found.append("vanished")
     elif quiet:
         found.append("not heard for an hour")
-    if first_seen is not None and now - first_seen < NEW:
+    if new:
         found.append("new")
     return tuple(found)

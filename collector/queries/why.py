@@ -65,6 +65,8 @@ class GroupFigures:
 
 def groups(service: str, ends: Mapping[tuple[str, int], int]) -> list[GroupFigures] | None:
     """The consumer groups of a service on these partitions, whose ends are given; None where Kafka does not answer."""
+    if not ends:
+        return []
     try:
         names = groups_of(service, config.current(settings.CHOREOSCOPE_CONFIG).services, _groups().names)
         found = _facts(names, [Trigger(topic, partition, 0) for topic, partition in ends])

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector import miner
+from collector.models import End
 from collector.queries.presence import Silence
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
@@ -113,6 +114,12 @@ class TestServices:
         assert "Kafka" in answer
         assert "order-2" in answer
         assert "Of what has waited longest" not in text(client.get("/live/readers/payment"))
+
+    def test_where_no_partition_is_known_no_group_is_asked_for(self, client: Client, company: Feed) -> None:
+        """As of a service that is known from a file alone."""
+        assert company
+        End.objects.all().delete()
+        assert "No consumer group is known" in text(client.get("/live/readers/payment"))
 
     def test_what_falls_silent_is_marked(self, client: Client, company: Feed) -> None:
         assert company

@@ -74,6 +74,7 @@ def test_who_seldom_answers_is_not_silent_for_it() -> None:
         (100, 1500, None, 0, ("vanished",)),
         (100, None, None, 0, ("vanished",)),
         (5, 1, None, 0, ("new",)),
+        (5, None, None, 0, ("not heard for an hour", "new")),
     ],
 )
 def test_how_it_stands_in_a_word(
@@ -116,6 +117,7 @@ class TestFeed:
         site.write(case("old", timedelta(days=9), "A", "B"), now, random.Random(1))
         site.write(case("young", timedelta(hours=5), "A", "B", "C"), now, random.Random(1))
         site.write(case("other", timedelta(hours=5), "D", "E"), now, random.Random(1))
+        site.write(case("to come", timedelta(days=-900), "A", "F"), now, random.Random(1))
         miner.mine(RuleBook(()))
         edges = [(one.name, one.about) for one in feed(now) if one.kind == "edge"]
         assert edges == [("B → C", "A")], "one choreography is new as a whole, and A → B is old"
