@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,17 +104,30 @@ WHERE = """
 (%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s) AND hours = ANY(%(hours)s)
 AND (%(since)s::int IS NULL OR bucket >= %(since)s) AND (%(until)s::int IS NULL OR bucket < %(until)s)
 """
-# One number more than is shown of each kind tells that there are more.
+# One number more than is shown of each kind tells that there are more. Durations are the bulk of what is stored: they
+# are gathered only of those that are asked for. These are told by one text each: so no row has to be sorted for it.
 _MAP = f"""
-SELECT kind, source, target, total_count, open_count, total, durations FROM (
+WITH summed AS (
     SELECT kind, source, target, sum(count)::bigint AS total_count,
         coalesce(sum(count) FILTER (WHERE status IN ('running', 'compensating', 'stuck')), 0)::bigint AS open_count,
-        sum(total) AS total, jsonb_agg(durations) FILTER (WHERE durations <> '{{}}')::text AS durations,
-        row_number() OVER (PARTITION BY kind ORDER BY sum(count) DESC, source, target) AS place
+        sum(total) AS total, row_number() OVER (PARTITION BY kind ORDER BY sum(count) DESC, source, target) AS place
     FROM collector_minedcount
     WHERE kind IN ('case', 'node', 'start', 'end', 'edge') AND {WHERE}
     GROUP BY kind, source, target HAVING sum(count) > 0
-) AS ranked WHERE place <= {MOST + 1} ORDER BY kind, total_count DESC, source, target
+), timed AS (
+    SELECT kind, source, target, jsonb_agg(durations)::text AS durations
+    FROM collector_minedcount WHERE kind IN ('case', 'edge') AND source || chr(1) || target = ANY (ARRAY(
+        SELECT source || chr(1) || target FROM summed WHERE kind IN ('case', 'edge') AND place <= %(timed)s
+    )) AND {WHERE} GROUP BY kind, source, target
+)
+SELECT kind, source, target, total_count, open_count, total, durations
+FROM summed LEFT JOIN timed USING (kind, source, target)
+WHERE place <= {MOST + 1} ORDER BY kind, total_count DESC, source, target
+"""
+_TIMES = f"""
+SELECT source, target, sum(count)::bigint, sum(total), jsonb_agg(durations)::text
+FROM collector_minedcount WHERE kind = 'edge' AND source || chr(1) || target = ANY (%(edges)s) AND {WHERE}
+GROUP BY 1, 2 HAVING sum(count) > 0
 """
 _VARIANTS = f"""
 SELECT source::bigint AS number, sum(count)::bigint AS n, sum(total), jsonb_agg(durations)::text,
@@ -127,11 +140,14 @@ ORDER BY n DESC, number LIMIT %(limit)s
 _CASES = f"SELECT coalesce(sum(count), 0)::bigint FROM collector_minedcount WHERE kind = 'case' AND {WHERE}"
 
 
-def mined_map(name: str, since: datetime | None, until: datetime | None, status: str, now: datetime) -> MinedMap:
-    """One query. Without a range of time it reads sums of all times; with one, those of its hours and days."""
+def mined_map(
+    name: str, since: datetime | None, until: datetime | None, status: str, now: datetime, *, timed: int = MOST
+) -> MinedMap:
+    """One query. Without a range of time it reads sums of all times; with one, those of its hours and days. `timed`: of
+    how many edges, the most frequent, it is said how long they take."""
     within = rounded(since, until, now)
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for kind, *row in rows(_MAP, parameters_of(name, status, within)):
+    for kind, *row in rows(_MAP, parameters_of(name, status, within) | {"timed": timed}):
         found.setdefault(kind, []).append(tuple(row))
     starts, ends = ({row[0]: row for row in found.get(kind, ())} for kind in ("start", "end"))
     nodes = [
@@ -155,6 +171,20 @@ def mined_map(name: str, since: datetime | None, until: datetime | None, status:
         edges=tuple(edges[:MOST]),
         more=max(len(nodes), len(edges)) > MOST,
     )
+
+
+def times(
+    name: str,
+    since: datetime | None,
+    until: datetime | None,
+    status: str,
+    now: datetime,
+    edges: Collection[tuple[str, str]],
+) -> dict[tuple[str, str], Taken]:
+    """How long these edges take. One query."""
+    parameters = parameters_of(name, status, rounded(since, until, now))
+    parameters |= {"edges": [f"{source}\x01{target}" for source, target in edges]}
+    return {(source, target): taken(*row) for source, target, *row in rows(_TIMES, parameters)}
 
 
 def is_mined(name: str) -> bool:

@@ -17,7 +17,8 @@ from collector.queries import behaviour
 from collector.queries.answered import answers
 from collector.queries.filters import STATUSES
 from collector.queries.mined import EVERY
-from dashboard.graphs.discovered import Shown
+from collector.queries.mined import times as mined_times
+from dashboard.graphs.discovered import Shown, shown
 from dashboard.graphs.discovered_map import discovered_figure
 from dashboard.graphs.discovered_scene import percent
 from dashboard.graphs.graph import Drawing
@@ -27,13 +28,17 @@ from dashboard.pages.flowing import failure_types
 from dashboard.pages.heatmap import heat_map
 from dashboard.pages.shared import shared
 from dashboard.pages.strips import emitters, occurring, strip
-from dashboard.pages.tracing import graph_of
+from dashboard.pages.tracing import graph_of, timed
 
 EXPORTS = (("xes", "XES"), ("ocel", "OCEL 2.0 (JSON)"), ("csv", "CSV"))
 _MINED = 2.0
 """Seconds that what was mined may be old; miners run every five."""
+_RANGE = 10.0
+"""The same of a range of time, for which many hours are added up."""
 _RARELY = 60.0
 """Seconds that rules found in a thousand transactions may be old."""
+_TIMED = 60
+"""Of how many steps, the most frequent, times are gathered, whether they are drawn or not."""
 _VARIANTS = 8
 _ALL_VARIANTS = 100
 _MOST_CHANGES = 30
@@ -105,7 +110,7 @@ def _context(request: HttpRequest, name: str) -> dict[str, Any]:
         wanted = asking.asked(request.GET, now)
     except queries.BadParameter as error:
         return {**context, "complaint": str(error), "texts": request.GET.dict()}
-    found = shared.get(("choreography", name, wanted.key), _MINED, lambda: _found(name, wanted))
+    found = shared.get(("choreography", name, wanted.key), _fresh(wanted), lambda: _found(name, wanted))
     _, part = _drawing(name, wanted)
     return {
         **context,
@@ -135,25 +140,38 @@ def _maps(name: str, wanted: asking.Asked) -> tuple[queries.MinedMap, queries.Mi
 
     def made() -> tuple[queries.MinedMap, queries.MinedMap | None, dict[str, str]]:
         now = timezone.now()
-        mined = queries.mined_map(name, wanted.since, wanted.until, wanted.status, now)
+        mined = queries.mined_map(name, wanted.since, wanted.until, wanted.status, now, timed=_TIMED)
         before = None
         if wanted.against:
-            before = queries.mined_map(name, wanted.against_since, wanted.against_until, wanted.status, now)
+            before = queries.mined_map(
+                name, wanted.against_since, wanted.against_until, wanted.status, now, timed=_TIMED
+            )
         types = {node.type for one in (mined, before) if one for node in one.nodes}
         return mined, before, behaviour.emitters(types)
 
-    return shared.get(("mined-map", name, wanted.key), _MINED, made)
+    return shared.get(("mined-map", name, wanted.key), _fresh(wanted), made)
 
 
 def _drawing(name: str, wanted: asking.Asked) -> tuple[Drawing, Shown]:
     key = ("discovered", name, wanted.key, wanted.overlay, wanted.detail)
-    return shared.get(key, _MINED, lambda: _drawn(name, wanted))
+    return shared.get(key, _fresh(wanted), lambda: _drawn(name, wanted))
+
+
+def _fresh(wanted: asking.Asked) -> float:
+    return _RANGE if wanted.since or wanted.until or wanted.against else _MINED
 
 
 def _drawn(name: str, wanted: asking.Asked) -> tuple[Drawing, Shown]:
+    """One query, where rare steps are drawn whose times are not known yet."""
     mined, before, services = _maps(name, wanted)
     graph = graph_of(mined, services, failure_types(_choreography(name)), before)
-    return discovered_figure(graph, wanted.overlay, wanted.detail, compared=before is not None)
+    part = shown(graph, wanted.detail)
+    untimed = [(step.source, step.target) for step in part.steps if step.count and step.p50 is None]
+    if untimed:
+        now = timezone.now()
+        took = mined_times(name, wanted.since, wanted.until, wanted.status, now, untimed)
+        part = timed(part, took)
+    return discovered_figure(part, wanted.overlay, compared=before is not None), part
 
 
 def _said(part: Shown) -> str:

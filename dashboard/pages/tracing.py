@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from collector.queries.mined import MinedEdge, MinedMap, MinedNode
-from dashboard.graphs.discovered import Discovered, Kind, Step
+import msgspec
+
+from collector.queries.mined import MinedEdge, MinedMap, MinedNode, Taken
+from dashboard.graphs.discovered import Discovered, Kind, Shown, Step
 from dashboard.pages.comparing import Change, changes, shares
 
 
@@ -33,6 +35,17 @@ def graph_of(
             if node.type not in there and (node.type in ends or node.starts)
         ]
     return Discovered(tuple(kinds), tuple(steps))
+
+
+def timed(part: Shown, took: Mapping[tuple[str, str], Taken]) -> Shown:
+    """With how long these steps take."""
+    steps = (
+        msgspec.structs.replace(step, p50=took[pair].p50, p95=took[pair].p95)
+        if (pair := (step.source, step.target)) in took
+        else step
+        for step in part.steps
+    )
+    return msgspec.structs.replace(part, steps=tuple(steps))
 
 
 def _kind(node: MinedNode, services: Mapping[str, str], failures: Collection[str], change: Change | None) -> Kind:

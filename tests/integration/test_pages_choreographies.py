@@ -17,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from collector import miner
 from collector.correlation.choreography import RuleBook
 from collector.models import Transaction
+from dashboard.pages import choreography
 from dashboard.pages.shared import shared
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
@@ -124,6 +125,17 @@ class TestOne:
         part = drawing(client, f"{MAP}?detail=0")
         assert part["said"].endswith("kinds of step")
         assert len(part["drawing"]["table"]["rows"]) == 6
+
+    @pytest.mark.parametrize("query", ["detail=100", "detail=100&since=1h&status=compensated"])
+    def test_rare_steps_that_are_drawn_are_timed_too(
+        self, client: Client, company: Feed, monkeypatch: pytest.MonkeyPatch, query: str
+    ) -> None:
+        assert company
+        every = drawing(client, f"{MAP}?{query}")
+        shared.clear()
+        monkeypatch.setattr(choreography, "_TIMED", 1)
+        assert drawing(client, f"{MAP}?{query}") == every
+        assert ["PaymentDeclined", "StockReleased", "5", "100%", "0.5 s", "0.5 s"] in every["drawing"]["table"]["rows"]
 
     def test_a_map_of_nothing_says_so(self, client: Client, company: Feed) -> None:
         assert company

@@ -101,7 +101,7 @@ def test_a_usual_order_stays_in_order_whatever_is_skipped_now_and_then() -> None
     )
     part = shown(of_ways([usual] * 100 + rare), 100)
     assert [part.depths[name] for name in usual] == list(range(16))
-    drawing, _ = discovered_figure(of_ways([usual] * 100 + rare), "frequency", 100)
+    drawing = discovered_figure(part, "frequency")
     places = {stop["data"]["type"]: stop["x"] for stop in drawing.stops if stop["data"]["kind"] == "type"}
     assert sorted(usual, key=places.__getitem__) == usual
 
@@ -112,7 +112,8 @@ def test_a_tangle_is_bounded() -> None:
         [[names[n], names[(n * 7 + k) % 60], names[(n + k * 11) % 60]] for n in range(60) for k in range(40)]
     )
     assert len(whole.steps) > 5 * MOST_STEPS
-    drawing, part = discovered_figure(whole, "frequency", 100)
+    part = shown(whole, 100)
+    drawing = discovered_figure(part, "frequency")
     assert len(part.steps) <= MOST_STEPS
     assert part.of_steps == len(whole.steps)
     assert drawing.stops
@@ -128,7 +129,7 @@ def test_no_label_touches_anything(whole: Discovered, overlay: str, compared: bo
             for n, one in enumerate(whole.steps)
         ]
         whole = Discovered(whole.kinds, tuple(steps))
-    drawing, _ = discovered_figure(whole, overlay, 100, compared=compared)  # type: ignore[arg-type]
+    drawing = discovered_figure(shown(whole, 100), overlay, compared=compared)  # type: ignore[arg-type]
     assert collisions(drawing) == []
 
 
@@ -143,7 +144,7 @@ def drawn(overlay: str, **changed: object) -> graph.Drawing:
         Kind("Paid", "payment", 90, ends=90),
         Kind("Declined", "", 10, ends=8, halted=2),
     )
-    return discovered_figure(Discovered(kinds, steps), overlay, 100, compared=bool(changed))[0]  # type: ignore[arg-type]
+    return discovered_figure(shown(Discovered(kinds, steps), 100), overlay, compared=bool(changed))  # type: ignore[arg-type]
 
 
 def test_it_says_how_often_and_how_long() -> None:
@@ -178,7 +179,8 @@ def test_it_says_who_came_no_further() -> None:
 
 
 def test_nothing_says_so() -> None:
-    drawing, part = discovered_figure(Discovered((), ()), "frequency")
+    part = shown(Discovered((), ()))
+    drawing = discovered_figure(part, "frequency")
     assert (part.share, part.of_steps) == (1.0, 0)
     assert [name for name, _ in labels(drawing)] == ["No transaction began in this time"]
 
