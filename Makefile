@@ -29,11 +29,13 @@ format: .venv/installed-dev  ## put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev var/pm4py/bin/python  ## measure ingestion (from Apache Kafka), the sweep, mining, decoding and figures; ARGS="--events 100000"
+bench: .venv/installed-dev var/pm4py/bin/python  ## measure ingestion (from Apache Kafka), pages, live updates, the sweep, mining, decoding and figures; ARGS="--events 100000"
 	@$(BIN)/python -m benchmarks.graphs
 	@$(BIN)/python -m benchmarks.decoding
 	@$(BIN)/python -m benchmarks.sweep
 	@$(BIN)/python -m benchmarks.mining
+	@$(BIN)/python -m benchmarks.pages --data var/bench-pages
+	@$(BIN)/python -m benchmarks.live
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 # PM4Py is compared with, and nothing else: apart from what Choreoscope runs with.

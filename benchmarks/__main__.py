@@ -1,6 +1,6 @@
 """`make bench`: all measurements, one after the other. Each can be run alone: `python -m benchmarks.ingest --help`."""
 
-from benchmarks import decoding, graphs, ingest, mining, sweep
+from benchmarks import decoding, graphs, ingest, live, mining, pages, sweep
 
 
 def main() -> None:
@@ -12,6 +12,10 @@ def main() -> None:
     sweep.main([])
     print("\nMining")
     mining.main([])
+    print("\nPages and the API's lists on ten million events")
+    pages.main(["--data", "var/bench-pages"])
+    print("\nLive updates")
+    live.main([])
     print("\nIngestion from Apache Kafka")
     ingest.main()
 

@@ -1,0 +1,243 @@
+"""How live the overview is with twenty viewers, and what that costs.
+
+    python -m benchmarks.live [--viewers 20] [--seconds 60] [--rates 100 1000]
+
+Orders as in `benchmarks.ingest` are published to Apache Kafka at a steady rate, a collector stores them, and a web
+process serves all viewers: one is Chromium, the others have a socket each and fetch what the page fetches. Several
+times a second an order is published that fails, which the browser's list of failed ones shows: from just before it is
+handed to the producer until the frame with its row has been painted is *event to pixel*. The browser itself says how
+long the tasks of its main thread took. For each rate: these, and the processor time of the web process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks import stream
+from benchmarks.pages import quantile, web
+from dashboard.parts import postgres, redis
+from tests.stack import kafka
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WARM_UP = 15.0
+TICK = 0.01
+PROBES_APART = (0.2, 0.5)
+LATEST = 3.0
+"""Seconds until a probe counts as never seen."""
+
+# A message from within the callback of the frame in which a probe's row is first there comes when that is painted.
+WATCH = """
+window.seen = {}; window.tasks = [];
+new PerformanceObserver((list) => list.getEntries().forEach((task) => window.tasks.push(task.duration)))
+  .observe({ type: "longtask", buffered: true });
+document.addEventListener("DOMContentLoaded", () => {
+  const look = () => {
+    const found = [...document.querySelectorAll('a[href*="/transactions/probe-"]')]
+      .map((link) => link.getAttribute("href").split("/").pop()).filter((name) => !(name in window.seen));
+    if (!found.length) return;
+    found.forEach((name) => { window.seen[name] = 0; });
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => found.forEach((name) => { window.seen[name] = Date.now(); });
+      channel.port2.postMessage(0);
+    });
+  };
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true, attributes: true });
+});
+"""
+
+
+class Seen(NamedTuple):
+    """Milliseconds; `web` is the share of a processor that the web process took."""
+
+    pixels: list[float]
+    missing: int
+    tasks: list[float]
+    loading: list[float]
+    answers: list[float]
+    told: int
+    published: float
+    web: float
+    painted: float
+
+
+class Publishing:
+    """Publishes orders at a steady rate from a thread, and probes among them."""
+
+    def __init__(self, bootstrap: str, rate: int, seconds: float) -> None:
+        self.sent: dict[str, float] = {}
+        self.published = 0
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+        self._rate, self._seconds = rate, seconds
+        self._thread = threading.Thread(target=self._run)
+        self._over = threading.Event()
+
+    def __enter__(self) -> Publishing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._producer.flush(10)
+
+    def _run(self) -> None:
+        chance, orders = random.Random(5), stream.records(600_000, seed=self._rate)
+        begun = time.monotonic()
+        probe_at = begun + WARM_UP
+        while not self._over.wait(TICK):
+            now = time.monotonic()
+            due = int((now - begun) * self._rate) - self.published
+            for topic, partition, key, value, headers in itertools.islice(orders, due):
+                self._producer.produce(topic, value, key, partition=partition, headers=dict(headers))
+            self.published += due
+            if now >= probe_at:
+                self._probe(f"probe-{self._rate}-{len(self.sent)}")
+                probe_at = now + chance.uniform(*PROBES_APART)
+            self._producer.poll(0)
+
+    def _probe(self, name: str) -> None:
+        moment = datetime.now(UTC)
+        self.sent[name] = time.time() * 1000
+        for kind in ("OrderPlaced", "OrderCancelled"):
+            headers = {
+                "ce_specversion": b"1.0",
+                "ce_id": f"{name}/{kind}".encode(),
+                "ce_source": b"/services/order",
+                "ce_type": kind.encode(),
+                "ce_time": moment.isoformat().encode(),
+                "ce_correlationid": name.encode(),
+            }
+            self._producer.produce("orders", stream.VALUE, name.encode(), partition=0, headers=headers)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--viewers", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rates", type=int, nargs="+", default=[100, 1_000])
+    options = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choreoscope-bench-")))
+        folder.chmod(0o755)
+        environment = {
+            **os.environ,
+            "DATABASE_URL": stack.enter_context(postgres.running(folder / "postgres")),
+            "REDIS_URL": stack.enter_context(redis.running(folder / "redis")),
+            "KAFKA_BOOTSTRAP_SERVERS": stack.enter_context(kafka.running(folder / "kafka")),
+            "CHOREOSCOPE_CONFIG": str(ROOT / "benchmarks" / "choreoscope.yaml"),
+            "CHOREOSCOPE_VAR": str(folder / "var"),
+            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        }
+        make_topics(environment["KAFKA_BOOTSTRAP_SERVERS"])
+        for command in (["migrate", "--verbosity", "0"], ["collectstatic", "--noinput", "--verbosity", "0"]):
+            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
+        session = [sys.executable, "-m", "benchmarks.session"]
+        cookie = subprocess.run(session, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        stack.enter_context(collector(environment))
+        for rate in options.rates:
+            report(rate, seen(environment, cookie.stdout.strip(), rate, options.viewers, options.seconds))
+
+
+def make_topics(bootstrap: str) -> None:
+    made = AdminClient({"bootstrap.servers": bootstrap}).create_topics(
+        [NewTopic(name, num_partitions=stream.PARTITIONS) for name in stream.TOPICS]
+    )
+    for future in made.values():
+        future.result(20)
+
+
+@contextmanager
+def collector(environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "manage.py", "collect"], cwd=ROOT, env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def seen(environment: dict[str, str], cookie: str, rate: int, viewers: int, seconds: float) -> Seen:
+    bootstrap, span = environment["KAFKA_BOOTSTRAP_SERVERS"], WARM_UP + seconds
+    with (
+        web(environment, "dashboard.asgi:application") as served,
+        Publishing(bootstrap, rate, span) as publishing,
+        browsed(served.port, cookie) as page,
+    ):
+        command = [sys.executable, "-m", "benchmarks.viewers", str(served.port), cookie, str(viewers - 1), str(span)]
+        others = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        page.wait_for_timeout(WARM_UP * 1000)
+        loading: list[float] = page.evaluate("window.tasks.splice(0)")
+        first = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        process = psutil.Process(served.pid)
+        begun, before, published = time.monotonic(), process.cpu_times(), publishing.published
+        page.wait_for_timeout(seconds * 1000)
+        after, took = process.cpu_times(), time.monotonic() - begun
+        published = publishing.published - published
+        tasks: list[float] = page.evaluate("window.tasks")
+        told, answers = told_by(others)
+        sent = dict(publishing.sent)
+        page.wait_for_timeout(LATEST * 1000)
+        painted: dict[str, float] = page.evaluate("window.seen")
+    pixels = [painted[name] - at for name, at in sent.items() if painted.get(name)]
+    used = after.user + after.system - before.user - before.system
+    return Seen(pixels, len(sent) - len(pixels), tasks, loading, answers, told, published / took, used / took, first)
+
+
+def told_by(others: subprocess.Popen[str]) -> tuple[int, list[float]]:
+    found: dict[str, Any] = json.loads(others.communicate(timeout=30)[0])
+    return found["told"], found["took"]
+
+
+@contextmanager
+def browsed(port: int, cookie: str) -> Iterator[Page]:
+    """Chromium on the overview, with the failed transactions listed."""
+    path = next(found for name in CHROMIUM if (found := shutil.which(name)))
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": f"http://127.0.0.1:{port}"}])
+        context.add_init_script(WATCH)
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{port}/?status=failed")
+        yield page
+        browser.close()
+
+
+def report(rate: int, found: Seen) -> None:
+    print(f"{rate:,} events/s asked for, {found.published:,.0f} published")
+    pixels = f"p50 {statistics.median(found.pixels):.0f} ms, p99 {quantile(found.pixels, 0.99):.0f} ms"
+    print(f"  event to pixel     {pixels}, of {len(found.pixels)}; {found.missing} never seen")
+    tasks = f"{max(found.tasks, default=0):.0f} ms of {len(found.tasks)} over 50 ms"
+    print(f"  first paint        {found.painted:.0f} ms, with nothing cached")
+    print(f"  longest task       {tasks}; while loading {max(found.loading, default=0):.0f} ms")
+    answers = f"p50 {statistics.median(found.answers):.1f} ms, p99 {quantile(found.answers, 0.99):.1f} ms"
+    print(f"  others' answers    {answers}, of {len(found.answers)}; told {found.told} times")
+    print(f"  web process        {found.web:.0%} of a processor", flush=True)
+
+
+if __name__ == "__main__":
+    main()

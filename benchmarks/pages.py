@@ -1,0 +1,218 @@
+"""What pages and the API's lists cost on ten million events, at eight viewers at once.
+
+    python -m benchmarks.pages [--transactions 1670000] [--viewers 8] [--seconds 240] [--data var/bench-pages]
+
+On a PostgreSQL of its own, filled with transactions of twelve choreographies over thirty days (once: with --data it is
+kept for the next time). One web process serves all viewers. Each is logged in, and asks for the next thing as soon as
+the one before has come: pages, fragments and lists in a mixed order, each again and again with other parameters.
+
+For each: how many database queries it takes, and how long the server took (from when the request was handed over until
+the answer was ready, waiting for the other viewers' requests included). 95 of 100 are to take less than 100 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from benchmarks import company
+from dashboard.parts import postgres, redis
+from tests.stack import kafka
+from tests.stack.waiting import poll_until
+
+ROOT = Path(__file__).parent.parent
+BOUND = 100.0
+"""Milliseconds."""
+HEADER = "x-took"
+_ALIVE = """
+UPDATE collector_heartbeat SET at = clock_timestamp() WHERE name = 'sweep' OR name LIKE 'collector:%';
+UPDATE collector_topic SET watermark = clock_timestamp();
+"""
+
+
+class Served(NamedTuple):
+    port: int
+    pid: int
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--transactions", type=int, default=1_670_000)
+    parser.add_argument("--viewers", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--data", type=Path, help="where the database is kept; for this run only where not given")
+    parser.add_argument("--fill", action="store_true", help="fill the database, and no more")
+    parser.add_argument("--only", default="", help="what has this in its address")
+    options = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choreoscope-bench-")))
+        folder.chmod(0o755)
+        data: Path = options.data or folder
+        data.mkdir(parents=True, exist_ok=True)
+        database = stack.enter_context(postgres.running(data / "postgres", durable=False))
+        environment = environment_of(database, data)
+        filled(environment, data, options.transactions)
+        if options.fill:
+            return
+        environment |= {
+            "REDIS_URL": stack.enter_context(redis.running(folder / "redis")),
+            "KAFKA_BOOTSTRAP_SERVERS": stack.enter_context(kafka.running(folder / "kafka")),
+        }
+        stack.enter_context(reading(database))
+        plan = asked(environment)
+        port = stack.enter_context(web(environment, "benchmarks.served:application")).port
+        chosen = {name: found for name, found in plan["addresses"].items() if options.only in name}
+        took = view(port, plan["cookie"], chosen, options.viewers, options.seconds)
+    report(took, plan["queries"])
+
+
+def environment_of(database: str, data: Path) -> dict[str, str]:
+    configuration = data / "choreoscope.yaml"
+    configuration.write_text(company.configuration())
+    return {
+        **os.environ,
+        "DATABASE_URL": database,
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "CHOREOSCOPE_CONFIG": str(configuration),
+        "CHOREOSCOPE_VAR": str(data / "var"),
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+    }
+
+
+def filled(environment: dict[str, str], data: Path, transactions: int) -> None:
+    done = data / "filled"
+    if done.exists():
+        return
+    for command in (["migrate", "--verbosity", "0"], ["collectstatic", "--noinput", "--verbosity", "0"]):
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
+    filling = [sys.executable, "-m", "benchmarks.filling", str(transactions)]
+    subprocess.run(filling, cwd=ROOT, env=environment, check=True)
+    done.touch()
+
+
+@contextmanager
+def reading(database: str) -> Iterator[None]:
+    """As if collectors and sweep were at work, and had read everything."""
+    over = threading.Event()
+
+    def live() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            while not over.wait(1):
+                connection.execute(_ALIVE)
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def asked(environment: dict[str, str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.asking"]
+    found = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
+    plan: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
+    return plan
+
+
+@contextmanager
+def web(environment: dict[str, str], application: str) -> Iterator[Served]:
+    """A web process, as the demo starts it."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", application, f"--port={port}", "--no-access-log", "--log-level=warning"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        poll_until(lambda: answers(port), 30, "the web process to answer")
+        yield Served(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def view(
+    port: int, cookie: str, addresses: dict[str, list[str]], viewers: int, seconds: float
+) -> dict[str, list[float]]:
+    """Milliseconds by what was asked for."""
+    took: defaultdict[str, list[float]] = defaultdict(list)
+    wrong: list[str] = []
+    until = time.monotonic() + seconds
+
+    def look(number: int) -> None:
+        chance = random.Random(number)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while time.monotonic() < until and not wrong:
+            for name in chance.sample(sorted(addresses), len(addresses)):
+                address = chance.choice(addresses[name])
+                connection.request("GET", address, headers={"Cookie": f"sessionid={cookie}", "Host": "localhost"})
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status >= 500 or answer.status in (401, 403):
+                    wrong.append(f"{address}: {answer.status}")
+                took[name].append(float(answer.headers[HEADER]))
+
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(viewers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if wrong:
+        raise SystemExit(wrong[0])
+    return took
+
+
+def report(took: dict[str, list[float]], queries: dict[str, int]) -> None:
+    print(f"{'queries':>7} {'asked':>6} {'p50 ms':>7} {'p95 ms':>7} {'max ms':>7}")
+    slow = 0
+    for name in sorted(took, key=lambda name: -quantile(took[name], 0.95)):
+        p95 = quantile(took[name], 0.95)
+        slow += p95 > BOUND
+        figures = f"{queries[name]:>7} {len(took[name]):>6} {statistics.median(took[name]):>7.1f} {p95:>7.1f}"
+        print(f"{figures} {max(took[name]):>7.1f}  {name}")
+    every = [value for values in took.values() for value in values]
+    print(f"all: {len(every):,} answers, p50 {statistics.median(every):.1f} ms, p95 {quantile(every, 0.95):.1f} ms")
+    print(f"{slow} of {len(took)} take more than {BOUND:.0f} ms at p95")
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+if __name__ == "__main__":
+    main()
