@@ -109,6 +109,10 @@ API: Mapping[str, Sequence[str]] = {
     "/api/choreographies/{name}": tuple(
         f"/api/choreographies/{name}{query}" for name in ("{choreography}", "_all") for query in _RANGES
     ),
+    **{
+        f"/api/choreographies/{{name}}/{what}": (f"/api/choreographies/{{choreography}}/{what}",)
+        for what in ("adopt", "backtest", "conformance")
+    },
     "/api/choreographies/{name}/variants": tuple(
         f"/api/choreographies/{name}/variants{query}"
         for name in ("{choreography}", "_all")

@@ -206,7 +206,13 @@ def _copy(
     cursor: CursorWrapper, begin: datetime, length: timedelta, first: int, number: int, *, fresh: bool, kept: bool
 ) -> None:
     """Transactions of one day, or of the part of one."""
-    wanted: dict[str, Any] = {"first": first, "count": number, "begin": begin, "apart": length / max(1, number), "slots": SLOTS}
+    wanted: dict[str, Any] = {
+        "first": first,
+        "count": number,
+        "begin": begin,
+        "apart": length / max(1, number),
+        "slots": SLOTS,
+    }
     cursor.execute(_COPIED, {**wanted, "day": begin.date(), "fresh": fresh})
     for statement in (_TRANSACTIONS, _EVENTS, _KEYS, _TRANSITIONS, _OPEN, *([_PAYLOADS] if kept else [])):
         cursor.execute(statement, {})
