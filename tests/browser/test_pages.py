@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from collector.models import Heartbeat
 from collector.publish import Publisher
-from tests.browser.conftest import Site, free_port, opened
+from tests.browser.conftest import ALL, Site, free_port, opened
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
 
@@ -311,9 +311,73 @@ def test_hostile_texts_stay_texts(page: Page, site: Site, feed: Feed) -> None:
     opened(page, site, f"/transactions/{quote(hostile, safe='')}")
     expect(page.locator("#graph")).to_have_attribute("data-drawn", re.compile(".+"))
     expect(page.locator("h1")).to_contain_text("<script>alert(1)")
+    for address in ALL:
+        if address.startswith(("/services/inventory", "/transactions/stuck", "/choreographies/order")):
+            continue  # there are none here
+        opened(page, site, address)
+        if page.locator("#map").count():
+            expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+        assert page.locator("main script, main img").count() == 0, address
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, address
+
+
+def test_a_page_that_is_left_open_does_not_grow(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    """Nodes and listeners, after the garbage was collected: many changes leave no more than a few."""
     opened(page, site, "/")
     expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
-    assert page.locator("main script, main img").count() == 0
+    inside = page.context.new_cdp_session(page)
+    inside.send("Performance.enable")
+
+    def changed(times: int) -> dict[str, float]:
+        for _ in range(times):
+            with page.expect_response(re.compile("/live/overview.json")):
+                publisher.tell(["running"], alerts=False)
+        inside.send("HeapProfiler.collectGarbage")
+        found = inside.send("Performance.getMetrics")["metrics"]
+        return {one["name"]: one["value"] for one in found}
+
+    before = changed(5)
+    after = changed(40)
+    for name, more in (("Nodes", 100), ("JSEventListeners", 10)):
+        assert after[name] <= before[name] + more, (name, before[name], after[name])
+
+
+def test_the_timezone_is_chosen_below_each_page(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    opened(page, site, "/transactions?status=stuck")
+    row = page.locator("[data-row] td:last-child").first
+    before = row.inner_text()
+    page.get_by_role("button", name="UTC", exact=True).click()
+    page.get_by_label("Timezone").fill("Asia/Kathmandu")
+    page.get_by_role("button", name="Choose").click()
+    expect(page.get_by_role("button", name="Asia/Kathmandu")).to_be_visible()
+    assert page.url.endswith("/transactions?status=stuck")
+    expect(row).not_to_have_text(before)
+    page.get_by_role("button", name="Asia/Kathmandu").click()
+    page.locator("#times").get_by_role("button", name="UTC", exact=True).click()
+    expect(row).to_have_text(before)
+
+
+def test_the_map_is_narrowed_and_its_groups_open(page: Page, site: Site, feed: Feed) -> None:
+    for number in range(3):
+        causes: list[str] = []
+        for service in ("shop-cart", "shop-till", "depot-yard"):
+            feed.event(f"sale-{number}", f"{service}-done", service, 20, causes)
+            causes = [f"{service}-done"]
+    feed.read()
+    opened(page, site, "/")
+    names = page.locator("#map .textpoint")
+    expect(names.filter(has_text=re.compile("^shop-cart$"))).to_be_visible()
+    page.get_by_text("Narrow, group, detail").click()
+    page.get_by_label("Services as one").select_option("name")
+    group = names.filter(has_text="shop (2 services)")
+    expect(group).to_be_visible()
+    assert "detail" not in page.url
+    place = group.bounding_box()
+    assert place
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(page).to_have_url(re.compile("unfold=shop"))
+    expect(names.filter(has_text=re.compile("^shop-till$"))).to_be_visible()
 
 
 def test_documentation_of_the_api_needs_no_exception_from_the_policy(page: Page, site: Site) -> None:
