@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+
 from celery import shared_task
 
 from collector import publish
 from dashboard.alerts.process import process as process_alerts
 
+_processing = threading.Lock()
+
 
 @shared_task(ignore_result=True)
 def process() -> None:
-    processed = process_alerts()
-    if processed.changed:
+    """One thread of a process at a time: those that would wait for their turn are others' to work with."""
+    if not _processing.acquire(blocking=False):
+        return
+    try:
+        changed = process_alerts().changed
+    finally:
+        _processing.release()
+    if changed:
         publish.send((), alerts=True)

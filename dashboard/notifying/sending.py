@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -25,7 +26,10 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=10)
 GIVEN_UP_AFTER = timedelta(hours=24)
+SENDERS = 2
+"""So many threads of a process send at a time."""
 _LONGEST_ERROR = 500
+_senders = threading.BoundedSemaphore(SENDERS)
 
 _HOLD = """
 UPDATE notifying_channel SET leased_until = clock_timestamp() + make_interval(secs => %(lease)s),
@@ -51,7 +55,17 @@ _LET_GO = (
 
 
 def deliver() -> int:
-    """Sends what is due through every channel that nobody else sends through; returns how many were taken."""
+    """Sends what is due through every channel that nobody else sends through; returns how many were taken. Servers that
+    do not answer must not take all of a worker's threads: where enough of this process are at it, nothing happens."""
+    if not _senders.acquire(blocking=False):
+        return 0
+    try:
+        return _deliver()
+    finally:
+        _senders.release()
+
+
+def _deliver() -> int:
     settled = config.current(settings.CHOREOSCOPE_CONFIG)
     explaining.explain(timezone.now())
     sent = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -371,6 +372,18 @@ def test_own_networks_are_out_of_reach_unless_allowed(
     channel.refresh_from_db()
     assert "It leads into a private network or to this machine" in channel.trouble
     assert (channel.enabled, web.got, mail.got) == (False, [], [])
+
+
+def test_servers_that_do_not_answer_leave_threads_to_others(feed: Feed, web: Web) -> None:
+    hook(web)
+    place(feed, "a")
+    senders = threading.BoundedSemaphore(1)
+    with mock.patch.object(sending, "_senders", senders):
+        with senders:
+            assert sending.deliver() == 0
+        assert sending.deliver() == 1
+        assert sending.deliver() == 0
+        assert senders.acquire(blocking=False), "who is done makes room"
 
 
 def test_a_redirect_is_not_followed(feed: Feed, web: Web) -> None:

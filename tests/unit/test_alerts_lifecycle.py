@@ -23,9 +23,9 @@ from collector.models import (
     Undecodable,
 )
 from collector.storage import partitions
-from dashboard.alerts import causes, lifecycle, wording
+from dashboard.alerts import causes, lifecycle, tasks, wording
 from dashboard.alerts.models import Alert, AlertEntry, Candidate, Silence
-from dashboard.alerts.process import process
+from dashboard.alerts.process import Processed, process
 from dashboard.notifying import channels
 from dashboard.notifying.models import Notice
 from tests.feeding import Feed, calm
@@ -113,6 +113,16 @@ def test_a_service_that_flaps_thirty_times_is_one_alert_and_hardly_told_of(feed:
     assert alert.state == "open"
     told = list(Notice.objects.filter(alert=alert).values_list("kind", flat=True))
     assert told == ["raised", "recovered", "raised"], "it has to stay away for longer each time, to be believed"
+
+
+def test_one_thread_of_a_worker_raises_alerts(feed: Feed) -> None:
+    with mock.patch.object(tasks, "process_alerts", return_value=Processed()) as processing:
+        with tasks._processing:
+            tasks.process()
+        processing.assert_not_called()
+        tasks.process()
+        tasks.process()
+        assert processing.call_count == 2
 
 
 def test_severity_rises_and_falls_with_the_count(feed: Feed) -> None:
