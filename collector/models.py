@@ -86,9 +86,10 @@ class Gap(models.Model):
 
 
 class RuleSet(models.Model):
-    """A version of the declared choreographies, as it was when transactions were judged by it."""
+    """A version of the choreographies, with what was learned, as it was when transactions were judged by it."""
 
     digest = models.TextField(unique=True)
+    declaration = models.TextField(help_text="digest of what was declared; the same where only learned rules differ")
     declared = models.JSONField()
     loaded_at = models.DateTimeField(auto_now_add=True)
 
@@ -118,7 +119,7 @@ class Transaction(models.Model):
     started_at = models.DateTimeField()
     last_event_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    ended_by = models.TextField(default="", help_text="event, compensation, silence or person")
+    ended_by = models.TextField(default="", help_text="event, learned end, compensation, silence or person")
     event_count = models.IntegerField(default=0)
     redelivery_count = models.IntegerField(default=0)
     failed_delivery_count = models.IntegerField(default=0)
@@ -179,6 +180,7 @@ class Overdue(models.Model):
     service = models.TextField(help_text="who owes it; empty where not known")
     compensation = models.BooleanField(default=False)
     since = models.DateTimeField()
+    learned = models.BooleanField(db_default=False, help_text="the deadline is nobody's promise")
 
     class Meta:
         indexes = [models.Index(fields=["choreography", "awaited", "service", "since"], name="overdue_by_cause")]
@@ -390,6 +392,53 @@ class MinedCount(models.Model):
             )
         ]
         indexes = [models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all")]
+
+
+class Lesson(models.Model):
+    """Settled transactions that began about the same time, looked at to learn from: the first few of them.
+
+    Taken once, and anew where one of them has changed since. `disturbed`: one of them was stuck.
+    """
+
+    choreography = models.TextField()
+    since = models.DateTimeField(help_text="when the first of them began")
+    until = models.DateTimeField(help_text="up to when those that began are represented by these")
+    transactions = ArrayField(models.BigIntegerField())
+    events = models.IntegerField(help_text="how many these had together")
+    disturbed = models.BooleanField()
+    body = models.BinaryField(help_text="MessagePack, compressed; see collector.mining.lessons")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["choreography", "until"], name="lesson_once")]
+
+
+class LearnedRule(models.Model):
+    """What was learned of a choreography and when that was so; rows are added and ended, never changed otherwise.
+
+    response: after `after`, one of `expect` comes `within` a time. ends: the event types that end its transactions.
+    types: all that were met.
+    """
+
+    class Kind(models.TextChoices):
+        RESPONSE = "response"
+        ENDS = "ends"
+        TYPES = "types"
+
+    choreography = models.TextField()
+    kind = models.TextField(choices=Kind)
+    after = ArrayField(models.TextField(), default=list)
+    expect = ArrayField(models.TextField())
+    services = ArrayField(models.TextField(), default=list)
+    within = models.DurationField(null=True)
+    evidence = models.JSONField(default=dict, help_text="support, confidence, percentiles in seconds, basis")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="when it was given up, or replaced; null: in force")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=Q(until=None), name="learned_rule_in_force"),
+            models.Index(fields=["since"], name="learned_rule_since"),
+        ]
 
 
 class Event(models.Model):

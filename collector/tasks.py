@@ -6,6 +6,7 @@ from celery import shared_task
 
 from collector import publish
 from collector.bus import announce_now
+from collector.learning.learner import learn_now
 from collector.miner import mine_now
 from collector.upkeep import judge_anew, keep_up, sweep_now
 
@@ -25,6 +26,12 @@ def announce() -> None:
 @shared_task(ignore_result=True)
 def mine() -> None:
     mine_now()
+
+
+@shared_task(ignore_result=True)
+def learn() -> None:
+    for chunk in judge_anew() if learn_now() else ():
+        publish.send(chunk.changed, chunk.alerts)
 
 
 @shared_task(ignore_result=True)

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.config import alerting, bus, choreographies, doubts, durations, policies, services
+from collector.config import alerting, bus, choreographies, doubts, durations, learning, policies, services
 from collector.config.alerting import Alerting
 from collector.config.bus import Bus
 from collector.config.services import Service
 from collector.config.yaml_reader import ConfigError, Node, read
 from collector.correlation.choreography import Limits, RuleBook
 from collector.decoding.policy import Policy
+from collector.mining.lessons import Settings as Learning
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,12 @@ class Config(msgspec.Struct, frozen=True):
 
     topics: Topics = Topics()
     policy: Policy = Policy(failures=Topics().failures)
-    rulebook: RuleBook = RuleBook()
+    rulebook: RuleBook = RuleBook(learns=True)
     services: dict[str, Service] = {}
     retention: Retention = Retention()
     bus: Bus = Bus()
     alerts: Alerting = Alerting()
+    learning: Learning = Learning()
     doubts: tuple[str, ...] = ()
 
 
@@ -146,6 +148,7 @@ def check(file: str, content: str) -> tuple[Config | None, list[str]]:
 def _config(parts: dict[str, Any]) -> Config:
     topics: Topics = parts.get("topics", Topics())
     told_back: Bus = parts.get("bus", Bus())
+    learned: Learning = parts.get("learning", Learning())
     told = {
         name: parts[name] for name in ("correlation", "links", "keys", "impact", "redact", "overrides") if name in parts
     }
@@ -157,8 +160,14 @@ def _config(parts: dict[str, Any]) -> Config:
             encrypt=parts.get("undecodable", False),
             **told,
         ),
-        rulebook=RuleBook(parts.get("choreographies", ()), parts.get("limits", Limits()), announces=told_back.publish),
+        rulebook=RuleBook(
+            parts.get("choreographies", ()),
+            parts.get("limits", Limits()),
+            announces=told_back.publish,
+            learns=learned.acts,
+        ),
         bus=told_back,
+        learning=learned,
         alerts=parts.get("alerts", Alerting()),
         services=parts.get("services", {}),
         retention=parts.get("retention", Retention()),
@@ -222,4 +231,5 @@ _PARTS: Final[dict[str, Callable[[Node], Any]]] = {
     "choreographies": choreographies.read,
     "bus": bus.read,
     "alerts": alerting.read,
+    "learning": learning.read,
 }

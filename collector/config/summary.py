@@ -10,6 +10,7 @@ from collector.config.loader import Config
 from collector.correlation.choreography import Choreography
 from collector.decoding.policy import Override
 from collector.decoding.rules import CorrelationRule
+from collector.mining.lessons import Settings as Learning
 
 _WIDTH = 15
 
@@ -43,8 +44,20 @@ def lines(config: Config) -> Iterator[str]:
         f" of abnormal transactions {_length(retention.abnormal)}, alerts {_length(retention.alerts)}",
     )
     yield _line("services", _list(config.services))
+    yield _line("learning", _learning(config.learning))
     for choreography in config.rulebook.choreographies:
         yield _line("choreography", _choreography(choreography))
+
+
+def _learning(learning: Learning) -> str:
+    if not learning.acts:
+        return "shown only: nothing is awaited that is not declared"
+    exceptions = f", except in {_list(learning.except_for)}" if learning.except_for else ""
+    return (
+        f"used where nothing is declared{exceptions}; from {learning.support} answers, {learning.confidence:.4g} sure;"
+        f" deadlines {learning.factor:g} times the usual, at least {_length(learning.floor)};"
+        f" others after {_length(learning.adopt)}"
+    )
 
 
 def _choreography(choreography: Choreography) -> str:

@@ -49,6 +49,7 @@ class Rule(msgspec.Struct, frozen=True):
 
     `compensates` names the event type that the answer undoes: the rule then applies only where that event happened.
     `optional`: the answer may come, and nobody waits for it. `part` names the sub-choreography that the rule is of.
+    `learned`: its deadline was learned, and is nobody's promise.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Rule(msgspec.Struct, frozen=True):
     even_after_end: bool = False
     optional: bool = False
     part: str = ""
+    learned: bool = False
 
     @property
     def awaited(self) -> str:
@@ -81,7 +83,9 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
 
     `completes_all`: it takes all completing events, not one of them. `never_after`: what must not follow an event.
     `only_after`: what has to have come before an event. `parts`: choreographies that such a transaction passes through;
-    their rules are among `rules`, after its own.
+    their rules are among `rules`, after its own. `learned`: what its transactions were seen to do, where nothing is
+    declared; such rules say what is awaited, and never what deviates. They hold for transactions all of whose event
+    types are `known` from learning.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
     never_after: dict[str, tuple[str, ...]] = {}
     only_after: dict[str, tuple[str, ...]] = {}
     parts: tuple[Choreography, ...] = ()
+    learned: tuple[Rule, ...] = ()
+    known: frozenset[str] = frozenset()
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
@@ -123,7 +129,8 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
         """By rule, the types of event that settle its pending responses: its answers, and what ends the whole or the
         part that it is of."""
         ends = {part.name: self.ends | part.ends for part in self.parts}
-        return {rule.key: (*rule.expect, *sorted(ends.get(rule.part, self.ends))) for rule in self.rules}
+        rules = (*self.rules, *self.learned)
+        return {rule.key: (*rule.expect, *sorted(ends.get(rule.part, self.ends))) for rule in rules}
 
     @cached_property
     def links(self) -> Remembered[Links]:
@@ -146,10 +153,15 @@ def undeclared(name: str) -> Choreography:
 
 
 class RuleBook(msgspec.Struct, frozen=True, dict=True):
-    """All declared choreographies of one version of the rules; `version` is the stored RuleSet's id, 0: none."""
+    """All choreographies of one version of the rules; `version` is the stored RuleSet's id, 0: none.
+
+    `learned` are those of which nothing is declared. `learns`: what is learned is to be used.
+    """
 
     choreographies: tuple[Choreography, ...] = ()
     limits: Limits = Limits()
+    learned: tuple[Choreography, ...] = ()
+    learns: bool = False
     version: int = 0
     announces: bool = False
     """Whether what becomes of transactions is to be told back on the bus."""
@@ -157,6 +169,10 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def by_name(self) -> dict[str, Choreography]:
         return {choreography.name: choreography for choreography in self.choreographies}
+
+    @cached_property
+    def _by_learning(self) -> dict[str, Choreography]:
+        return {choreography.name: choreography for choreography in self.learned}
 
     @cached_property
     def _by_start(self) -> dict[str, Choreography]:
@@ -181,7 +197,7 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
         return Remembered()
 
     def named(self, name: str) -> Choreography:
-        return self.by_name.get(name) or undeclared(name)
+        return self.by_name.get(name) or self._by_learning.get(name) or undeclared(name)
 
     def choose(self, types: Iterable[str]) -> Choreography:
         """The choreography of a transaction whose events have these types, in event order.
@@ -197,7 +213,9 @@ class RuleBook(msgspec.Struct, frozen=True, dict=True):
                     found = table[name]
                     wholes = self._wholes.get(found.name, ())
                     return next((whole for whole in wholes if not whole.starts.isdisjoint(types)), found)
-        return undeclared(types[0] if types else "")
+        first = types[0] if types else ""
+        return self._by_learning.get(first) or undeclared(first)
 
     def to_json(self) -> Any:
-        return msgspec.to_builtins(self.choreographies)
+        """The same in every process: sets are sorted."""
+        return msgspec.to_builtins((*self.choreographies, *self.learned), order="deterministic")

@@ -126,6 +126,7 @@ def _pending(awaited: Awaited, ordered: Sequence[Skeleton], limits: Limits, read
         triggers=tuple([ordered[position].key for position in awaited.triggers]),
         deadline=deadline,
         overdue=overdue,
+        basis="learned" if awaited.learned else "declared",
         marks=("skewed clock",) if skewed else (),
     )
 

@@ -7,12 +7,12 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
 
-from collector.correlation.choreography import Choreography, Rule
+from collector.correlation.choreography import Rule
 from collector.correlation.shape import Clocks, Shape
 
 Places = dict[str, list[int]]
@@ -42,13 +42,13 @@ class Paired(msgspec.Struct):
     answers: set[int]
 
 
-def pair(shape: Shape, choreography: Choreography, clocks: Clocks) -> Paired:
-    """Pairs the events by all rules of the choreography."""
+def pair(shape: Shape, rules: Iterable[Rule], clocks: Clocks) -> Paired:
+    """Pairs the events by these rules."""
     places: Places = {}
     for position, name in enumerate(shape.types):
         places.setdefault(name, []).append(position)
     paired = Paired([], set())
-    for rule in choreography.rules:
+    for rule in rules:
         if places.keys().isdisjoint(rule.after):
             continue
         obligations = _obligations(rule, places)

@@ -33,6 +33,7 @@ class Awaited(msgspec.Struct, frozen=True):
     base: int
     within: timedelta | None
     settled_by: tuple[str, ...]
+    learned: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -87,8 +88,11 @@ def _stand(course: Course, rulebook: RuleBook, clocks: Clocks) -> Standing:
     choreography = rulebook.choose(shape.types)
     end = end_of(shape.types, choreography)
     through = passages(shape.types, choreography)
-    paired = pair(shape, choreography, clocks)
+    paired = pair(shape, choreography.rules, clocks)
     awaited = _awaited(paired, choreography, end, through)
+    if end is None and choreography.learned and choreography.known.issuperset(shape.types):
+        usual = pair(shape, choreography.learned, clocks).obligations
+        awaited += [_response(o, choreography) for o in usual if o.answer is None and not o.missing]
     phase, ended_at, ended_by = _phase(shape, choreography, paired, end, waits=bool(awaited))
     before, after = deviations.find(shape, choreography, paired, end, through, clocks)
     if len(shape.types) > min(limits.loop, limits.fan_out):
@@ -103,7 +107,7 @@ def _stand(course: Course, rulebook: RuleBook, clocks: Clocks) -> Standing:
         answered=tuple(
             Answered(o.base, o.answer, o.rule.within)
             for o in paired.obligations
-            if o.answer is not None and o.rule.within is not None
+            if o.answer is not None and o.rule.within is not None and not o.rule.learned
         ),
         before=before,
         after=after,
@@ -164,6 +168,7 @@ def _response(obligation: Obligation, choreography: Choreography) -> Awaited:
         base=obligation.base,
         within=rule.within,
         settled_by=choreography.settled_by[rule.key],
+        learned=rule.learned,
     )
 
 
@@ -208,7 +213,7 @@ def _phase(
     if end is None:
         return ("compensated", undone, "compensation") if undone else ("running", (), "")
     if shape.types[end] in choreography.completes:
-        return "completed", (end,), "event"
+        return "completed", (end,), "event" if choreography.declared else "learned end"
     if undone:
         return "compensated", (end, *undone), "event"
     return "failed", (end,), "event"

@@ -19,7 +19,7 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `deadline` is null where nothing sets one (a join that still waits for a trigger). `overdue` says that the watermark
     of the topics that matter has passed the deadline and the grace. `basis` is where the deadline comes from
-    ("declared"); `marks` says what is doubtful about it ("skewed clock").
+    ("declared" or "learned"); `marks` says what is doubtful about it ("skewed clock").
     """
 
     rule: str

@@ -313,6 +313,10 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("digest", models.TextField(unique=True)),
+                (
+                    "declaration",
+                    models.TextField(help_text="digest of what was declared; the same where only learned rules differ"),
+                ),
                 ("declared", models.JSONField()),
                 ("loaded_at", models.DateTimeField(auto_now_add=True)),
             ],
@@ -424,6 +428,7 @@ class Migration(migrations.Migration):
                 ("service", models.TextField(help_text="who owes it; empty where not known")),
                 ("compensation", models.BooleanField(default=False)),
                 ("since", models.DateTimeField()),
+                ("learned", models.BooleanField(db_default=False, help_text="the deadline is nobody's promise")),
             ],
             options={
                 "indexes": [
@@ -547,7 +552,7 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField()),
                 ("last_event_at", models.DateTimeField()),
                 ("ended_at", models.DateTimeField(null=True)),
-                ("ended_by", models.TextField(default="", help_text="event, compensation, silence or person")),
+                ("ended_by", models.TextField(default="", help_text="event, learned end, compensation, silence or person")),
                 ("event_count", models.IntegerField(default=0)),
                 ("redelivery_count", models.IntegerField(default=0)),
                 ("failed_delivery_count", models.IntegerField(default=0)),
@@ -647,6 +652,72 @@ class Migration(migrations.Migration):
                     django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="Lesson",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("choreography", models.TextField()),
+                ("since", models.DateTimeField(help_text="when the first of them began")),
+                (
+                    "until",
+                    models.DateTimeField(help_text="up to when those that began are represented by these"),
+                ),
+                (
+                    "transactions",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+                ("events", models.IntegerField(help_text="how many these had together")),
+                ("disturbed", models.BooleanField()),
+                (
+                    "body",
+                    models.BinaryField(help_text="MessagePack, compressed; see collector.mining.lessons"),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("choreography", "until"), name="lesson_once"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="LearnedRule",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("choreography", models.TextField()),
+                (
+                    "kind",
+                    models.TextField(choices=[("response", "Response"), ("ends", "Ends"), ("types", "Types")]),
+                ),
+                (
+                    "after",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),
+                ),
+                (
+                    "expect",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None),
+                ),
+                (
+                    "services",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None),
+                ),
+                ("within", models.DurationField(null=True)),
+                (
+                    "evidence",
+                    models.JSONField(default=dict, help_text="support, confidence, percentiles in seconds, basis"),
+                ),
+                ("since", models.DateTimeField()),
+                (
+                    "until",
+                    models.DateTimeField(help_text="when it was given up, or replaced; null: in force", null=True),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(condition=models.Q(("until", None)), fields=["id"], name="learned_rule_in_force"),
+                    models.Index(fields=["since"], name="learned_rule_since"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="MinedCount",

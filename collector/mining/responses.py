@@ -27,6 +27,10 @@ _NEARLY_ALWAYS = 0.95
 _HARDLY_EVER = 0.01
 _FEW = 5
 """Below so many expected coincidences, that there are none says nothing."""
+_GROUP = 20
+"""Hours in which fewer answers came are taken together until there are as many: less has no 99th percentile."""
+_UNSURE = 5
+"""Of fewer groups the slowest counts, and not the one in the middle."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -46,7 +50,7 @@ class Seen(msgspec.Struct, frozen=True):
 class Learning(msgspec.Struct, frozen=True):
     """What a rule has to show to be one, and how its deadline follows from what was seen: not below `floor`, else
     `factor` times the median of the hours' 99th percentiles. Hours that were disturbed are left out, unless the last
-    `adopt` of them all were: then that is how things are now."""
+    `adopt` of them all were: then that is how things are now. An hour stands for any stretch of time here."""
 
     support: int = 20
     confidence: float = 0.9
@@ -134,12 +138,14 @@ def discover(transactions: Sequence[Seen], learning: Learning, disturbed: Collec
 
 
 def ends(transactions: Iterable[Seen], learning: Learning) -> dict[str, float]:
-    """Event types after which hardly anything comes, with the share of their transactions that they were last in."""
+    """Event types after which hardly anything comes, with the share of their transactions that they were last in. What
+    nothing there led to does not count as coming after: others write it on their own."""
     within: Counter[str] = Counter()
     last: Counter[str] = Counter()
     for transaction in transactions:
         within.update(set(transaction.types))
-        last[transaction.types[-1]] += 1
+        final = max((place for place, parents in enumerate(transaction.parents) if parents), default=-1)
+        last.update({transaction.types[-1] if final < 0 else transaction.types[final]})
     return {
         name: last[name] / count
         for name, count in sorted(within.items())
@@ -148,13 +154,15 @@ def ends(transactions: Iterable[Seen], learning: Learning) -> dict[str, float]:
 
 
 def deadline(by_hour: Mapping[int, float], learning: Learning, disturbed: Collection[int] = ()) -> float:
-    """Seconds, from the hours' 99th percentiles (at least one)."""
+    """Seconds, from the hours' 99th percentiles (at least one). Of a few the slowest counts."""
     hours = sorted(by_hour)
     latest = hours[-learning.adopt :]
     calm = [hour for hour in hours if hour not in disturbed]
     if len(latest) == learning.adopt and not set(latest) & set(calm):
         calm = latest
-    return max(learning.floor.total_seconds(), learning.factor * median([by_hour[hour] for hour in calm or hours]))
+    found = [by_hour[hour] for hour in calm or hours]
+    usual = max(found) if len(found) < _UNSURE else median(found)
+    return max(learning.floor.total_seconds(), learning.factor * usual)
 
 
 def _triggers(transactions: Iterable[Seen], learning: Learning) -> dict[Trigger, set[str]]:
@@ -224,6 +232,23 @@ def _alternatives(outcome: _Outcomes) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups]
 
 
+def _groups(by_hour: Mapping[int, Counter[int]], disturbed: Collection[int]) -> Iterable[tuple[int, Counter[int]]]:
+    """Hours with enough answers, each by the last of those that it took; what is left over goes with the last group."""
+    found: list[tuple[int, Counter[int]]] = []
+    for apart in (True, False):
+        groups: list[tuple[int, Counter[int]]] = []
+        for hour in sorted(hour for hour in by_hour if (hour in disturbed) is apart):
+            if groups and groups[-1][1].total() < _GROUP:
+                groups[-1] = (hour, groups[-1][1] + by_hour[hour])
+            else:
+                groups.append((hour, by_hour[hour]))
+        if len(groups) > 1 and groups[-1][1].total() < _GROUP:
+            hour, rest = groups.pop()
+            groups[-1] = (hour, groups[-1][1] + rest)
+        found += groups
+    return found
+
+
 def _exclude(outcome: _Outcomes, one: str, other: str) -> bool:
     """Whether the one does not come where the other does, and not by mere chance."""
     counts = outcome.count(one), outcome.count(other)
@@ -244,7 +269,7 @@ def _response(
     for counts in by_hour.values():
         every.update(counts)
     p50, p95, p99 = (value or 0.0 for value in percentiles(every, (0.5, 0.95, 0.99)))
-    hourly = {hour: percentiles(counts, (0.99,))[0] or 0.0 for hour, counts in by_hour.items()}
+    hourly = {hour: percentiles(counts, (0.99,))[0] or 0.0 for hour, counts in _groups(by_hour, disturbed)}
     return Response(
         after=trigger,
         expect=tuple(sorted(group)),

@@ -6,10 +6,12 @@ Nothing here counts a whole table; counts stop at `bounds.MOST` and say so.
 from collector.bus import Breaking, breaking
 from collector.correlation.verdicts import Verdict
 from collector.health.liveness import REMEDY, clock
+from collector.mining.backtest import Backtest, proposed
 from collector.queries.bounds import Bounded
 from collector.queries.changes import Change, changes
 from collector.queries.choreographies import ChoreographyFigures, choreographies
 from collector.queries.common import Cause, Comparison, common
+from collector.queries.conforming import Conformance, conformance
 from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.exported import Exported, Wanted, exported
 from collector.queries.filters import BadParameter, TransactionFilter, moment_of
@@ -38,6 +40,7 @@ from collector.queries.services import Known, clocks, services
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
+from collector.queries.trying import Trial, adoption, kept, trial
 from collector.queries.why import GroupFigures, consumers, groups
 from collector.queries.written import written
 
@@ -46,6 +49,7 @@ __all__ = [
     "SHORTEST_SEARCH",
     "SLOT",
     "SWEEP_REMEDY",
+    "Backtest",
     "BadParameter",
     "Bounded",
     "Breaking",
@@ -54,6 +58,7 @@ __all__ = [
     "ChoreographyFigures",
     "Collector",
     "Comparison",
+    "Conformance",
     "Coverage",
     "Covered",
     "Emitted",
@@ -88,11 +93,13 @@ __all__ = [
     "Suggestion",
     "Taken",
     "TransactionFilter",
+    "Trial",
     "Unjudged",
     "Variants",
     "Verdict",
     "WaitingStep",
     "Wanted",
+    "adoption",
     "behind_seconds",
     "breaking",
     "changes",
@@ -100,6 +107,7 @@ __all__ = [
     "clock",
     "clocks",
     "common",
+    "conformance",
     "consumers",
     "coverage",
     "ends_of",
@@ -114,6 +122,7 @@ __all__ = [
     "headers",
     "ingestion",
     "is_mined",
+    "kept",
     "keyset",
     "listed",
     "longest_overdue",
@@ -128,6 +137,7 @@ __all__ = [
     "page",
     "past",
     "payload",
+    "proposed",
     "readiness",
     "remembered",
     "responses",
@@ -136,6 +146,7 @@ __all__ = [
     "services",
     "span",
     "suggest",
+    "trial",
     "uncorrelated",
     "undecodable",
     "variants",

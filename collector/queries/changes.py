@@ -13,7 +13,8 @@ MOST = 8
 
 @dataclass(frozen=True)
 class Change:
-    """kind: "service" or "type" (`name` was first seen, `about` its service), or "rules" (others apply since)."""
+    """kind: "service" or "type" (`name` was first seen, `about` its service), "rules" (others are declared since),
+    "learned" or "forgotten" (of the choreography `name`; `about` says which rule, or how many)."""
 
     at: datetime
     kind: str
@@ -21,10 +22,15 @@ class Change:
     about: str
 
 
+_WHICH = """
+CASE WHEN count(*) > 1 THEN count(*) || ' rules'
+     ELSE min(array_to_string(expect, ' or ') || ' after ' || array_to_string(after, ' and ')) END
+"""
 # What was there when reading began is not new: nothing within a minute of the first sight of anything.
 _CHANGES = f"""
 WITH seen AS (SELECT type, service, min(first_seen_at) AS at FROM collector_eventtype GROUP BY 1, 2),
      began AS (SELECT min(at) + interval '1 minute' AS at FROM seen),
+     declared AS (SELECT declaration, min(loaded_at) AS at FROM collector_ruleset GROUP BY 1),
      services AS (SELECT service, min(at) AS at FROM seen WHERE service <> '' GROUP BY 1)
 (SELECT at, 'service' AS kind, service AS name, '' AS about FROM services
  WHERE at > %(since)s AND at <= %(until)s AND at > (SELECT at FROM began) ORDER BY at DESC LIMIT {MOST})
@@ -33,9 +39,18 @@ UNION ALL
  WHERE seen.at > %(since)s AND seen.at <= %(until)s AND seen.at > (SELECT at FROM began)
    AND (services.at IS NULL OR seen.at > services.at + interval '1 minute') ORDER BY 1 DESC LIMIT {MOST})
 UNION ALL
-(SELECT loaded_at, 'rules', '', '' FROM collector_ruleset
- WHERE loaded_at > %(since)s AND loaded_at <= %(until)s
-   AND id > (SELECT min(id) FROM collector_ruleset) ORDER BY 1 DESC LIMIT {MOST})
+(SELECT at, 'rules', '', '' FROM declared
+ WHERE at > %(since)s AND at <= %(until)s AND at > (SELECT min(at) FROM declared) ORDER BY 1 DESC LIMIT {MOST})
+UNION ALL
+(SELECT since, 'learned', choreography, {_WHICH} FROM collector_learnedrule
+ WHERE kind = 'response' AND since > %(since)s AND since <= %(until)s
+ GROUP BY 1, 3 ORDER BY 1 DESC LIMIT {MOST})
+UNION ALL
+(SELECT until, 'forgotten', choreography, {_WHICH} FROM collector_learnedrule r
+ WHERE kind = 'response' AND until > %(since)s AND until <= %(until)s
+   AND NOT EXISTS (SELECT FROM collector_learnedrule n
+                   WHERE n.choreography = r.choreography AND n.after = r.after AND n.since = r.until)
+ GROUP BY 1, 3 ORDER BY 1 DESC LIMIT {MOST})
 ORDER BY 1 DESC LIMIT {MOST}
 """
 

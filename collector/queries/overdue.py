@@ -8,12 +8,15 @@ from datetime import datetime
 from django.db import connection
 
 _BY_CAUSE = """
-SELECT choreography, awaited, service, compensation, count(DISTINCT transaction), min(since), NULL
+SELECT choreography, awaited, service, compensation, count(DISTINCT transaction), min(since), bool_and(learned),
+    NULL
 FROM collector_overdue GROUP BY choreography, awaited, service, compensation
 """
 _WITH_IMPACT = """
-SELECT o.choreography, o.awaited, o.service, o.compensation, count(*), min(o.since), sum(t.impact)
-FROM (SELECT choreography, awaited, service, compensation, transaction, min(since) AS since
+SELECT o.choreography, o.awaited, o.service, o.compensation, count(*), min(o.since),
+    bool_and(o.learned), sum(t.impact)
+FROM (SELECT choreography, awaited, service, compensation, transaction, min(since) AS since,
+             bool_and(learned) AS learned
       FROM collector_overdue GROUP BY choreography, awaited, service, compensation, transaction) AS o
 LEFT JOIN collector_transaction t ON t.id = o.transaction
 GROUP BY o.choreography, o.awaited, o.service, o.compensation
@@ -30,6 +33,7 @@ class OverdueCause:
     compensation: bool
     count: int
     since: datetime
+    learned: bool
     impact: float | None
     """What is at stake in them together; None where that was not asked for, or none of them says."""
 

@@ -47,8 +47,8 @@ _texts = msgspec.json.Decoder(tuple[str, ...])
 WaitingKey = tuple[str, str, str, str, str]
 """Choreography, rule, after, awaited, service."""
 
-OverdueCause = tuple[str, str, bool, datetime]
-"""Awaited types, service, whether it is a compensation, the deadline."""
+OverdueCause = tuple[str, str, bool, datetime, bool]
+"""Awaited types, service, whether it is a compensation, the deadline, whether that was learned."""
 
 
 _NOTHING = StoredState()
@@ -179,7 +179,7 @@ class Change(msgspec.Struct):
 
 def _causes(pending: Iterable[Pending]) -> list[OverdueCause]:
     return [
-        (entry.awaited, entry.service, entry.kind == "compensation", entry.deadline)
+        (entry.awaited, entry.service, entry.kind == "compensation", entry.deadline, entry.basis == "learned")
         for entry in pending
         if entry.overdue and entry.deadline is not None
     ]

@@ -50,8 +50,8 @@ NO_DEADLINES = "DELETE FROM collector_deadline WHERE transaction = ANY(%s::bigin
 _NO_TRANSACTIONS = "DELETE FROM collector_transaction WHERE id = ANY(%s::bigint[])"
 _NOT_OVERDUE = "DELETE FROM collector_overdue WHERE transaction = ANY(%s::bigint[])"
 _OVERDUE = """
-INSERT INTO collector_overdue (transaction, choreography, awaited, service, compensation, since)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[])
+INSERT INTO collector_overdue (transaction, choreography, awaited, service, compensation, since, learned)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::bool[])
 """
 TRANSITIONS = """
 INSERT INTO collector_transition
@@ -195,8 +195,8 @@ def _detail(change: Change, announcement: str | None) -> dict[str, Any]:
     detail: dict[str, Any] = {}
     if change.causes:
         detail["overdue"] = [
-            {"awaited": awaited, "from": service, "since": since.isoformat()}
-            for awaited, service, _, since in change.causes
+            {"awaited": awaited, "from": service, "since": since.isoformat(), **({"learned": True} if learned else {})}
+            for awaited, service, _, since, learned in change.causes
         ]
     if change.row.overdue_since and not change.state.overdue_since:
         detail["was_overdue_since"] = change.row.overdue_since.isoformat()

@@ -70,6 +70,7 @@ def _overdue(cause: OverdueCause) -> Finding:
         choreography=cause.choreography,
         awaited=cause.awaited,
         service=cause.service,
+        names="a learned deadline" if cause.learned else "",
         count=cause.count,
         impact=cause.impact,
     )

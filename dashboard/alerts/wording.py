@@ -41,7 +41,8 @@ def _waiting(alert: Speaking, over: bool) -> str:
     count = alert.count or alert.peak
     verb = "waited" if over else "waits" if count == 1 else "wait"
     source = f" from {alert.service}" if alert.service else ""
-    return f"{counted(count, 'transaction')} {verb} for {alert.awaited}{source}"
+    past = f", past {alert.names}" if alert.names else ""
+    return f"{counted(count, 'transaction')} {verb} for {alert.awaited}{source}{past}"
 
 
 def _reading(alert: Speaking, over: bool) -> str:

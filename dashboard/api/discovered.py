@@ -18,8 +18,11 @@ from collector import config, queries
 from collector.correlation.choreography import RuleBook
 from dashboard.api.formats import FORMATS
 from dashboard.api.schemas import Problem
+from dashboard.pages.shared import shared
 
 router = Router(tags=["choreographies"])
+_RARELY = 10.0
+"""Seconds that rules found in a thousand transactions may be old."""
 
 
 class RangeParameters(Schema):
@@ -111,16 +114,31 @@ class ResponseOut(Schema):
     basis: str = Field(description="`causes`, or `order` where it is not known what led to what")
 
 
+class KeptOut(Schema):
+    after: list[str]
+    expect: list[str]
+    services: list[str]
+    within_ms: float = Field(description="Its learned deadline.")
+    since: datetime = Field(description="Since when it is in force.")
+    support: int
+    confidence: float
+
+
 class ResponsesOut(Schema):
     transactions: int = Field(description="How many were looked at: the latest settled ones, 1,000 at most.")
     rules: list[ResponseOut]
     ends: dict[str, float] = Field(description="Event types that were the last of nearly all their transactions.")
+    learned: list[KeptOut] = Field(
+        description="Those kept: what is not declared is judged by them."
+    )
+    learned_ends: list[str] = Field(description="Event types that end a transaction, where nothing is declared.")
 
 
 @router.get("/{id:name}/rules", response={200: ResponsesOut, 404: Problem}, summary="The rules that it follows")
 def list_rules(request: HttpRequest, name: str) -> dict[str, Any]:
     """Found in the transactions themselves, whether anything was declared or not."""
-    found = queries.responses(name, timezone.now(), _rulebook(name))
+    rulebook = _rulebook(name)
+    found = shared.get(("responses", name), _RARELY, lambda: queries.responses(name, timezone.now(), rulebook))
     rules = [
         {
             "after": rule.after,
@@ -136,7 +154,27 @@ def list_rules(request: HttpRequest, name: str) -> dict[str, Any]:
         }
         for rule in found.rules
     ]
-    return {"transactions": found.transactions, "rules": rules, "ends": found.ends}
+    kept, last = queries.kept(name)
+    learned = [
+        {
+            "after": rule.after,
+            "expect": rule.expect,
+            "services": rule.services,
+            "within_ms": rule.within.total_seconds() * 1000,
+            "since": rule.since,
+            "support": rule.evidence["support"],
+            "confidence": rule.evidence["confidence"],
+        }
+        for rule in kept
+        if rule.within is not None
+    ]
+    return {
+        "transactions": found.transactions,
+        "rules": rules,
+        "ends": found.ends,
+        "learned": learned,
+        "learned_ends": last,
+    }
 
 
 @router.get("/{id:name}/variants", response={200: VariantsOut, 400: Problem, 404: Problem}, summary="The ways it goes")

@@ -176,7 +176,7 @@ class TransactionDetail(TransactionSummary):
     aliases: list[str] = Field(description="Other ids that lead to it, by what links events declare.")
     oversized: bool
     historic: bool
-    ended_by: str | None = Field(description="event, compensation, silence or person")
+    ended_by: str | None = Field(description="event, learned end, compensation, silence or person")
     abandoned: AbandonedOut | None
     conforms: bool | None = Field(
         description="No deviation, and nothing overdue; null where nothing was declared, or not all of it was read."

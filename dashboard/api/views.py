@@ -18,7 +18,7 @@ from collector.config.rules import registered
 from dashboard import addresses  # noqa: F401 - registers {id:…}
 from dashboard.alerts.models import Alert
 from dashboard.api import alerts as alert_deeds
-from dashboard.api import build, channels, discovered, services
+from dashboard.api import build, channels, discovered, learned, services
 from dashboard.api.deeds import Abandonment, BusOut, ChoreographyOut, ComparisonOut, Release
 from dashboard.api.schemas import (
     AlertOut,
@@ -159,6 +159,7 @@ def list_choreographies(request: HttpRequest, since: str = "1d") -> dict[str, An
     return {"items": [build.choreography(entry) for entry in found], "next": None}
 
 
+api.add_router("/choreographies", learned.router)
 api.add_router("/choreographies", discovered.router)
 api.add_router("", alert_deeds.router)
 api.add_router("/channels", channels.router)

@@ -116,9 +116,9 @@ def _open(
     if untimed:
         return (undoing, f"Waiting for {listed([awaited(entry) for entry in untimed])}."), [("No deadline is set.",)]
     head = (undoing, "Under way; the last event came ", Since(transaction.last_event_at), " ago.")
-    if not choreography.declared:
+    if not choreography.declared and not choreography.learned:
         return head, [("Nothing is declared for it, so nothing can be overdue.",)]
-    return head, [("No declared response is awaited at this moment.",)]
+    return head, [(f"No {'declared' if choreography.declared else 'learned'} response is awaited at this moment.",)]
 
 
 def _due(deadline: datetime, now: datetime, still: bool) -> Text:
@@ -156,7 +156,7 @@ def _expectation(entry: Pending, known: Mapping[EventKey, Skeleton], choreograph
     at = f" ({clock(latest.time)})" if latest else ""
     if entry.kind == "timeout":
         return (f"{choreography.name} is to end within {within} of its start{at}.",)
-    basis = "" if entry.basis == "declared" else f" ({entry.basis})"
+    basis = "" if entry.basis == "declared" else ", a time that was learned from earlier transactions"
     doubt = " Its clock is not believed; the time of arrival at Kafka counts." if "skewed clock" in entry.marks else ""
     return (f"Expected within {within} of {after}{at}{basis}.{doubt}",)
 

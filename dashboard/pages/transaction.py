@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from collector import config, queries
+from collector.config.rules import registered
 from collector.correlation.events import EventKey
 from collector.models import OPEN_PHASES, Clock
 from collector.publish import digest
@@ -106,7 +107,7 @@ def _view(request: HttpRequest) -> graphs.View:
 
 
 def _then(found: queries.Found, at: datetime) -> Statement:
-    return replay.statement(found, config.current(settings.CHOREOSCOPE_CONFIG).rulebook, at)
+    return replay.statement(found, registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook), at)
 
 
 def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:

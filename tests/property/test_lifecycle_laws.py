@@ -61,7 +61,7 @@ def test_answers_are_paired_as_the_obvious_way_pairs_them(
 ) -> None:
     ordered, shape = course_of(found)
     choreography = book.choose(shape.types)
-    paired = pair(shape, choreography, Clocks(ordered, book.limits.skew))
+    paired = pair(shape, choreography.rules, Clocks(ordered, book.limits.skew))
     keys = [event.key for event in ordered]
     quick = [
         (o.rule.key, tuple(keys[trigger] for trigger in o.triggers), None if o.answer is None else keys[o.answer])

@@ -1,0 +1,1 @@
+"""What transactions usually do, learned while they do it: lessons of those that are settled make rules."""
