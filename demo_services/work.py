@@ -31,6 +31,8 @@ REMEMBERED = 20_000
 """Ids of handled events that are remembered, so that a second delivery does nothing."""
 HELD = 10_000
 """Half-met joins, and pieces of work held back by silence, that are kept; beyond it the oldest is given up."""
+CAUGHT_UP = 100.0
+"""Pieces of work held back by silence that are done a second afterwards: those who wait for them can keep pace."""
 JOIN_HOLD = 30.0
 """Seconds that a half-met join keeps its event from being committed: a restart loses no order that is on its way, and
 one that waits for long does not hold up everything behind it. After that the join lives in memory alone."""
@@ -138,11 +140,13 @@ class Work:
             action(now)
 
     def behave(self, behaviour: Behaviour, now: float) -> None:
-        """Changes how the service behaves. When silence ends, what it held back is done at once."""
+        """Changes how the service behaves. When silence ends, what it held back is worked off."""
         self.service.behaviour = behaviour
+        due = now
         while self._held and not behaviour.silent:
-            self._at(now, partial(self._do, *self._held.popleft()))
+            self._at(due, partial(self._do, *self._held.popleft()))
             self._under_way += 1
+            due += 1 / CAUGHT_UP
 
     def _join(self, reaction: Reaction, event: Event, now: float) -> None:
         key = (reaction.after, event.order_id)

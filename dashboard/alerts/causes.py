@@ -18,16 +18,24 @@ UNKNOWN_WHILE_DOWN = (
 )
 
 
+LEFT_BEHIND = ("deviating", "slow")
+"""What transactions that waited are still counted as when they have got their answers."""
+
+
 class Related(Protocol):
     id: int
     kind: str
+    choreography: str
     service: str
     subject: str
+    count: int
+    peak: int
 
 
-def explanations(alerts: Iterable[Related]) -> dict[int, int]:
+def explanations(alerts: Iterable[Related], over: Iterable[Related] = ()) -> dict[int, int]:
     """For each alert that another one explains, the id of that one, the deepest cause there is. While no collector is
-    alive, nothing is known of what it would read; a service that says nothing at all explains what waits for it."""
+    alive, nothing is known of what it would read; a service that says nothing at all explains what waits for it.
+    `over`: alerts that were resolved lately, which may still explain what they left behind."""
     alerts = sorted(alerts, key=lambda alert: alert.id)
     found: dict[int, int] = {}
     for kind, explained in (
@@ -40,4 +48,20 @@ def explanations(alerts: Iterable[Related]) -> dict[int, int]:
     for silent in (alert for alert in alerts if alert.kind == "service_silent" and alert.id not in found):
         waiting = [alert for alert in alerts if alert.kind in WAITING and alert.service == silent.service]
         found |= {alert.id: silent.id for alert in waiting if alert.id not in found}
+    late = [alert for alert in (*alerts, *over) if alert.kind in WAITING]
+    for alert in alerts:
+        cause = _left_behind_by(alert, late)
+        if cause and alert.id not in found:
+            found[alert.id] = found.get(cause.id, cause.id)
     return found
+
+
+def _left_behind_by(alert: Related, late: Iterable[Related]) -> Related | None:
+    """Those that wait, or waited, deviate by their delay, and take long: where they are at least half of those that do,
+    that is no news. And what was said of them on the bus is what it holds back."""
+    if alert.kind == "bus_held":
+        return max(late, key=lambda one: one.peak, default=None)
+    there = [one for one in late if one.choreography == alert.choreography]
+    if alert.kind not in LEFT_BEHIND or 2 * sum(one.peak for one in there) < alert.count:
+        return None
+    return max(there, key=lambda one: one.peak, default=None)

@@ -23,6 +23,8 @@ from dashboard.notifying import announcing
 
 CHUNK = 2_000
 LOOK_EVERY, COMPARE_EVERY = timedelta(seconds=10), timedelta(seconds=30)
+STILL_EXPLAINS = timedelta(minutes=10)
+"""Longer than what transactions that waited leave behind is counted: the last five minutes."""
 _LOCK = 0x63686F61
 _LOOKED, _COMPARED = "evidence", "comparison"
 
@@ -68,7 +70,7 @@ def _settle(now: datetime, transitions: bool, *, last: bool) -> bool:
             declared = {name for name, found in settled.rulebook.by_name.items() if found.declared}
             changed = settling.agree(findings.UNUSUAL, findings.unlike_usual(now, declared)) or changed
     if changed or restless:
-        _explain()
+        _explain(now)
         changed = announcing.announce(settled, now) or changed
     return changed
 
@@ -88,9 +90,10 @@ def _is_time(name: str, every: timedelta) -> bool:
     return True
 
 
-def _explain() -> None:
+def _explain(now: datetime) -> None:
     alerts = list(Alert.unresolved())
-    found = causes.explanations(alerts)
+    over = Alert.objects.filter(kind__in=Alert.WAITING, resolved_at__gte=now - STILL_EXPLAINS)
+    found = causes.explanations(alerts, list(over))
     for alert in alerts:
         if alert.explained_by_id != found.get(alert.id):
             alert.explained_by_id = found.get(alert.id)
