@@ -1,9 +1,9 @@
 """poll → decode → store → publish → commit, on one screen.
 
-Two threads take turns: while one batch is being stored, the next is read and decoded, and grows. Should storing fail,
-what was read ahead is refused by the database, since its positions lie beyond stored progress; it cannot slip through.
-No more than one batch waits for another, and polling never stops for long: whatever the database does, memory is
-bounded and the membership in the group lives.
+Two threads take turns: while one batch is being stored, the next is read and decoded, and grows; mostly while
+PostgreSQL works, since storing comes first. Should storing fail, what was read ahead is refused by the database, since
+its positions lie beyond stored progress; it cannot slip through. No more than one batch waits for another, and polling
+never stops for long: whatever the database does, memory is bounded and the membership in the group lives.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ from collector.publish import Publisher
 from collector.records import TopicRef
 from collector.storage.memory import Memory
 from collector.storage.store import Behind, Decoded, Written
+from collector.storage.turn import Turn
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1_500
+PIECE = 300
+"""Records that are read and decoded at a time: some milliseconds."""
 WAIT = 0.1
 QUIET = 1.0
 """Seconds after which it is asked whether topics of which nothing is read are still those that were assigned."""
@@ -82,6 +84,7 @@ class Pipeline:
         self._reminded_at: float | None = None
         self._meter = Meter()
         self._memory = Memory()
+        self._turn = Turn()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Works until `stopping` says so; a batch that has begun is finished. Raises `faults.Incurable`."""
@@ -103,7 +106,8 @@ class Pipeline:
         away = time.monotonic() < self._retry_at
         if not away:
             self._begin()
-        self._ahead.add(self._source.poll(min(BATCH, self._ahead.room), WAIT))
+        self._turn.wait(WAIT)
+        self._ahead.add(self._source.poll(min(PIECE, self._ahead.room), WAIT))
         self._source.rest(self._ahead.align(self._source.remaining))
         if (self._ahead.is_full or self._idle) and self._settle() and not away:
             self._locate()
@@ -157,7 +161,8 @@ class Pipeline:
         if not spans:
             return Written()
         began = time.monotonic()
-        written = isolation.write(spans, decoded, registered(self._config().rulebook), self._writer, self._memory)
+        with self._turn.taken():
+            written = isolation.write(spans, decoded, registered(self._config().rulebook), self._writer, self._memory)
         took = time.monotonic() - began
         batch = self._meter.stored(spans, written, took, timezone.now())
         done = fields(batch=batch, partitions=len(spans), records=len(decoded), events=written.events)

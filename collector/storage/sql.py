@@ -5,12 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg import Cursor
-from psycopg.pq import Format
+from psycopg.copy import LibpqWriter
+from psycopg.pq import Format, PipelineStatus
+
+from collector.storage import turn
+
+_UNSENT = 4 * 1024 * 1024
+"""Bytes of a COPY that may wait for the database to take them."""
+
+
+class _Cursor(Cursor[Any]):
+    """Lets others compute while the database works."""
+
+    def execute(self, *args: Any, **named: Any) -> Self:
+        if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            return super().execute(*args, **named)
+        with turn.waiting():
+            return super().execute(*args, **named)
+
+
+class _Writer(LibpqWriter):
+    """The same while the database takes in the rest of a COPY. Rows are not waited for while they are being made."""
+
+    def __init__(self, cursor: Cursor[Any]) -> None:
+        super().__init__(cursor, flush_threshold=_UNSENT)
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        with turn.waiting():
+            super().finish(exc)
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Within, statements that return nothing are sent one after the other without waiting for the one before; what
+    fails is raised at the end."""
+    with connection.wrap_database_errors, connection.connection.pipeline() as pipeline:
+        yield
+        with turn.waiting():
+            pipeline.sync()
 
 
 @contextmanager
@@ -20,7 +57,7 @@ def binary_cursor() -> Iterator[CursorWrapper]:
     Django's own cursors bind parameters on the client, which rules that format out. Queries are logged as usual.
     """
     connection.ensure_connection()
-    with Cursor(connection.connection) as cursor:
+    with _Cursor(connection.connection) as cursor:
         cursor.format = Format.BINARY
         wrapper = CursorDebugWrapper if connection.queries_logged else CursorWrapper
         yield wrapper(cursor, connection)
@@ -74,7 +111,10 @@ def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], 
     if not rows:
         return
     names = ", ".join(f'"{name}"' for name, _ in columns)
-    with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as target:
+    with (
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)", writer=_Writer(cursor.cursor)) as target,
+    ):
         target.set_types([kind for _, kind in columns])
         for row in rows:
             target.write_row(row)

@@ -19,7 +19,7 @@ from collector.storage import linking
 from collector.storage.arriving import Arriving, Decoded
 from collector.storage.batch import Batch, Written
 from collector.storage.memory import Memory
-from collector.storage.sql import arrays, binary_cursor
+from collector.storage.sql import arrays, binary_cursor, pipelined
 from collector.storage.storing import make_room
 
 __all__ = ["Behind", "Decoded", "Written", "database_now", "write"]
@@ -76,8 +76,9 @@ def _write(
         batch = Batch(arriving, rulebook, memory)
         batch.lock(cursor)
         batch.write_records(cursor)
-        changes = batch.save(cursor, writer)
-        _advance(cursor, spans, stored)
+        with pipelined():
+            changes = batch.save(cursor, writer)
+            _advance(cursor, spans, stored)
     batch.remember(changes)
     return batch.summary(changes)
 
