@@ -74,6 +74,8 @@ def add(cursor: CursorWrapper, counts: Counts) -> None:
         return
     cursor.execute(_ADDING, [_LOCK])
     cursor.execute(_ADD, arrays((*key, *_row(figure)) for key, figure in told.items()))
+    if cursor.rowcount == len(told):
+        return
     new = {Key(*key) for key in cursor.fetchall()}
     if there := [(key, figure) for key, figure in told.items() if key not in new]:
         cursor.execute(_THERE, arrays(key for key, _ in there))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -73,6 +74,8 @@ def contribution(
 def causal_form(types: Sequence[str], links: Links) -> CausalForm:
     """What led to what, whatever the order in time: events are told apart by their type and by what led to them, their
     whole past included. Without any links that is how often each type came."""
+    if not links.links:
+        return tuple([(name, ()) for name in sorted(types, key=_uncaused)])
     parents: dict[int, list[int]] = {}
     for link in links.links:
         parents.setdefault(link.child, []).append(link.parent)
@@ -80,8 +83,7 @@ def causal_form(types: Sequence[str], links: Links) -> CausalForm:
     for place in onward(len(types), links.links):
         before = sorted(pasts[parent] for parent in parents.get(place, ()))
         depth = max((above + 1 for above, _ in before), default=0)
-        told = msgspec.msgpack.encode((types[place], [past for _, past in before]))
-        pasts[place] = (depth, hashlib.blake2b(told, digest_size=16).digest())
+        pasts[place] = (depth, _past(types[place], [past for _, past in before]))
     order = sorted(pasts, key=lambda place: (pasts[place], place))
     places = {place: at for at, place in enumerate(order)}
     # of several events with the same past it makes no difference which one led on: the first of them stands for all
@@ -91,6 +93,15 @@ def causal_form(types: Sequence[str], links: Links) -> CausalForm:
     return tuple(
         (types[place], tuple(sorted(first[pasts[parent]] for parent in parents.get(place, ())))) for place in order
     )
+
+
+def _past(name: str, before: Sequence[bytes]) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode((name, before)), digest_size=16).digest()
+
+
+@lru_cache(maxsize=4_096)
+def _uncaused(name: str) -> bytes:
+    return _past(name, [])
 
 
 def digest(form: Sequence[str] | CausalForm) -> bytes:
