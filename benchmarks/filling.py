@@ -23,7 +23,7 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks import company, multiplying  # noqa: E402
-from collector import config, deadlines, miner  # noqa: E402
+from collector import config, deadlines, hours, miner  # noqa: E402
 from collector.config.rules import registered  # noqa: E402
 from collector.correlation.choreography import RuleBook  # noqa: E402
 from collector.intake.reading import Reader  # noqa: E402
@@ -50,6 +50,7 @@ def main() -> None:
     store_models(now, rulebook)
     with connection.cursor() as cursor:
         events = multiplying.multiply(cursor, now, transactions, DAYS)
+        hours.sum_hours(now)
         process()
         multiplying.past_alerts(cursor)
         cursor.execute("VACUUM ANALYZE")

@@ -45,6 +45,15 @@ _ALIVE = """
 UPDATE collector_heartbeat SET at = clock_timestamp() WHERE name = 'sweep' OR name LIKE 'collector:%';
 UPDATE collector_topic SET watermark = clock_timestamp();
 """
+_FLOW = """
+INSERT INTO collector_flow (bucket, writer, choreography, source_type, source_service, target_type, target_service,
+    topic, count, durations)
+SELECT bucket + (date_bin('10 seconds', clock_timestamp(), '2000-01-01') - at), 'bench', choreography, source_type,
+    source_service, target_type, target_service, topic, count, durations
+FROM collector_flow, (SELECT max(bucket) AS at FROM collector_flow) AS newest
+WHERE bucket > at - %s::interval AND at < date_bin('10 seconds', clock_timestamp(), '2000-01-01')
+ON CONFLICT DO NOTHING
+"""
 
 
 class Served(NamedTuple):
@@ -110,13 +119,17 @@ def filled(environment: dict[str, str], data: Path, transactions: int) -> None:
 
 @contextmanager
 def reading(database: str) -> Iterator[None]:
-    """As if collectors and sweep were at work, and had read everything."""
+    """As if collectors and sweep were at work, and had read everything; as much flows as before it was filled."""
     over = threading.Event()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(_FLOW, ["1 hour"])
+        connection.execute("ANALYZE collector_flow")
 
     def live() -> None:
         with psycopg.connect(database, autocommit=True) as connection:
             while not over.wait(1):
                 connection.execute(_ALIVE)
+                connection.execute(_FLOW, ["1 second"])
 
     thread = threading.Thread(target=live)
     thread.start()

@@ -15,7 +15,7 @@ from collector.queries.conforming import Conformance, conformance
 from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.exported import Exported, Wanted, exported
 from collector.queries.filters import BadParameter, TransactionFilter, moment_of
-from collector.queries.flows import FlowEdge, FlowMap, WaitingStep, flow_map, remembered, waiting
+from collector.queries.flows import FlowEdge, FlowMap, LiveFlows, WaitingStep, waiting
 from collector.queries.ingestion import (
     Collector,
     Ingestion,
@@ -75,6 +75,7 @@ __all__ = [
     "KeyHit",
     "Keyset",
     "Known",
+    "LiveFlows",
     "MinedMap",
     "MinedVariant",
     "Muted",
@@ -116,7 +117,6 @@ __all__ = [
     "exported",
     "figures",
     "find",
-    "flow_map",
     "flow_map_of",
     "groups",
     "headers",
@@ -139,7 +139,6 @@ __all__ = [
     "payload",
     "proposed",
     "readiness",
-    "remembered",
     "responses",
     "search",
     "service_figures",

@@ -17,8 +17,19 @@ _IN_FLIGHT = f"""
 SELECT choreography, sum(count)::bigint FROM collector_waiting WHERE rule = ''
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_CHOREOGRAPHIES}
 """
+# Hours that are summed up are read as such. Each part has two ends: of one end PostgreSQL expects a third of the table.
 _OUTCOMES = """
-SELECT choreography, outcome, sum(count)::bigint FROM collector_outcome WHERE bucket >= %(since)s GROUP BY 1, 2
+WITH whole AS (SELECT date_trunc('hour', %(since)s + interval '1 hour' - interval '1 microsecond', 'UTC') AS first),
+     done AS (SELECT max(bucket) + interval '1 hour' AS at FROM collector_outcomehour),
+     summed AS (SELECT first, greatest(first, at) AS last FROM whole, done)
+SELECT choreography, outcome, sum(count)::bigint FROM (
+    SELECT choreography, outcome, count FROM collector_outcomehour
+    WHERE bucket >= (SELECT first FROM summed) AND bucket < (SELECT last FROM summed)
+    UNION ALL SELECT choreography, outcome, count FROM collector_outcome
+    WHERE bucket >= %(since)s AND bucket < (SELECT first FROM summed)
+    UNION ALL SELECT choreography, outcome, count FROM collector_outcome
+    WHERE bucket >= (SELECT last FROM summed) AND bucket < 'infinity'
+) AS pieces GROUP BY 1, 2
 """
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,8 +16,15 @@ from collector.queries.bounds import MOST, Bounded, rows
 WINDOW = timedelta(minutes=5)
 REMEMBERED = timedelta(hours=1)
 """How long an edge stays on the map that nothing goes over any more."""
+LATE = timedelta(seconds=30)
+"""So long after its moment a count may be written; a bucket is closed then."""
 _BUCKET = timedelta(seconds=10)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 MOST_EDGES = 2_000
+_durations = msgspec.json.Decoder(list[dict[int, int]])
+
+EdgeKey = tuple[str, str, str, str, str]
+"""Choreography, source type, source service, target type, target service."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class FlowEdge:
     p95: float | None = None
 
     @property
-    def key(self) -> tuple[str, str, str, str, str]:
+    def key(self) -> EdgeKey:
         return (self.choreography, self.source_type, self.source_service, self.target_type, self.target_service)
 
 
@@ -69,6 +76,44 @@ class FlowMap:
         return max(fitting, key=lambda edge: edge.count, default=None)
 
 
+class Part(NamedTuple):
+    """What went over an edge within one bucket."""
+
+    key: EdgeKey
+    topic: str
+    total: int
+    bucket: datetime
+    durations: str
+
+
+class _Sum:
+    """Of parts of one edge."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.count = 0
+        self.last = _NEVER
+        self.durations: Counter[int] = Counter()
+
+    def add(self, part: Part) -> None:
+        self.count += part.total
+        self.last = max(self.last, part.bucket)
+        for counts in _durations.decode(part.durations):
+            for took, count in counts.items():
+                self.durations[took] += count
+
+    def subtract(self, part: Part) -> None:
+        self.count -= part.total
+        for counts in _durations.decode(part.durations):
+            self.durations.subtract(counts)
+        self.durations = +self.durations
+
+    def copy(self) -> _Sum:
+        other = _Sum(self.topic)
+        other.count, other.last, other.durations = self.count, self.last, self.durations.copy()
+        return other
+
+
 @dataclass(frozen=True)
 class WaitingStep:
     """How many pending responses there are at a rule now, and how many of them are overdue."""
@@ -82,11 +127,11 @@ class WaitingStep:
     overdue: Bounded
 
 
-_EDGES = f"""
+_PARTS = f"""
 SELECT choreography, source_type, source_service, target_type, target_service, min(topic),
-       sum(count)::bigint AS total, min(bucket), max(bucket), jsonb_agg(durations)::text
+       sum(count)::bigint AS total, bucket, jsonb_agg(durations)::text
 FROM collector_flow WHERE bucket > %(since)s
-GROUP BY 1, 2, 3, 4, 5 ORDER BY total DESC LIMIT {MOST_EDGES}
+GROUP BY 1, 2, 3, 4, 5, bucket ORDER BY total DESC LIMIT {MOST_EDGES * (WINDOW // _BUCKET)}
 """
 
 _REMEMBERED = f"""
@@ -108,12 +153,76 @@ ORDER BY 1, 2
 """
 
 
-def flow_map(now: datetime, remembered: Iterable[FlowEdge] = ()) -> FlowMap:
-    """One query. `remembered`: edges that stay on the map though nothing went over them within the window."""
-    found = rows(_EDGES, {"since": now - WINDOW})
-    first = min((row[7] for row in found), default=now)
-    seconds = max((now - max(first, now - WINDOW)).total_seconds(), _BUCKET.total_seconds())
-    return map_of([*remembered, *(edge_of(row, now) for row in found)], now, seconds)
+class LiveFlows:
+    """What is known of the map, so that only the latest buckets have to be read again; for one thread at a time.
+
+    Counts that are written more than LATE after the moment that they are counted at may be missing.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+        self._sums: dict[EdgeKey, _Sum] = {}
+        self._edges: dict[EdgeKey, FlowEdge] = {}
+        self._read_at: datetime | None = None
+
+    def flow_map(self, now: datetime) -> FlowMap:
+        """With the edges of the last hour. One query; two for the first time, and where nobody asked for long."""
+        since = now - WINDOW
+        if self._read_at is not None and self._read_at <= now < self._read_at + WINDOW - LATE:
+            found = _parts(self._read_at - LATE)
+        else:
+            known, found = remembered(now), _parts(since)
+            self._parts, self._sums, self._edges = [], {}, {edge.key: edge for edge in known}
+        self._read_at = now
+        self._forget(since)
+        latest = self._close(found, now - LATE)
+        first = min((part.bucket for part in (*self._parts, *latest)), default=now)
+        seconds = max((now - max(first, since)).total_seconds(), _BUCKET.total_seconds())
+        edges = [_edge(key, one, now) for key, one in self._with(latest).items()]
+        edges.sort(key=lambda edge: -edge.count)
+        return map_of([*self._remember(edges, now), *edges[:MOST_EDGES]], now, seconds)
+
+    def _forget(self, since: datetime) -> None:
+        for part in self._parts:
+            if part.bucket <= since:
+                self._sums[part.key].subtract(part)
+                if not self._sums[part.key].count:
+                    del self._sums[part.key]
+        self._parts = [part for part in self._parts if part.bucket > since]
+
+    def _close(self, found: Iterable[Part], until: datetime) -> list[Part]:
+        """Adds up what is in closed buckets, and returns the others."""
+        latest = []
+        for part in found:
+            if part.bucket > until:
+                latest.append(part)
+            else:
+                self._parts.append(part)
+                self._sums.setdefault(part.key, _Sum(part.topic)).add(part)
+        return latest
+
+    def _with(self, latest: Iterable[Part]) -> dict[EdgeKey, _Sum]:
+        sums = {key: one.copy() for key, one in self._sums.items()}
+        for part in latest:
+            sums.setdefault(part.key, _Sum(part.topic)).add(part)
+        return sums
+
+    def _remember(self, edges: Iterable[FlowEdge], now: datetime) -> list[FlowEdge]:
+        """Edges of the last hour without counts, the latest of them where there are too many."""
+        self._edges |= {edge.key: replace(edge, count=0, p50=None, p95=None) for edge in edges}
+        lately = [edge for edge in self._edges.values() if edge.last_at > now - REMEMBERED]
+        lately.sort(key=lambda edge: edge.last_at, reverse=True)
+        self._edges = {edge.key: edge for edge in lately[:MOST_EDGES]}
+        return lately[:MOST_EDGES]
+
+
+def _parts(since: datetime) -> list[Part]:
+    return [Part(row[:5], *row[5:]) for row in rows(_PARTS, {"since": since})]
+
+
+def _edge(key: EdgeKey, one: _Sum, now: datetime) -> FlowEdge:
+    p50, p95 = quantile(one.durations, 0.5), quantile(one.durations, 0.95)
+    return FlowEdge(*key, one.topic, one.count, min(one.last + _BUCKET, now), p50, p95)
 
 
 def map_of(edges: Iterable[FlowEdge], at: datetime, seconds: float) -> FlowMap:
@@ -129,7 +238,7 @@ def map_of(edges: Iterable[FlowEdge], at: datetime, seconds: float) -> FlowMap:
 
 
 def remembered(now: datetime) -> tuple[FlowEdge, ...]:
-    """The edges of the last hour, their counts left out. One query, which reads much: for once a minute."""
+    """The edges of the last hour, their counts left out. One query, which reads much."""
     found = rows(_REMEMBERED, {"since": now - REMEMBERED})
     return tuple(FlowEdge(**_named(row), count=0, last_at=min(row[6] + _BUCKET, now)) for row in found)
 
@@ -138,7 +247,7 @@ def edge_of(row: tuple[Any, ...], now: datetime) -> FlowEdge:
     """From (names …, topic, count, first bucket, last bucket, durations as JSON)."""
     count, _, last_at, merged = row[6:]
     durations: Counter[int] = Counter()
-    for counts in msgspec.json.decode(merged, type=list[dict[int, int]]):
+    for counts in _durations.decode(merged):
         for bucket, number in counts.items():
             durations[bucket] += number
     p50, p95 = quantile(durations, 0.5), quantile(durations, 0.95)

@@ -63,15 +63,18 @@ class Page:
 
 def page(wanted: TransactionFilter) -> Page:
     """Newest first. Two queries, three for a search; three more where transactions have to be looked into, another
-    three for a way that they went."""
+    three for a way that they went; these twice where few of the latest fit."""
     ordered = _indexed(wanted).order_by("-started_at", "-id")
     if not _needs_looking(wanted):
         found = list(ordered[: wanted.limit + 1])
         kept = found[: wanted.limit]
         following = encode_cursor(kept[-1].started_at, kept[-1].id) if len(found) > wanted.limit else None
         return Page(_with_steps(kept), following)
-    candidates = [Candidate(*row) for row in ordered.values_list(*Candidate._fields)[:LOOKED_AT]]
-    found = _looked_into(candidates, wanted)
+    for most in (LOOKED_AT // 5, LOOKED_AT):
+        candidates = [Candidate(*row) for row in ordered.values_list(*Candidate._fields)[:most]]
+        found = _looked_into(candidates, wanted)
+        if len(found) > wanted.limit or len(candidates) < most:
+            break
     kept = found[: wanted.limit]
     if len(found) > wanted.limit:
         return Page(_with_steps(kept), encode_cursor(kept[-1].started_at, kept[-1].id))
@@ -198,17 +201,19 @@ CROSS JOIN LATERAL (
     SELECT 1 FROM collector_event e
     WHERE e.day = wanted.day AND e.transaction = wanted.id
       AND (%(type)s = '' OR e.type = %(type)s) AND (%(service)s = '' OR e.service = %(service)s) LIMIT 1) AS event
-ORDER BY place
+ORDER BY place LIMIT %(most)s
 """
 
 
 def _with_event(candidates: Sequence[Candidate], wanted: TransactionFilter) -> list[int]:
-    """Those with an event of the type, from the service. One query."""
+    """Those with an event of the type, from the service; no more than are wanted where that is all there is to look at.
+    One query."""
     parameters = {
         "days": [candidate.day for candidate in candidates],
         "ids": [candidate.id for candidate in candidates],
         "type": wanted.event_type,
         "service": wanted.service,
+        "most": None if _waits_unindexed(wanted) else wanted.limit + 1,
     }
     return [key for (key,) in rows(_WITH_EVENT, parameters)]
 

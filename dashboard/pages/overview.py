@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,8 +34,6 @@ _NEWEST = 12
 _MOST_ALERTS = 6
 _SLOWLY = 2.0
 """Seconds that sums over minutes may be old."""
-_VERY_SLOWLY = 60.0
-"""Seconds until the map learns which edges it may forget."""
 _SHARE = 1 / 300
 """A range of time up to now is made anew when so much of it has passed."""
 
@@ -67,8 +66,8 @@ def drawings(request: HttpRequest) -> HttpResponse:
 
 
 def flow_map() -> queries.FlowMap:
-    remembered = shared.get("remembered", _VERY_SLOWLY, lambda: queries.remembered(timezone.now()))
-    return shared.get("flows", _SLOWLY, lambda: queries.flow_map(timezone.now(), remembered))
+    kept = shared.get("live-flows", inf, queries.LiveFlows)
+    return shared.get("flows", _SLOWLY, lambda: kept.flow_map(timezone.now()))
 
 
 def waiting() -> list[queries.WaitingStep]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from collector import hours, queries
+from collector.correlation.choreography import RuleBook
 from collector.models import Flow, FlowHour, Outcome, OutcomeHour
 from tests.feeding import HAPPY, Feed
 
@@ -100,6 +101,24 @@ def test_an_hour_that_is_not_certainly_over_is_not_summed_up() -> None:
     assert hours.sum_hours(hour + HOUR + timedelta(minutes=9)) == 0
     assert hours.sum_hours(hour + HOUR + timedelta(minutes=10)) == 1
     assert OutcomeHour.objects.get().bucket == hour
+
+
+@pytest.mark.parametrize(
+    "since", [datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 10, 59, 50, tzinfo=UTC)]
+)
+def test_choreographies_are_counted_once_whether_summed_up_or_not(since: datetime) -> None:
+    for number in range(5):
+        at = datetime(2026, 11, 20, 10, 59, 50, tzinfo=UTC) + number * timedelta(minutes=30)
+        Outcome.objects.create(
+            bucket=at, writer="w", choreography="c", outcome="started", count=10**number, durations={}
+        )
+    before = queries.choreographies(since, RuleBook(()))
+    assert hours.sum_hours(datetime(2026, 11, 20, 12, 10, tzinfo=UTC)) == 2
+    Outcome.objects.filter(
+        bucket__gte=datetime(2026, 11, 20, 11, tzinfo=UTC), bucket__lt=datetime(2026, 11, 20, 12, tzinfo=UTC)
+    ).delete()
+    assert queries.choreographies(since, RuleBook(())) == before
+    assert before[0].started == (11_111 if since.hour == 10 else 11_000)
 
 
 def test_longer_ago_than_there_are_fine_counts_ranges_are_whole_hours() -> None:

@@ -10,9 +10,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from collector import queries
-from collector.models import End, Event, EventType, Heartbeat, Topic, Waiting
+from collector.models import End, Event, EventType, Flow, Heartbeat, Topic, Waiting
 from collector.queries import bounds, transactions
 from collector.queries.filters import BadParameter, TransactionFilter
+from collector.storage.tally import bucket_of
 from tests.builders import at, choreography, rulebook
 from tests.feeding import HAPPY, Feed
 
@@ -203,7 +204,7 @@ class TestOverview:
         figures = queries.figures(timezone.now())
         assert (figures.in_flight, figures.p50, figures.events_rate, figures.behind) == (0, None, 0, None)
         assert figures.undone_share is None
-        assert queries.flow_map(timezone.now()).edges == ()
+        assert queries.LiveFlows().flow_map(timezone.now()).edges == ()
         assert len(queries.over_time(timezone.now())) == 60
 
     def test_over_time_counts_each_end_in_its_minute(self, feed: Feed) -> None:
@@ -221,7 +222,7 @@ class TestOverview:
             feed.order(f"order-{number}", ago=10)
         feed.read()
         with django_assert_num_queries(2):
-            flow_map = queries.flow_map(timezone.now(), queries.remembered(timezone.now()))
+            flow_map = queries.LiveFlows().flow_map(timezone.now())
         placed = flow_map.between(("OrderPlaced",), ("PaymentAuthorized", "PaymentDeclined"))
         assert placed is not None
         assert (placed.source_service, placed.target_service, placed.count) == ("order", "payment", orders)
@@ -234,11 +235,27 @@ class TestOverview:
         feed.order("order", ago=10)
         feed.read()
         later = timezone.now() + timedelta(minutes=20)
-        assert queries.flow_map(later).edges == ()
-        kept = queries.flow_map(later, queries.remembered(later))
-        assert len(kept.edges) == 8
-        assert {edge.count for edge in kept.edges} == {0}
-        assert queries.remembered(later + timedelta(hours=1)) == ()
+        found = queries.LiveFlows().flow_map(later)
+        assert len(found.edges) == 8
+        assert {edge.count for edge in found.edges} == {0}
+        assert queries.LiveFlows().flow_map(later + timedelta(hours=1)).edges == ()
+
+    @pytest.mark.parametrize("apart", [1, 10, 45, 100, 290, 4_000])
+    def test_a_map_that_was_kept_is_as_one_read_anew(
+        self, feed: Feed, apart: int, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        """But for edges that only the one that was kept can know of any more."""
+        kept, began = queries.LiveFlows(), timezone.now()
+        for turn in range(4):
+            feed.order(f"order-{turn}", ago=10, steps=2 + turn)
+            feed.read()
+            now = began + timedelta(seconds=apart * turn)
+            Flow.objects.filter(writer="test").update(writer=f"turn-{turn}", bucket=bucket_of(now))
+            with django_assert_max_num_queries(2 if turn == 0 or apart > 250 else 1):
+                found = kept.flow_map(now)
+            assert found.edges
+            assert found == queries.LiveFlows().flow_map(now)
+        assert kept.flow_map(now + timedelta(minutes=5)).events[0].count == 0
 
     def test_waiting_steps_with_their_overdue(self, feed: Feed) -> None:
         feed.order("late", steps=2, ago=60)
