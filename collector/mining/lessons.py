@@ -80,7 +80,8 @@ def superfluous(lessons: Iterable[Taken]) -> list[int]:
             hour = int(one.until.timestamp() // _HOUR.total_seconds())
             if hour in hours or len(hours) == HOURS:
                 gone.append(one.id)
-            hours.add(hour)
+            else:
+                hours.add(hour)
     return gone
 
 
