@@ -29,8 +29,7 @@ class TimeZone:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         name = request.COOKIES.get(COOKIE, "")
-        # The API speaks UTC, whoever asks.
-        if not name or name not in _known() or request.path.startswith("/api/"):
+        if name not in _known():
             return self.get_response(request)
         with timezone.override(ZoneInfo(name)):
             return self.get_response(request)

@@ -114,7 +114,7 @@ class TestThePast:
         drawing = client.get(then.replace("/?", "/live/overview.json?")).json()
         assert [row for row in drawing["table"]["rows"] if row[6] == "2"], "it is drawn where they were stuck"
         now = text(client.get("/"))
-        assert "None. Nothing that is declared is overdue." in now
+        assert "Choreography now" in now
         assert "2 transactions wait" not in now
 
     def test_its_cost_is_bounded(

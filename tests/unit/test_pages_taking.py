@@ -96,8 +96,10 @@ def test_a_spreadsheet_runs_nothing_of_it(client: Client, feed: Feed) -> None:
     assert items(client, "transactions.json?status=stuck")[0]["transaction"] == "=HYPERLINK(1)"
 
 
-def test_it_ends_and_says_so(client: Client, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 200])
+def test_it_ends_and_says_so(client: Client, feed: Feed, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     assert feed
+    monkeypatch.setattr(taking, "_AT_ONCE", at_once)
     monkeypatch.setattr(taking, "MOST", 3)
     found = json.loads(taken(client, "transactions.json"))
     assert (len(found["items"]), found["more"]) == (3, True)
