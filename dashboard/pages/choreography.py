@@ -8,13 +8,11 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 
 from collector import config, queries
 from collector.correlation.choreography import Choreography
 from collector.queries import behaviour
-from collector.queries.answered import answers
 from collector.queries.filters import STATUSES
 from collector.queries.mined import EVERY
 from collector.queries.mined import times as mined_times
@@ -35,8 +33,6 @@ _MINED = 2.0
 """Seconds that what was mined may be old; miners run every five."""
 _RANGE = 10.0
 """The same of a range of time, for which many hours are added up."""
-_RARELY = 60.0
-"""Seconds that rules found in a thousand transactions may be old."""
 _TIMED = 60
 """Of how many steps, the most frequent, times are gathered, whether they are drawn or not."""
 _VARIANTS = 8
@@ -58,7 +54,7 @@ def fragment(request: HttpRequest, name: str) -> HttpResponse:
 
 def drawing(request: HttpRequest, name: str) -> HttpResponse:
     """The map for static/js/choreography.js, and how much of it that is."""
-    _known(name)
+    known(name)
     try:
         wanted = asking.asked(request.GET, timezone.now())
     except queries.BadParameter as error:
@@ -68,18 +64,7 @@ def drawing(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(content, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def rules(request: HttpRequest, name: str) -> HttpResponse:
-    """The rules, declared and found. Apart from the page, since the latest thousand transactions are looked into."""
-    _known(name)
-    found = shared.get(("responses", name), _RARELY, lambda: queries.responses(name, timezone.now(), _rulebook()))
-    rows = answers(_choreography(name), found.rules)
-    context = {"rows": rows, "transactions": found.transactions, "ends": sorted(found.ends.items()), "name": name}
-    response = render(request, "choreographies/rules.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _known(name: str) -> None:
+def known(name: str) -> None:
     known = name in _rulebook().by_name or shared.get(("mined", name), _MINED, lambda: queries.is_mined(name))
     if not known:
         raise Http404("There is no such choreography.")
@@ -95,7 +80,7 @@ def _choreography(name: str) -> Choreography:
 
 
 def _context(request: HttpRequest, name: str) -> dict[str, Any]:
-    _known(name)
+    known(name)
     now = timezone.now()
     context: dict[str, Any] = {
         "name": name,

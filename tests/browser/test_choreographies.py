@@ -98,9 +98,9 @@ def test_a_variant_opens_its_transactions(page: Page, site: Site, mined: Feed) -
 
 def test_what_happens_shows_without_a_reload(page: Page, site: Site, mined: Feed, publisher: Publisher) -> None:
     drawn(page, site, f"{ONE}?detail=100")
-    page.evaluate("window.notReloaded = true; scrollTo(0, 90)")
     assert "order · 38" in names(page)
     page.locator(".heat summary").click()
+    page.evaluate("window.notReloaded = true; scrollTo(0, 90)")
     for number in range(12):
         mined.order(f"newcomer-{number}", ago=9)
     mined.read()
@@ -111,6 +111,14 @@ def test_what_happens_shows_without_a_reload(page: Page, site: Site, mined: Feed
     assert page.evaluate("window.notReloaded")
     assert page.evaluate("scrollY") == 90
     expect(page.locator(".heat details")).to_have_attribute("open", "")
+
+
+def test_what_was_learned_is_offered_as_configuration(page: Page, site: Site, mined: Feed) -> None:
+    assert mined
+    opened(page, site, ONE)
+    expect(page.locator("#conformance")).to_contain_text("did what is declared")
+    page.get_by_role("button", name="Adopt as YAML").click()
+    expect(page.locator("#adopted")).to_contain_text("it takes 20 settled transactions")
 
 
 def test_a_range_is_asked_for_by_the_form(page: Page, site: Site, mined: Feed) -> None:

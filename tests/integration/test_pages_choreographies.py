@@ -16,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import miner
 from collector.correlation.choreography import RuleBook
+from collector.learning import learner
 from collector.models import Transaction
 from dashboard.pages import choreography
 from dashboard.pages.shared import shared
@@ -157,8 +158,36 @@ class TestOne:
     def test_rules_are_declared_and_found(self, client: Client, company: Feed) -> None:
         assert company
         said = words(text(client.get("/live/rules/order-fulfilment")))
-        assert "PaymentAuthorized + StockReserved ShipmentScheduled shipping 5 s 100% of 20" in said
+        assert "PaymentAuthorized + StockReserved ShipmentScheduled shipping 5 s 100% 0 0 0 100% of 20" in said
+        assert "OrderPlaced StockReserved inventory 5 s 93% 0 2 1 latest" in said
+        assert "Tried on 27 transactions" in said
         assert "Found in the latest" in said
+
+    def test_what_deviates_is_told(self, client: Client, company: Feed) -> None:
+        company.event("odd", "OrderPlaced", "order", 50)
+        company.event("odd", "OrderCancelled", "order", 49, ["OrderPlaced"])
+        mined(company)
+        said = words(text(client.get("/live/conformance/order-fulfilment")))
+        assert "of the latest 28 that ended or are stuck did what is declared" in said
+        assert "went an unusual way" in said
+        assert "with OrderCancelled besides 1" in said
+
+    def test_nothing_deviates_of_nothing(self, client: Client) -> None:
+        said = words(text(client.get("/live/conformance/order-fulfilment")))
+        assert said == " No transaction has ended within the last 7 days. "
+
+    def test_what_was_learned_can_be_adopted(self, client: Client, feed: Feed) -> None:
+        assert "Too little has been learned yet" in text(client.get("/live/adopt/order-fulfilment"))
+        for number in range(60):
+            feed.event(f"p-{number}", "Asked", "desk", 120)
+            feed.event(f"p-{number}", "Answered", "hall", 118, ["Asked"])
+        feed.event("later", "Unrelated", "desk", 1)
+        mined(feed)
+        learner.learn_now()
+        shared.clear()
+        page = unescape(text(client.get("/live/adopt/Asked")))
+        assert "expect: Answered" in page
+        assert 'href="/api/choreographies/Asked/adopt"' in page
 
     def test_of_what_is_not_declared_rules_are_found(self, client: Client, feed: Feed) -> None:
         for number in range(25):
@@ -168,7 +197,7 @@ class TestOne:
         mined(feed)
         Transaction.objects.filter(choreography="Asked").update(phase="completed")
         said = words(text(client.get("/live/rules/Asked")))
-        assert "Asked Answered hall – 100% of 25 2.0 s · 2.0 s 6.0 s found" in said
+        assert "Asked Answered hall – – – – – 100% of 25 2.0 s · 2.0 s 6.0 s found" in said
 
     def test_times_are_in_the_timezone_of_whoever_looks(self, client: Client, feed: Feed) -> None:
         feed.order("done")

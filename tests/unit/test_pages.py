@@ -53,6 +53,8 @@ FRAGMENTS = [
     "/live/choreography/order-fulfilment",
     "/live/discovered/order-fulfilment",
     "/live/rules/order-fulfilment",
+    "/live/conformance/order-fulfilment",
+    "/live/adopt/order-fulfilment",
     "/live/alerts",
     "/live/ingestion",
     "/live/services",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.correlation.choreography import Choreography, Rule
+from collector.correlation.choreography import Rule
+from collector.mining.backtest import Backtest
 from collector.mining.durations import NOTHING, bucket
 from collector.mining.responses import Response
 from collector.queries import BadParameter, MinedMap, MinedVariant, Taken
@@ -210,21 +211,26 @@ def response(after: tuple[str, ...], expect: tuple[str, ...], p99: float = 1.0) 
     return Response(after, expect, ("shop",), 100, 0.99, 0.5, 0.9, p99, 3.0, "causes")
 
 
+def tried(kept: int = 0, late: int = 0, missed: int = 0) -> Backtest:
+    return Backtest(kept + late + missed, kept, late, missed, 0, late + missed, 1, None, None, ())
+
+
 class TestAnswers:
     def test_declared_ones_come_with_what_was_found_of_them(self) -> None:
         rules = (
             Rule("1", ("Placed",), ("Paid", "Declined"), "payment", timedelta(seconds=0.8)),
             Rule("2", ("Declined",), ("Released",), compensates="Reserved"),
-            Rule("3", ("Paid",), ("Invoiced",), optional=True),
+            Rule("3", ("Paid",), ("Invoiced",), learned=True),
         )
-        choreography = Choreography(name="orders", starts=frozenset({"Placed"}), rules=rules)
         found = [
             response(("Paid",), ("Shipped",)),
             response(("Placed",), ("Paid",)),
             response(("Declined", "Reserved"), ("Released",)),
         ]
-        first, second, third, other = answers(choreography, found)
+        results = (tried(kept=97, late=2, missed=1), tried(), tried(kept=5))
+        first, second, third, other = answers(zip(rules, results, strict=True), found)
+        assert [one.share for one in (first, second, third, other)] == [0.97, None, 1.0, None]
         assert (first.found, first.marks, first.within, first.doubtful) == (found[1], ("declared",), 0.8, True)
         assert (second.found, second.services, second.marks) == (found[2], ("shop",), ("declared", "compensation"))
-        assert (third.found, third.marks, third.doubtful) == (None, ("declared", "optional"), False)
+        assert (third.found, third.marks, third.doubtful) == (None, ("learned",), False)
         assert (other.rule, other.found, other.marks) == (None, found[0], ("found",))

@@ -1,0 +1,82 @@
+"""Parts of a choreography's page that look into its latest transactions: rules, what deviates, what can be adopted.
+
+Apart from the page, since that takes its time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from collector import config, queries
+from collector.config.rules import registered
+from collector.queries.answered import answers
+from dashboard.pages.choreography import known
+from dashboard.pages.shared import shared
+
+_RARELY = 60.0
+"""Seconds that what was found in thousands of transactions may be old."""
+_LATELY = timedelta(days=7)
+_MOST = 12
+
+
+def rules(request: HttpRequest, name: str) -> HttpResponse:
+    """Those declared and those learned, tried on the last days, with what was found of them; and what was found
+    besides."""
+    known(name)
+    context = shared.get(("rules", name), _RARELY, lambda: _rules(name))
+    return _apart(request, "choreographies/rules.html", context)
+
+
+def conformance(request: HttpRequest, name: str) -> HttpResponse:
+    """Which share deviates, how, and since when."""
+    known(name)
+    context = shared.get(("conformance", name), _RARELY, lambda: _conformance(name))
+    return _apart(request, "choreographies/conformance.html", context)
+
+
+def adopt(request: HttpRequest, name: str) -> HttpResponse:
+    """What was learned, as YAML for the configuration."""
+    known(name)
+    learning = config.current(settings.CHOREOSCOPE_CONFIG).learning
+    written = shared.get(("adopt", name), _RARELY, lambda: queries.adoption(name, learning))
+    return _apart(request, "choreographies/adopt.html", {"name": name, "written": written, "support": learning.support})
+
+
+def _apart(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    response = render(request, template, {"now": timezone.now(), **context})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _rules(name: str) -> dict[str, Any]:
+    now = timezone.now()
+    rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    found = queries.responses(name, now, rulebook)
+    tried = queries.trial(name, now - _LATELY, rulebook)
+    return {
+        "name": name,
+        "rows": answers(tried.rules, found.rules),
+        "transactions": found.transactions,
+        "tried": tried,
+        "ends": sorted(found.ends.items()),
+    }
+
+
+def _conformance(name: str) -> dict[str, Any]:
+    now = timezone.now()
+    found = queries.conformance(name, now - _LATELY, now)
+    unusual = [(one, urlencode({"choreography": name, "variant": one.variant})) for one in found.unusual[:_MOST]]
+    return {
+        "found": found,
+        "share": 1 - found.deviating / found.ended if found.ended else None,
+        "deviations": found.deviations[:_MOST],
+        "unusual": unusual,
+        "unusual_share": sum(one.count for one in found.unusual) / found.ways if found.ways else None,
+        "more": max(0, len(found.unusual) - _MOST) + max(0, len(found.deviations) - _MOST),
+    }
