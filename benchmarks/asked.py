@@ -76,6 +76,8 @@ PAGES: Mapping[str, Sequence[str]] = {
     "choreography-fragment": ("/live/choreography/{choreography}", "/live/choreography/_all?since=1d"),
     "choreography-drawing": ("/live/discovered/{choreography}", "/live/discovered/_all?overlay=duration&detail=100"),
     "choreography-rules": ("/live/rules/{choreography}",),
+    "choreography-conformance": ("/live/conformance/{choreography}",),
+    "choreography-adopt": ("/live/adopt/{choreography}",),
     "alerts": ("/alerts",),
     "alerts-fragment": ("/live/alerts",),
     "alert": ("/alerts/{alert}", "/alerts/{past_alert}"),
@@ -158,6 +160,10 @@ NOT_ASKED = {
     "timezone": "does something",
     "/api/choreographies/{name}/export": "writes a file of everything, page by page",
 }
+
+
+MAY_SAY_NO = ("/readyz",)
+"""Nobody works for the worker and beat that it misses here."""
 
 
 def forgotten(names: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -43,6 +44,9 @@ def main() -> None:
     addresses = asked.addresses(found)
     counted = {name: queries_of(client, listed[0]) for name, listed in addresses.items()}
     json.dump({"cookie": session.cookie(client), "addresses": addresses, "queries": counted}, sys.stdout)
+    sys.stdout.flush()
+    # Pages leave clients of Kafka behind, whose threads do not always survive the end of the interpreter.
+    os._exit(0)
 
 
 def served() -> Iterator[str]:
@@ -63,7 +67,7 @@ def queries_of(client: Client, address: str) -> int:
     shared.clear()
     with connection.execute_wrapper(count):
         response = client.get(address)
-    if response.status_code >= 500:
+    if response.status_code >= 500 and address not in asked.MAY_SAY_NO:
         raise SystemExit(f"{address}: {response.status_code}")
     return made
 

@@ -162,9 +162,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def make_topics(bootstrap: str) -> None:
-    made = AdminClient({"bootstrap.servers": bootstrap}).create_topics(
-        [NewTopic(name, num_partitions=stream.PARTITIONS) for name in stream.TOPICS]
-    )
+    client = AdminClient({"bootstrap.servers": bootstrap})
+    made = client.create_topics([NewTopic(name, num_partitions=stream.PARTITIONS) for name in stream.TOPICS])
     for future in made.values():
         future.result(20)
 
