@@ -552,7 +552,10 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField()),
                 ("last_event_at", models.DateTimeField()),
                 ("ended_at", models.DateTimeField(null=True)),
-                ("ended_by", models.TextField(default="", help_text="event, learned end, compensation, silence or person")),
+                (
+                    "ended_by",
+                    models.TextField(default="", help_text="event, learned end, compensation, silence or person"),
+                ),
                 ("event_count", models.IntegerField(default=0)),
                 ("redelivery_count", models.IntegerField(default=0)),
                 ("failed_delivery_count", models.IntegerField(default=0)),

@@ -128,9 +128,7 @@ class ResponsesOut(Schema):
     transactions: int = Field(description="How many were looked at: the latest settled ones, 1,000 at most.")
     rules: list[ResponseOut]
     ends: dict[str, float] = Field(description="Event types that were the last of nearly all their transactions.")
-    learned: list[KeptOut] = Field(
-        description="Those kept: what is not declared is judged by them."
-    )
+    learned: list[KeptOut] = Field(description="Those kept: what is not declared is judged by them.")
     learned_ends: list[str] = Field(description="Event types that end a transaction, where nothing is declared.")
 
 

@@ -86,7 +86,7 @@ class TestTransactions:
             ("limit=1000", "'limit' is '1000'; it must be a whole number from 1 to 200"),
             ("since=soon", "'since' is 'soon'; it must be a time such as"),
             ("cursor=x", "'cursor' was not given out by this list"),
-            ("kee=4711", "There is no parameter 'kee'; there are choreography, cursor, event_type, key"),
+            ("kee=4711", "There is no parameter 'kee'; there are choreography, cursor, directly_after"),
         ],
     )
     def test_errors_name_the_parameter_and_the_remedy(self, client: Client, query: str, said: str) -> None:

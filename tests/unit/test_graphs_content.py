@@ -216,7 +216,11 @@ def test_very_many_edges_are_bundled_and_very_many_boxes_bounded() -> None:
     flows = [Flow(f"s{i % 4}", f"Type{i}", f"s{(i + 1) % 4}", "Done", i) for i in range(200)]
     assert "50 event types" in words(services_figure(flows, (), window_seconds=300, detail=100))
     flows = [Flow(f"s{i}", "Seen", f"t{i}", "Done", i) for i in range(400)]
-    boxes = [stop for stop in services_figure(flows, (), window_seconds=300).stops if stop["data"]["kind"] == "service"]
+    boxes = [
+        stop
+        for stop in services_figure(flows, (), window_seconds=300, detail=100).stops
+        if stop["data"]["kind"] == "service"
+    ]
     assert len(boxes) == 300
 
 

@@ -97,7 +97,7 @@ def test_a_transition_is_dated_by_when_it_happened() -> None:
 
 def test_causes_are_what_is_overdue_and_history_has_none() -> None:
     stuck = change(None, state_of("Placed@0", 99))
-    assert stuck.causes == [("Paid", "payment", False, at(30)), ("Reserved", "stock", False, at(30))]
+    assert stuck.causes == [("Paid", "payment", False, at(30), False), ("Reserved", "stock", False, at(30), False)]
     historic = msgspec.structs.replace(state_of("Placed@0", 99), historic=True)
     assert change(None, historic).causes == []
 
