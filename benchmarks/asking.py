@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -44,9 +43,6 @@ def main() -> None:
     addresses = asked.addresses(found)
     counted = {name: queries_of(client, listed[0]) for name, listed in addresses.items()}
     json.dump({"cookie": session.cookie(client), "addresses": addresses, "queries": counted}, sys.stdout)
-    sys.stdout.flush()
-    # Pages leave clients of Kafka behind, whose threads do not always survive the end of the interpreter.
-    os._exit(0)
 
 
 def served() -> Iterator[str]:
