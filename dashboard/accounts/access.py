@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -76,4 +77,4 @@ class SocketAccess:
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """For templates: whether to offer what changes anything; asked of the database only where a page wants to know."""
-    return {"may_operate": lambda: may_operate(request.user)}
+    return {"may_operate": functools.cache(lambda: may_operate(request.user))}

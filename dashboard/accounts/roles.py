@@ -28,7 +28,7 @@ def may_operate(user: Visitor) -> bool:
 
 
 def role_of(user: Visitor) -> Role | None:
-    """None for strangers, and for users who have neither role. One query, once for each request."""
+    """None for strangers, and for users who have neither role. One query."""
     if not isinstance(user, User) or not user.is_active:
         return None
     if user.is_superuser:

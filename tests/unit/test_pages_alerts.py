@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from collector.correlation.buckets import bucket
 from collector.correlation.traits import Common
@@ -269,3 +270,17 @@ def test_silences(operator: Client) -> None:
     operator.post(f"/silences/{Silence.objects.get().pk}/end")
     assert "None is in force." in operator.get("/channels").content.decode()
     assert operator.post("/silences/add", {**given, "service": ""}).status_code == 400
+
+
+def test_a_list_of_many_kinds_costs_as_many_queries_as_one(
+    operator: Client, alert: Alert, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number, kind in enumerate(3 * Alert.Kind.values):
+        Alert.objects.create(
+            kind=kind, choreography="order", service=f"service-{number}", awaited="Paid", since=alert.since,
+            opened_at=alert.since, changed_at=alert.since, state=Alert.State.values[number % len(Alert.State)],
+            snoozed_until=alert.since, resolved_at=alert.since, count=3, peak=5, explained_by=alert,
+        )  # fmt: skip
+    shared.clear()
+    with django_assert_max_num_queries(8):  # three of them say who asks
+        assert operator.get("/alerts").status_code == 200
