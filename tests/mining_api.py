@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from dashboard.pages.shared import shared
 from tests.mining_logs import Plain, nearest_rank
 
 
 def get(client: Client, path: str, **parameters: object) -> Any:
+    shared.clear()  # what was answered just now would be answered again
     answer = client.get(f"/api/choreographies/{path}", parameters)
     assert answer.status_code == 200, answer.content
     return answer.json()
