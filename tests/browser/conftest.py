@@ -159,6 +159,7 @@ def company(feed: Feed) -> Feed:
     feed.raw(value=b"{no")
     feed.read()
     miner.mine(feed.rulebook)
+    shared.clear()  # of what a page that was open before has asked for meanwhile
     return feed
 
 
