@@ -338,6 +338,10 @@ def test_a_page_that_is_left_open_does_not_grow(page: Page, site: Site, company:
 
     before = changed(5)
     after = changed(40)
+    for _ in range(10):  # a copy that was replaced just now may still be held
+        if after["Nodes"] <= before["Nodes"] + 100:
+            break
+        after = changed(5)
     for name, more in (("Nodes", 100), ("JSEventListeners", 10)):
         assert after[name] <= before[name] + more, (name, before[name], after[name])
 
