@@ -14,14 +14,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from collector import config
 from collector.correlation.buckets import bucket
 from collector.correlation.traits import Common
 from collector.models import Flow, Transaction
 from collector.queries import Comparison
 from dashboard.alerts import log, wording
 from dashboard.alerts.models import Alert, Silence
-from dashboard.notifying import channels
+from dashboard.notifying import channels, messages
 from dashboard.notifying.models import Channel, Delivery, Notice
+from dashboard.pages import wording as wording_of_pages
 from dashboard.pages.alert_story import story
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
@@ -284,3 +286,11 @@ def test_a_list_of_many_kinds_costs_as_many_queries_as_one(
     shared.clear()
     with django_assert_max_num_queries(8):  # three of them say who asks
         assert operator.get("/alerts").status_code == 200
+
+
+def test_a_message_says_what_is_at_stake_as_pages_do(alert: Alert) -> None:
+    alert.impact = 5503.3499999999985
+    notice = Notice(alert=alert, kind="raised", severity="warning")
+    told = messages.compose([notice], config.Config(), timezone.now())
+    assert f"At stake: {wording_of_pages.amount(alert.impact)}\n" in told["text"]
+    assert "5503.3499" not in told["text"]
