@@ -71,6 +71,19 @@ def test_others_compute_while_the_database_works(what: Callable[[], None]) -> No
         assert free.result(0)
 
 
+@pytest.mark.django_db
+def test_others_compute_while_the_database_takes_what_was_copied() -> None:
+    """Only then: the statements around the copy are another matter."""
+    turn = Turn()
+    with sql.binary_cursor() as cursor, ThreadPoolExecutor(1) as other:
+        cursor.execute("CREATE TEMPORARY TABLE slow (n int, late text DEFAULT pg_sleep(0.3)::text) ON COMMIT DROP")
+        with turn.taken():
+            free = other.submit(turn.wait, 30)
+            assert not free.done()
+            sql.copy(cursor, "slow", (("n", "int4"),), [(1,)])
+            assert free.result(0)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_is_sent_in_a_row_arrives_in_order_and_fails_as_anything_else() -> None:
     with sql.binary_cursor() as cursor:
