@@ -9,6 +9,7 @@ from itertools import pairwise
 import msgspec
 
 from dashboard.graphs import text
+from dashboard.graphs.axis import nice_ceiling
 from dashboard.graphs.graph import Table
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text
 
@@ -43,7 +44,7 @@ Course = Sequence[tuple[float, int]]
 
 def scene(course: Course, happened: Sequence[Happened], until: float, zone: tzinfo) -> Scene:
     """Each count holds until the next; the last until `until`. Times of day are those of `zone`."""
-    top = _ceiling(max(count for _, count in course))
+    top = nice_ceiling(max(count for _, count in course))
     begin, end = min(course[0][0], *(one.at for one in happened), until), max(until, course[0][0] + 1)
     left = MARGIN + text.width(text.number(top), SMALL) + 8
     right, base = left + PLOT, TOP + HIGH
@@ -107,16 +108,6 @@ def _times(begin: float, end: float, zone: tzinfo) -> Iterator[tuple[float, str]
     while at < end - margin:
         yield at, f"{datetime.fromtimestamp(at, zone):{form}}"
         at += step
-
-
-def _ceiling(value: int) -> int:
-    """The least of 2, 4, 10, 20, 40, 100 … that is not below."""
-    power = 1
-    while True:
-        for step in (2, 4, 10):
-            if step * power >= value:
-                return step * power
-        power *= 10
 
 
 def _clock(at: float, zone: tzinfo) -> str:

@@ -13,13 +13,12 @@ from dashboard.graphs.discovered import Kind, Shown, Step
 from dashboard.graphs.graph import Table
 from dashboard.graphs.legend import Entry, legend
 from dashboard.graphs.looks import Look, Stroke
-from dashboard.graphs.scene import Box, Hit, Mark, Scene, Stop, Stretch, Text, nothing
+from dashboard.graphs.scene import Box, Hit, Mark, Scene, Stop, Text, nothing
 from dashboard.graphs.sentences import hover, sentence
 from dashboard.graphs.steps import digest
 from dashboard.graphs.wiring import BADGE, BOX_ROOM, MARGIN, NAME, SMALL, Item, Run, Wiring, place
 
 Overlay = Literal["frequency", "duration"]
-STRETCH = 2.5
 NARROWEST = 280
 """Pixels that the legend needs."""
 THINNEST, THICKEST = 1.2, 6.0
@@ -92,11 +91,7 @@ def scene(graph: Shown, overlay: Overlay, *, compared: bool = False) -> Scene:
         texts=[*texts, *meanings],
         hits=hits,
         stops=sorted(stops, key=lambda stop: (stop.x, stop.y)),
-        stretch=[
-            Stretch(0, MARGIN, 0),
-            *(Stretch(channel.start, channel.end, STRETCH) for channel in wiring.channels),
-            Stretch(wide - MARGIN, wide, 0),
-        ],
+        stretch=strokes.stretches(wiring, wide),
     )
 
 

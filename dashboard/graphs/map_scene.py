@@ -9,7 +9,7 @@ from dashboard.graphs import strokes, text
 from dashboard.graphs.flows import Box, Wire
 from dashboard.graphs.legend import legend, of_wires
 from dashboard.graphs.scene import Box as Rectangle
-from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
+from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Text, nothing
 from dashboard.graphs.sentences import box_facts, hover, pace_of, sentence, wire_facts, wire_title
 from dashboard.graphs.wiring import (
     BADGE,
@@ -22,8 +22,6 @@ from dashboard.graphs.wiring import (
     Wiring,
     label,
 )
-
-STRETCH = 2.5
 
 
 def scene(wiring: Wiring, seconds: float) -> Scene:
@@ -76,11 +74,7 @@ def scene(wiring: Wiring, seconds: float) -> Scene:
         texts=[*texts, *meanings],
         hits=hits,
         stops=sorted(stops, key=lambda stop: (stop.x, stop.y)),
-        stretch=[
-            Stretch(0, MARGIN, 0),
-            *(Stretch(channel.start, channel.end, STRETCH) for channel in wiring.channels),
-            Stretch(wide - MARGIN, wide, 0),
-        ],
+        stretch=strokes.stretches(wiring, wide),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import cos, pi, sin
 
 from dashboard.graphs.routing import curve
-from dashboard.graphs.scene import Line, Mark, Rect
-from dashboard.graphs.wiring import APRON, BADGE, TEXT_LINE, TURN, Item, Run, Wiring
+from dashboard.graphs.scene import Line, Mark, Rect, Stretch
+from dashboard.graphs.wiring import APRON, BADGE, MARGIN, TEXT_LINE, TURN, Item, Run, Wiring
 
 ARROW = 10.0
 LIFT = 21.0
 """From a wire up to the middle of the text above it: as much as a badge on the wire needs."""
+STRETCH = 2.5
+"""How much wider the room between columns may become."""
 
 
 def box_rect(item: Item, wiring: Wiring) -> Rect:
@@ -55,3 +57,12 @@ def words(run: Run, wiring: Wiring) -> tuple[float, float, float]:
     if run.turns:
         return ((left + right - BADGE - TURN) / 2, item.y, 2 * TURN)
     return ((left + right) / 2, item.y - LIFT - (TEXT_LINE / 2 if run.wire.named else 0), 2 * TEXT_LINE)
+
+
+def stretches(wiring: Wiring, wide: float) -> list[Stretch]:
+    """What of a map grows with the page: the room between its columns, not what lies beside them."""
+    return [
+        Stretch(0, MARGIN, 0),
+        *(Stretch(channel.start, channel.end, STRETCH) for channel in wiring.channels),
+        Stretch(wide - MARGIN, wide, 0),
+    ]

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.utils.timezone import localtime
 
 from collector.queries.overview import Slot
+from dashboard.graphs.axis import nice_ceiling
 from dashboard.pages.wording import clock, span
 
 WIDTH, HEIGHT = 400, 150
@@ -90,16 +91,6 @@ def _ticks(slots: Sequence[Slot], slot: timedelta) -> Iterator[tuple[int, str]]:
         within = here - midnight if every <= _DAY else here - midnight + _DAY * (here.toordinal() % (every // _DAY))
         if within % every < slot:
             yield index, f"{here.day} {here:%b}" if every >= _DAY else clock(one.at)[:5]
-
-
-def nice_ceiling(value: int) -> int:
-    """The least of 2, 4, 10, 20, 40, 100 … that is not below: its half is whole too."""
-    power = 1
-    while True:
-        for step in (2, 4, 10):
-            if step * power >= value:
-                return step * power
-        power *= 10
 
 
 def _coarse(slots: Sequence[Slot], size: int) -> list[Slot]:

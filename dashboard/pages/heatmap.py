@@ -11,6 +11,7 @@ from math import ceil, exp, log, sqrt
 from django.utils.timezone import localtime
 
 from collector.queries.behaviour import Heat, HeatColumn
+from dashboard.pages.bars import Tick
 from dashboard.pages.wording import clock, duration, span
 
 WIDTH, HEIGHT = 640, 230
@@ -51,12 +52,6 @@ _MARKS: tuple[float, ...] = (
 _MARKS += (604800, 2592000, 31536000)
 _APART = 17.0
 _LABELS = 6
-
-
-@dataclass(frozen=True)
-class Tick:
-    at: float
-    label: str
 
 
 @dataclass(frozen=True)

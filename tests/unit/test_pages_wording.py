@@ -9,8 +9,9 @@ import pytest
 from django.urls import reverse
 
 from collector.queries.overview import Slot
+from dashboard.graphs.axis import nice_ceiling
 from dashboard.pages import payloads, wording
-from dashboard.pages.bars import bars, nice_ceiling
+from dashboard.pages.bars import bars
 from dashboard.pages.shared import Shared
 from tests.builders import at
 
