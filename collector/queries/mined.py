@@ -105,24 +105,25 @@ WHERE = """
 AND (%(since)s::int IS NULL OR bucket >= %(since)s) AND (%(until)s::int IS NULL OR bucket < %(until)s)
 """
 # One number more than is shown of each kind tells that there are more. Durations are the bulk of what is stored: they
-# are gathered only of those that are asked for. These are told by one text each: so no row has to be sorted for it.
+# are gathered only of those that are asked for, and beside the sums, not joined to them: the planner, which cannot know
+# how many there are, would go through them once for each row. `IS TRUE` lets it look these up by hash.
 _MAP = f"""
-WITH summed AS (
+WITH summed AS MATERIALIZED (
     SELECT kind, source, target, sum(count)::bigint AS total_count,
         coalesce(sum(count) FILTER (WHERE status IN ('running', 'compensating', 'stuck')), 0)::bigint AS open_count,
         sum(total) AS total, row_number() OVER (PARTITION BY kind ORDER BY sum(count) DESC, source, target) AS place
     FROM collector_minedcount
     WHERE kind IN ('case', 'node', 'start', 'end', 'edge') AND {WHERE}
     GROUP BY kind, source, target HAVING sum(count) > 0
-), timed AS (
-    SELECT kind, source, target, jsonb_agg(durations)::text AS durations
-    FROM collector_minedcount WHERE kind IN ('case', 'edge') AND source || chr(1) || target = ANY (ARRAY(
-        SELECT source || chr(1) || target FROM summed WHERE kind IN ('case', 'edge') AND place <= %(timed)s
-    )) AND {WHERE} GROUP BY kind, source, target
 )
-SELECT kind, source, target, total_count, open_count, total, durations
-FROM summed LEFT JOIN timed USING (kind, source, target)
-WHERE place <= {MOST + 1} ORDER BY kind, total_count DESC, source, target
+SELECT kind, source, target, total_count, open_count, total, NULL::text AS durations
+FROM summed WHERE place <= {MOST + 1}
+UNION ALL
+SELECT kind, source, target, NULL, NULL, NULL, jsonb_agg(durations)::text
+FROM collector_minedcount WHERE kind IN ('case', 'edge') AND ((source || chr(1) || target) IN (
+    SELECT source || chr(1) || target FROM summed WHERE kind IN ('case', 'edge') AND place <= %(timed)s
+)) IS TRUE AND {WHERE} GROUP BY kind, source, target
+ORDER BY kind, total_count DESC, source, target
 """
 _TIMES = f"""
 SELECT source, target, sum(count)::bigint, sum(total), jsonb_agg(durations)::text
@@ -147,18 +148,22 @@ def mined_map(
     how many edges, the most frequent, it is said how long they take."""
     within = rounded(since, until, now)
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for kind, *row in rows(_MAP, parameters_of(name, status, within) | {"timed": timed}):
-        found.setdefault(kind, []).append(tuple(row))
+    timings: dict[tuple[str, str, str], str] = {}
+    for kind, *row, durations in rows(_MAP, parameters_of(name, status, within) | {"timed": timed}):
+        if durations is None:
+            found.setdefault(kind, []).append(tuple(row))
+        else:
+            timings[kind, row[0], row[1]] = durations
     starts, ends = ({row[0]: row for row in found.get(kind, ())} for kind in ("start", "end"))
     nodes = [
         MinedNode(kind, count, _count(starts, kind), _count(ends, kind), ends[kind][3] if kind in ends else 0)
         for kind, _, count, *_ in found.get("node", ())
     ]
     edges = [
-        MinedEdge(source, target, count, taken(count, total, durations))
-        for source, target, count, _, total, durations in found.get("edge", ())
+        MinedEdge(source, target, count, taken(count, total, timings.get(("edge", source, target))))
+        for source, target, count, _, total in found.get("edge", ())
     ]
-    _, _, cases, in_flight, total, durations = found.get("case", [("", "", 0, 0, 0, None)])[0]
+    source, target, cases, in_flight, total = found.get("case", [("", "", 0, 0, 0)])[0]
     return MinedMap(
         name=name,
         since=within.began,
@@ -166,7 +171,7 @@ def mined_map(
         transactions=cases,
         in_flight=in_flight,
         events=sum(node.count for node in nodes),
-        took=taken(cases, total, durations),
+        took=taken(cases, total, timings.get(("case", source, target))),
         nodes=tuple(nodes[:MOST]),
         edges=tuple(edges[:MOST]),
         more=max(len(nodes), len(edges)) > MOST,
