@@ -100,6 +100,9 @@ def _texts(names: Iterable[str]) -> str:
 
 
 def _text(name: str) -> str:
-    """In quotes where YAML would read something else."""
-    plain: str = yaml.safe_dump([name], default_flow_style=True, width=_LONG, allow_unicode=True)
-    return plain.strip()[1:-1]
+    """In quotes where YAML would read something else; escaped where what it would read cannot be seen."""
+    seen = name.isprintable()
+    plain = yaml.safe_dump(
+        [name], default_flow_style=True, default_style=None if seen else '"', width=_LONG, allow_unicode=seen
+    )
+    return str(plain).strip()[1:-1]

@@ -40,7 +40,7 @@ from collector.queries.services import Known, clocks, services
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
-from collector.queries.trying import Trial, adoption, kept, trial
+from collector.queries.trying import Trial, adoption, kept, trial, unlearned
 from collector.queries.why import GroupFigures, consumers, groups
 from collector.queries.written import written
 
@@ -148,6 +148,7 @@ __all__ = [
     "trial",
     "uncorrelated",
     "undecodable",
+    "unlearned",
     "variants",
     "waiting",
     "waiting_likewise",

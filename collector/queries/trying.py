@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 from django.db.models import Min
 
+from collector.config.yaml_reader import meant
 from collector.correlation.choreography import Rule, RuleBook
 from collector.correlation.shape import course_of
 from collector.learning import keeping
 from collector.mined_courses import Found
 from collector.mining.adoption import adopted
 from collector.mining.backtest import Backtest, Tried, backtest
+from collector.mining.contribution import ALWAYS
 from collector.mining.lessons import Settings, counting, taught, unpacked
-from collector.models import LearnedRule, Lesson, Topic, Transaction
+from collector.models import LearnedRule, Lesson, MinedCount, Topic, Transaction
 from collector.storage.judgement import skeletons
 from collector.storage.sql import binary_cursor
 
@@ -23,6 +26,8 @@ _OFTEN = 0.9
 """The share of its triggers that what is to be proposed as a rule has answered; it need not be sure enough to act."""
 MOST, MOST_EVENTS = 2_000, 40_000
 """Transactions that a rule is tried on, the latest; fewer, where they have so many events together."""
+_SHOWN = 20
+_KNOWN = MinedCount.objects.filter(kind="case", hours=ALWAYS, count__gt=0)
 
 
 @dataclass(frozen=True)
@@ -81,3 +86,28 @@ def adoption(name: str, how: Settings) -> str | None:
     if len(seen) < how.support:
         return None
     return adopted(name, taught(lessons, msgspec.structs.replace(how, confidence=_OFTEN)), seen)
+
+
+def unlearned(name: str, how: Settings) -> str:
+    """Why there is nothing to adopt of a choreography yet, and what helps. Two queries at most."""
+    seen = sum(len(found) for found in Lesson.objects.filter(choreography=name).values_list("transactions", flat=True))
+    if not seen:
+        known = list(_KNOWN.values_list("choreography", flat=True).distinct()[:MOST])
+        if name not in known:
+            return f"No transaction of a choreography {name[:200]!r} has been counted yet. {_which(name, known)}"
+    said = (
+        f"Too little has been learned yet: it takes {how.support:,} settled transactions, and {seen:,} of"
+        f" {name[:200]!r} have been looked at."
+    )
+    if not how.acts:
+        return f"{said} Learning is off: write `learning: on` into the configuration."
+    if name in how.except_for:
+        return f"{said} It is named under learning.except in the configuration: take it out there."
+    return f"{said} Come back in some minutes."
+
+
+def _which(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return "Nothing has been counted at all: is the collector running, and a worker?"
+    hint = meant(name, known)
+    return f"{hint[:1].upper()}{hint[1:]}There are: {', '.join(sorted(known)[:_SHOWN])}."

@@ -129,9 +129,10 @@ def conformance(request: HttpRequest, name: str, parameters: Query[SinceParamete
 @router.get("/{id:name}/adopt", response={404: Problem}, summary="As it was discovered, as configuration")
 def adopt(request: HttpRequest, name: str) -> HttpResponse:
     """YAML for choreoscope.yaml, with the evidence in comments."""
-    written = queries.adoption(name, config.current(settings.CHOREOSCOPE_CONFIG).learning)
+    learning = config.current(settings.CHOREOSCOPE_CONFIG).learning
+    written = queries.adoption(name, learning)
     if written is None:
-        raise HttpError(HTTPStatus.NOT_FOUND, f"Too little has been learned of {name[:200]!r} yet.")
+        raise HttpError(HTTPStatus.NOT_FOUND, queries.unlearned(name, learning))
     return HttpResponse(written, content_type="application/yaml; charset=utf-8")
 
 

@@ -43,15 +43,20 @@ def conformance(request: HttpRequest, name: str) -> HttpResponse:
 def adopt(request: HttpRequest, name: str) -> HttpResponse:
     """What was learned, as YAML for the configuration."""
     known(name)
-    learning = config.current(settings.CHOREOSCOPE_CONFIG).learning
-    written = shared.get(("adopt", name), _RARELY, lambda: queries.adoption(name, learning))
-    return _apart(request, "choreographies/adopt.html", {"name": name, "written": written, "support": learning.support})
+    context = shared.get(("adopt", name), _RARELY, lambda: _adoption(name))
+    return _apart(request, "choreographies/adopt.html", context)
 
 
 def _apart(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     response = render(request, template, {"now": timezone.now(), **context})
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _adoption(name: str) -> dict[str, Any]:
+    learning = config.current(settings.CHOREOSCOPE_CONFIG).learning
+    written = queries.adoption(name, learning)
+    return {"name": name, "written": written, "why": "" if written else queries.unlearned(name, learning)}
 
 
 def _rules(name: str) -> dict[str, Any]:

@@ -177,7 +177,7 @@ class TestOne:
         assert said == " No transaction has ended within the last 7 days. "
 
     def test_what_was_learned_can_be_adopted(self, client: Client, feed: Feed) -> None:
-        assert "Too little has been learned yet" in text(client.get("/live/adopt/order-fulfilment"))
+        assert "Nothing has been counted at all" in text(client.get("/live/adopt/order-fulfilment"))
         for number in range(60):
             feed.event(f"p-{number}", "Asked", "desk", 120)
             feed.event(f"p-{number}", "Answered", "hall", 118, ["Asked"])
