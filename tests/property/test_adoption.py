@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import config
@@ -42,6 +42,7 @@ def transactions(draw: st.DrawFn) -> list[Seen]:
     return found
 
 
+@settings(max_examples=200, deadline=None)
 @given(names, transactions(), st.sampled_from([0.9, 0.99, 1.0]))
 def test_what_is_adopted_is_right(name: str, found: list[Seen], confidence: float) -> None:
     how = Settings(confidence=confidence, support=5, floor=timedelta(seconds=1))
