@@ -156,11 +156,14 @@ _MINED = """
 CREATE TEMP TABLE mined_model AS SELECT * FROM collector_minedcount WHERE hours = 0;
 DELETE FROM collector_minedcount WHERE hours <> 0;
 UPDATE collector_minedcount SET count = count * %(copies)s, total = total * %(copies)s WHERE hours = 0;
-INSERT INTO collector_minedcount (choreography, kind, hours, bucket, status, source, target, count, total, durations)
-SELECT choreography, kind, 1, %(hour)s - n, status, source, target, count * 5, total * 5, durations
+INSERT INTO collector_minedcount (settled, choreography, kind, hours, bucket, status, source, target, count, total,
+    durations)
+SELECT settled, choreography, kind, 1, %(hour)s - n, status, source, target, count * 5, total * 5, durations
 FROM mined_model, generate_series(0, 48) AS n;
-INSERT INTO collector_minedcount (choreography, kind, hours, bucket, status, source, target, count, total, durations)
-SELECT choreography, kind, 24, (%(hour)s / 24 - 2 - n) * 24, status, source, target, count * 120, total * 120, durations
+INSERT INTO collector_minedcount (settled, choreography, kind, hours, bucket, status, source, target, count, total,
+    durations)
+SELECT settled, choreography, kind, 24, (%(hour)s / 24 - 2 - n) * 24, status, source, target, count * 120, total * 120,
+    durations
 FROM mined_model, generate_series(1, 27) AS n;
 """
 _ALERTS = """

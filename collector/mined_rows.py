@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,19 +17,22 @@ from collector.storage.sql import array, arrays, binary_cursor
 MOST_VARIANTS = 100_000
 """Of a choreography, and as many causal ones; what goes another way is counted with the others."""
 CHUNK = 2_000
+UNSETTLED = 10_000
+"""So many rows that are not settled are put up with; readers go through them too."""
 
 _KEY = "choreography, kind, hours, bucket, status, source, target"
 _KEYS = "%s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[]"
-_ADD = f"""
-INSERT INTO collector_minedcount ({_KEY}, count, total, durations)
-SELECT {_KEY}, count, total::numeric, durations::jsonb
+_INSERT = f"""
+INSERT INTO collector_minedcount (settled, {_KEY}, count, total, durations)
+SELECT {{settled}}, {_KEY}, count, total::numeric, durations::jsonb
 FROM unnest({_KEYS}, %s::bigint[], %s::text[], %s::text[]) AS v({_KEY}, count, total, durations)
-ON CONFLICT DO NOTHING RETURNING {_KEY}
 """
+_APPEND = _INSERT.format(settled="false")
+_ADD = _INSERT.format(settled="true") + f"ON CONFLICT DO NOTHING RETURNING {_KEY}"
 _THERE = f"""
 SELECT c.id, v.place, c.count, c.total::text, c.durations::text
 FROM unnest({_KEYS}) WITH ORDINALITY AS v({_KEY}, place) JOIN collector_minedcount c USING ({_KEY})
-ORDER BY v.place FOR UPDATE OF c
+WHERE c.settled ORDER BY v.place FOR UPDATE OF c
 """
 _CHANGE = """
 UPDATE collector_minedcount c SET count = v.count, total = v.total::numeric, durations = v.durations::jsonb
@@ -55,6 +58,13 @@ DELETE FROM collector_minedcount WHERE id IN (
     SELECT id FROM collector_minedcount WHERE hours = {HOUR} AND bucket < %s LIMIT %s)
 RETURNING {_KEY}, count, total::text, durations::text
 """
+_ARE_MANY = "SELECT count(*) = %s FROM (SELECT FROM collector_minedcount WHERE NOT settled LIMIT %s) AS bounded"
+# ARRAY: else the planner is free to look for the rows anew for each, and to find others
+_UNSETTLED = f"""
+DELETE FROM collector_minedcount WHERE id = ANY (ARRAY(
+    SELECT id FROM collector_minedcount WHERE NOT settled ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
+RETURNING {_KEY}, count, total::text, durations::text
+"""
 _EMPTY = "DELETE FROM collector_minedcount WHERE count = 0 AND total = 0 AND durations = '{}'"
 # Hours are locked before their days, against the order of keys: so nobody adds meanwhile.
 _ADDING, _ALONE = "SELECT pg_advisory_xact_lock_shared(%s)", "SELECT pg_advisory_xact_lock(%s)"
@@ -67,9 +77,31 @@ _durations = msgspec.json.Decoder(dict[int, int])
 
 
 def add(cursor: CursorWrapper, counts: Counts) -> None:
-    """Adds these to what is stored: first what is new, then what was there, each in the order of their keys, so that
-    miners that meet here cannot deadlock. Sums are made here, which is many times faster than in the database."""
+    """Adds these to what is stored. A few are appended, which locks nothing and costs a fraction of changing sums; many
+    are added to their sums at once."""
     told = dict(counts.told())
+    if 0 < len(told) < UNSETTLED:
+        cursor.execute(_APPEND, arrays((*key, *_row(figure)) for key, figure in told.items()))
+    else:
+        _settle(cursor, told)
+
+
+def settle() -> int:
+    """Adds what was appended to the sums, if it has become much; returns how many rows that were."""
+    with transaction.atomic(), binary_cursor() as cursor:
+        cursor.execute(_ARE_MANY, [UNSETTLED, UNSETTLED])
+        if not cursor.fetchall()[0][0]:
+            return 0
+        cursor.execute(_ADDING, [_LOCK])
+        cursor.execute(_UNSETTLED, [2 * UNSETTLED])
+        rows = cursor.fetchall()
+        _settle(cursor, dict(_summed(rows).told()))
+        return len(rows)
+
+
+def _settle(cursor: CursorWrapper, told: Mapping[Key, Figure]) -> None:
+    """First what is new, then what was there, each in the order of their keys, so that miners that meet here cannot
+    deadlock. Sums are made here, which is many times faster than in the database."""
     if not told:
         return
     cursor.execute(_ADDING, [_LOCK])
@@ -156,24 +188,26 @@ def make_days(now: datetime) -> int:
             cursor.execute(_ALONE, [_LOCK])
             cursor.execute(_PAST_HOURS, [first, CHUNK])
             rows = cursor.fetchall()
-            add(cursor, _by_day(rows))
+            _settle(cursor, dict(_by_day(rows).told()))
             taken += len(rows)
             if len(rows) < CHUNK:
                 cursor.execute(_EMPTY)
                 return taken
 
 
-def _by_day(rows: Iterable[tuple[Any, ...]]) -> Counts:
+def _by_day(hourly: Iterable[tuple[Any, ...]]) -> Counts:
     days = Counts()
-    for *key, count, total, durations in rows:
-        hourly = Key(*key)
-        day = hourly._replace(hours=DAY, bucket=hourly.bucket - hourly.bucket % DAY)
-        figure = days.setdefault(day, Figure())
-        figure.count += count
-        figure.total += int(total)
-        for index, n in _durations.decode(durations).items():
-            figure.durations[index] = figure.durations.get(index, 0) + n
+    for key, figure in _summed(hourly).items():
+        day = key._replace(hours=DAY, bucket=key.bucket - key.bucket % DAY)
+        days.setdefault(day, Figure()).add(figure)
     return days
+
+
+def _summed(rows: Iterable[tuple[Any, ...]]) -> Counts:
+    counts = Counts()
+    for *key, count, total, durations in rows:
+        counts.setdefault(Key(*key), Figure()).add(Figure(count, int(total), _durations.decode(durations)))
+    return counts
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,7 @@ and only then reads the transaction, so whoever is last has seen all. Where noth
 first has counted it, and others leave it for later. It never waits for collectors, nor they for it.
 
 The order of locks: rows of `Unmined`, of `Mined` by transaction, of `Variant` by digest, new ones of `Mined` by
-transaction, of `MinedCount` by key.
+transaction, of `MinedCount` by key. Few differences are only appended to `MinedCount`, and settled when they are many.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.correlation.shape import Course, Shape
 from collector.mined_courses import Found, courses
-from collector.mined_rows import add, number_variants, types_of
+from collector.mined_rows import add, number_variants, settle, types_of
 from collector.mining.contribution import CausalForm, Contribution, causal_form, contribution, first_hourly
 from collector.mining.counts import Counts
 from collector.storage import unmined
@@ -45,8 +45,8 @@ ALONE = 100
 """How many transactions of a chunk that failed are then tried one by one."""
 
 _CLAIM = """
-DELETE FROM collector_unmined WHERE id IN (
-    SELECT id FROM collector_unmined ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING transactions
+DELETE FROM collector_unmined WHERE id = ANY (ARRAY(
+    SELECT id FROM collector_unmined ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)) RETURNING transactions
 """
 _SIZES = "SELECT id, event_count FROM collector_transaction WHERE id = ANY(%s::bigint[]) ORDER BY id"
 _LOCK = """
@@ -80,7 +80,9 @@ class Way(NamedTuple):
 
 def mine_now() -> int:
     """With the configured rules, which say what led to what where events do not."""
-    return mine(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    taken = mine(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    settle()
+    return taken
 
 
 def mine(rulebook: RuleBook, *, most: int = CHUNK) -> int:

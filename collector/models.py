@@ -371,8 +371,11 @@ class Variant(models.Model):
 
 class MinedCount(models.Model):
     """Counts of what was mined, by when transactions began: in hours (`hours` is 1) or days (24) since 1970, and of all
-    times together (0). What each `kind` counts is told in `collector.mining.counts`."""
+    times together (0). What each `kind` counts is told in `collector.mining.counts`.
 
+    There may be several rows for one thing, and their sum counts: one that is settled, and what was added since."""
+
+    settled = models.BooleanField(help_text="else it is to be added to the settled row, and may be below zero")
     choreography = models.TextField()
     kind = models.TextField()
     hours = models.SmallIntegerField()
@@ -388,10 +391,14 @@ class MinedCount(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["choreography", "kind", "hours", "bucket", "status", "source", "target"],
+                condition=models.Q(settled=True),
                 name="mined_count_once",
             )
         ]
-        indexes = [models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all")]
+        indexes = [
+            models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all"),
+            models.Index(fields=["id"], condition=models.Q(settled=False), name="mined_count_unsettled"),
+        ]
 
 
 class Lesson(models.Model):

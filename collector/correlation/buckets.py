@@ -7,12 +7,16 @@ Bucket i covers [1.02^i, 1.02^(i+1)) microseconds and stands for its geometric m
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
+
+import msgspec
 
 BASE = 1.02
 _LOG_BASE = math.log(BASE)
 _MICROSECOND = timedelta(microseconds=1)
+_listed = msgspec.json.Decoder(list[dict[int, int]])
 
 
 def bucket(duration: timedelta) -> int:
@@ -24,6 +28,15 @@ def bucket(duration: timedelta) -> int:
 def seconds(index: int) -> float:
     """What a bucket stands for, in seconds."""
     return math.pow(BASE, index + 0.5) / 1e6
+
+
+def merged(listed: str | None) -> Counter[int]:
+    """The sum of a JSON list of counts; of nothing where there is no list."""
+    found: Counter[int] = Counter()
+    for counts in _listed.decode(listed) if listed else ():
+        for index, n in counts.items():
+            found[index] += n
+    return found
 
 
 def quantile(counts: Mapping[int, int], q: float) -> float | None:

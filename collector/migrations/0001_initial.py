@@ -726,6 +726,10 @@ class Migration(migrations.Migration):
             name="MinedCount",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "settled",
+                    models.BooleanField(help_text="else it is to be added to the settled row, and may be below zero"),
+                ),
                 ("choreography", models.TextField()),
                 ("kind", models.TextField()),
                 ("hours", models.SmallIntegerField()),
@@ -743,9 +747,13 @@ class Migration(migrations.Migration):
                 ("durations", models.JSONField(help_text="log-bucket counts of the durations: {bucket: count}")),
             ],
             options={
-                "indexes": [models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all")],
+                "indexes": [
+                    models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all"),
+                    models.Index(condition=models.Q(("settled", False)), fields=["id"], name="mined_count_unsettled"),
+                ],
                 "constraints": [
                     models.UniqueConstraint(
+                        condition=models.Q(("settled", True)),
                         fields=("choreography", "kind", "hours", "bucket", "status", "source", "target"),
                         name="mined_count_once",
                     )

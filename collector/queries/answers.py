@@ -7,9 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import msgspec
-
-from collector.correlation.buckets import BASE
+from collector.correlation.buckets import BASE, merged
 from collector.queries.bounds import rows
 
 
@@ -44,10 +42,7 @@ def answers(owed: Owed, since: datetime, until: datetime) -> Counter[int]:
     `collector.correlation.buckets`. One query; for as long ago as flows are kept."""
     wanted = {"choreography": owed.choreography, "service": owed.service, "since": since, "until": until}
     ((found,),) = rows(_TOOK, wanted | {"after": list(owed.after), "types": list(owed.types)})
-    merged: Counter[int] = Counter()
-    for counts in msgspec.json.decode(found or "[]", type=list[dict[int, int]]):
-        merged.update(counts)
-    return merged
+    return merged(found)
 
 
 def waited(owed: Owed, now: datetime, more: timedelta) -> Counter[int]:

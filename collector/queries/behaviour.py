@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
-from collector.correlation.buckets import seconds
+from collector.correlation.buckets import merged, seconds
 from collector.mining.contribution import DAY, HOUR, hour_of, moment_of
 from collector.mining.durations import NOTHING, percentiles
 from collector.mining.ranges import rounded
@@ -31,7 +29,6 @@ FINE = timedelta(hours=12)
 seconds."""
 _TEN_SECONDS = timedelta(seconds=10)
 _FINE_STEPS = tuple(timedelta(seconds=seconds) for seconds in (60, 120, 300, 600, 900))
-_counts = msgspec.json.Decoder(list[dict[int, int]])
 
 
 @dataclass(frozen=True)
@@ -200,10 +197,7 @@ def _fine_heat(name: str, since: datetime | None, until: datetime, first_began: 
 
 
 def _merged(durations: str | None) -> dict[int, int]:
-    merged: Counter[int] = Counter()
-    for counts in _counts.decode(durations) if durations else ():
-        merged.update(counts)
-    return {index: count for index, count in merged.items() if count > 0}
+    return {index: count for index, count in merged(durations).items() if count > 0}
 
 
 def statuses(

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
-
-from collector.correlation.buckets import quantile
+from collector.correlation.buckets import merged, quantile
 from collector.queries.bounds import MOST, Bounded, rows
 
 WINDOW = timedelta(minutes=5)
@@ -21,7 +19,6 @@ LATE = timedelta(seconds=30)
 _BUCKET = timedelta(seconds=10)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 MOST_EDGES = 2_000
-_durations = msgspec.json.Decoder(list[dict[int, int]])
 
 EdgeKey = tuple[str, str, str, str, str]
 """Choreography, source type, source service, target type, target service."""
@@ -98,14 +95,11 @@ class _Sum:
     def add(self, part: Part) -> None:
         self.count += part.total
         self.last = max(self.last, part.bucket)
-        for counts in _durations.decode(part.durations):
-            for took, count in counts.items():
-                self.durations[took] += count
+        self.durations.update(merged(part.durations))
 
     def subtract(self, part: Part) -> None:
         self.count -= part.total
-        for counts in _durations.decode(part.durations):
-            self.durations.subtract(counts)
+        self.durations.subtract(merged(part.durations))
         self.durations = +self.durations
 
     def copy(self) -> _Sum:
@@ -245,11 +239,8 @@ def remembered(now: datetime) -> tuple[FlowEdge, ...]:
 
 def edge_of(row: tuple[Any, ...], now: datetime) -> FlowEdge:
     """From (names …, topic, count, first bucket, last bucket, durations as JSON)."""
-    count, _, last_at, merged = row[6:]
-    durations: Counter[int] = Counter()
-    for counts in _durations.decode(merged):
-        for bucket, number in counts.items():
-            durations[bucket] += number
+    count, _, last_at, took = row[6:]
+    durations = merged(took)
     p50, p95 = quantile(durations, 0.5), quantile(durations, 0.95)
     return FlowEdge(**_named(row), count=count, last_at=min(last_at + _BUCKET, now), p50=p50, p95=p95)
 

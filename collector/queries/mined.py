@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from collector.correlation.buckets import merged
 from collector.mining.contribution import ALWAYS, CausalForm
 from collector.mining.durations import percentiles
 from collector.mining.ranges import Range, rounded
@@ -234,11 +234,7 @@ def taken(count: int, total: Any, durations: str | None) -> Taken:
     """Of so many, by the sum of their microseconds and a JSON list of counts in log-buckets."""
     if not durations or not count:
         return Taken()
-    merged: Counter[int] = Counter()
-    for counts in msgspec.json.decode(durations, type=list[dict[int, int]]):
-        for index, n in counts.items():
-            merged[index] += n
-    return Taken(float(total) / count / 1e6, *percentiles(merged, _QUANTILES))
+    return Taken(float(total) / count / 1e6, *percentiles(merged(durations), _QUANTILES))
 
 
 def _variant(row: tuple[Any, ...], cases: int, *, causal: bool) -> MinedVariant:

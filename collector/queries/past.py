@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
-from collector.correlation.buckets import quantile
+from collector.correlation.buckets import merged, quantile
 from collector.models import Phase
 from collector.queries.bounds import MOST, Bounded, rows
 from collector.queries.flows import MOST_EDGES, FlowMap, edge_of, map_of
@@ -148,8 +146,7 @@ def past(within: Span, now: datetime) -> Past:
     for at, outcome, count, took in rows(_OUTCOMES, within.parameters | {"slot": slot, "origin": origin}):
         counts.setdefault(at, {})[outcome] = count
         totals[outcome] += count
-        for part in msgspec.json.decode(took, type=list[dict[int, int]]) if took else ():
-            durations.update(part)
+        durations.update(merged(took))
     days = {"day": within.since.date(), "last_day": within.until.date()}
     events, undecodable = rows(_EVENTS, within.parameters | days)[0]
     return Past(

@@ -66,9 +66,10 @@ SELECT choreography, durations::text FROM collector_outcome WHERE bucket > %(sin
 LIMIT {_MOST_ROWS}
 """
 _USUALLY = f"""
-SELECT choreography, durations::text FROM collector_minedcount
+SELECT choreography, jsonb_agg(durations)::text FROM collector_minedcount
 WHERE hours = 1 AND kind = 'case' AND bucket >= %(first)s AND bucket < %(this)s AND status = 'completed'
-    AND count >= %(enough)s AND choreography = ANY(%(choreographies)s) ORDER BY bucket DESC LIMIT {_MOST_ROWS}
+    AND choreography = ANY(%(choreographies)s)
+GROUP BY choreography, bucket HAVING sum(count) >= %(enough)s ORDER BY bucket DESC LIMIT {_MOST_ROWS}
 """
 _durations = msgspec.json.Decoder(dict[int, int])
 
@@ -128,7 +129,7 @@ def usual(now: datetime, choreographies: Collection[str]) -> dict[str, Usual]:
     moments = {"first": first_hourly(now), "this": hour_of(now)}
     hours: dict[str, list[list[float]]] = {}
     for name, text in rows(_USUALLY, {**moments, "enough": ENOUGH, "choreographies": list(choreographies)}):
-        found = percentiles(_durations.decode(text), (0.5, 0.95))
+        found = percentiles(buckets.merged(text), (0.5, 0.95))
         hours.setdefault(name, []).append([value or 0.0 for value in found])
     return {name: Usual(*map(median, zip(*found, strict=True))) for name, found in hours.items()}
 

@@ -96,6 +96,13 @@ def test_a_range_of_days_holds_what_began_within_it() -> None:
     agrees(mined, Plain(within))
 
 
+def settle_all() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mined_rows, "UNSETTLED", 1)
+        while mined_rows.settle():
+            pass
+
+
 def test_the_last_two_days_are_counted_by_the_hour_until_they_are_over() -> None:
     now = timezone.now().replace(minute=30)
     old, young = log(5, 40, begin=now - timedelta(hours=5)), log(6, 30, begin=now - timedelta(hours=2), name="young")
@@ -112,6 +119,7 @@ def test_the_last_two_days_are_counted_by_the_hour_until_they_are_over() -> None
     assert not MinedCount.objects.filter(hours=1).exists()
     site.write_all(young[-20:], 8)  # what was counted by the hour is subtracted, though its hour is part of a day now
     miner.mine(RULES)
+    settle_all()
     mined_rows.make_days(later)
     days = queries.mined_map("_all", since, None, "", later)
     assert days.since == since.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -138,6 +146,27 @@ def test_it_makes_no_difference_in_what_pieces_it_is_taken_in_nor_how_often(seed
         assert ways() == plain.variants
         with connection.cursor() as cursor:
             unmined.note(cursor, Transaction.objects.values_list("id", flat=True))
+
+
+def test_a_few_differences_are_appended_and_settled_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = log(21, 60)
+    site = Store()
+    for start in range(0, len(events), 50):
+        site.write_all(events[start : start + 50], start)
+        miner.mine(RULES)
+        assert mined_rows.settle() == 0  # not many yet
+    plain = Plain.of(events, site.places)
+    agrees(found(), plain)
+    assert not MinedCount.objects.filter(settled=True).exists()
+    appended = MinedCount.objects.count()
+    monkeypatch.setattr(mined_rows, "UNSETTLED", appended // 2)
+    assert mined_rows.settle() == 2 * (appended // 2)
+    agrees(found(), plain)
+    settle_all()
+    assert not MinedCount.objects.filter(settled=False).exists()
+    assert 0 < MinedCount.objects.count() < appended
+    agrees(found(), plain)
+    assert ways() == plain.variants
 
 
 def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

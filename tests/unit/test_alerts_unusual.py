@@ -60,6 +60,7 @@ def ended(choreography: str, count: int, seconds: float = 1.0, outcome: str = "c
 
 def mined(kind: str, hours_ago: int, count: int, way: int = 0, seconds: float = 1.0, now: datetime = NOW) -> None:
     MinedCount.objects.create(
+        settled=True,
         choreography="refund",
         kind=kind,
         hours=1,
