@@ -43,7 +43,7 @@ def markup(drawings: Mapping[str, Drawing], theme: str, hidden: bool) -> str:
     return f"""<!doctype html><html lang="en" data-bs-theme="{theme}"><head><meta charset="utf-8"><title>Graphs</title>
 <link rel="stylesheet" href="/static/css/graph.css"><link rel="stylesheet" href="/main.css">
 <link rel="stylesheet" id="plotly.js-style-global" class="no-inline-styles" href="/static/vendor/plotly/plotly.css">
-<link rel="icon" href="data:,"><script src="/static/vendor/plotly/plotly-cartesian.min.js"></script></head>
+<link rel="icon" href="data:,"><script src="/static/vendor/plotly/plotly-basic.min.js"></script></head>
 <body>{sections}<script type="application/json" id="drawings">{encoded}</script>
 <script type="module" src="/main.js"></script></body></html>"""
 
