@@ -27,7 +27,8 @@ _NONE = timedelta(0)
 class Judging(msgspec.Struct, frozen=True):
     """When what was found is an alert, and how grave it is.
 
-    `share`: of all that could be concerned; `lasting`: for so long; `critical_from`: with so many it is critical.
+    `share`: of all that could be concerned; `lasting`: for so long; `critical_from`: with so many it is critical;
+    `critical_after`: when nobody has answered for so long.
     """
 
     severity: str = "warning"
@@ -35,14 +36,21 @@ class Judging(msgspec.Struct, frozen=True):
     share: float = 0.0
     lasting: timedelta = _NONE
     critical_from: int | None = None
+    critical_after: timedelta | None = None
     enabled: bool = True
 
-    def graveness(self, count: int, before: str = "") -> str:
-        """How grave it is with so many. What was critical `before` stays so until there are clearly fewer."""
+    def graveness(self, count: int, before: str = "", unanswered: timedelta = _NONE) -> str:
+        """How grave it is with so many, `unanswered` for so long. What was critical `before` stays so until there are
+        clearly fewer."""
+        if self.neglected(unanswered):
+            return "critical"
         if self.critical_from is None or self.severity == "critical":
             return self.severity
         least = self.critical_from * (0.8 if before == "critical" else 1.0)
         return "critical" if count >= least else self.severity
+
+    def neglected(self, unanswered: timedelta) -> bool:
+        return self.critical_after is not None and unanswered >= self.critical_after
 
 
 KINDS: dict[str, Judging] = {
@@ -177,7 +185,9 @@ def read(node: Node) -> Alerting:
 
 
 def _rule(node: Node) -> Rule:
-    entries = node.mapping((*_MATCHED[:-1], "severity", "at_least", "share", "for", "critical_from", "enabled"))
+    entries = node.mapping(
+        (*_MATCHED[:-1], "severity", "at_least", "share", "for", "critical_from", "critical_after", "enabled")
+    )
     changes: dict[str, Any] = {}
     if "severity" in entries:
         changes["severity"] = entries["severity"].choice({name: name for name in SEVERITIES})
@@ -188,10 +198,12 @@ def _rule(node: Node) -> Rule:
         changes["share"] = entries["share"].read_as(_share, "a share such as 20%")
     if "for" in entries:
         changes["lasting"] = entries["for"].duration()
+    if "critical_after" in entries:
+        changes["critical_after"] = entries["critical_after"].duration()
     if "enabled" in entries:
         changes["enabled"] = entries["enabled"].flag()
     if not changes:
-        node.fail("says nothing: give severity, at_least, share, for, critical_from or enabled")
+        node.fail("says nothing: give severity, at_least, share, for, critical_from, critical_after or enabled")
     return Rule(_match(entries, _MATCHED[:-1]), changes)
 
 

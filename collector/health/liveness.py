@@ -233,6 +233,6 @@ def _some(names: Sequence[str], most: int = 3) -> str:
 
 
 def clock(moment: datetime, now: datetime) -> str:
-    """The time of day in UTC: "13:02:11"; with its date where that is not today's."""
+    """The time of day: "13:02:11 UTC"; with its date where that is not today's."""
     moment, now = moment.astimezone(UTC), now.astimezone(UTC)
-    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
+    return f"{moment:%H:%M:%S} UTC" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -26,8 +26,8 @@ def acknowledge(ids: Collection[int], who: str, reason: str = "") -> list[int]:
     as all here: those that are resolved are left alone."""
 
     def step(alert: Alert, now: datetime) -> None:
-        alert.state, alert.snoozed_until = Alert.State.ACKNOWLEDGED, None
-        alert.save(update_fields=["state", "snoozed_until"])
+        alert.state, alert.snoozed_until, alert.unanswered_since = Alert.State.ACKNOWLEDGED, None, None
+        alert.save(update_fields=["state", "snoozed_until", "unanswered_since"])
         note(alert, now, "acknowledged", who, reason=reason)
 
     return _each(ids, step)
@@ -40,8 +40,8 @@ def snooze(ids: Collection[int], who: str, until: datetime, reason: str = "") ->
         raise Impossible(f"An alert can be snoozed for up to {LONGEST_SNOOZE.days} days from now.")
 
     def step(alert: Alert, at: datetime) -> None:
-        alert.state, alert.snoozed_until = Alert.State.SNOOZED, until
-        alert.save(update_fields=["state", "snoozed_until"])
+        alert.state, alert.snoozed_until, alert.unanswered_since = Alert.State.SNOOZED, until, None
+        alert.save(update_fields=["state", "snoozed_until", "unanswered_since"])
         note(alert, at, "snoozed", who, reason=reason, until=until.isoformat())
 
     return _each(ids, step)
@@ -58,8 +58,8 @@ def reopen(ids: Collection[int], who: str, reason: str = "") -> list[int]:
 
     def step(alert: Alert, now: datetime) -> None:
         if alert.state != Alert.State.OPEN:
-            alert.state, alert.snoozed_until = Alert.State.OPEN, None
-            alert.save(update_fields=["state", "snoozed_until"])
+            alert.state, alert.snoozed_until, alert.unanswered_since = Alert.State.OPEN, None, now
+            alert.save(update_fields=["state", "snoozed_until", "unanswered_since"])
             note(alert, now, "taken back", who, reason=reason)
 
     return _each(ids, step)

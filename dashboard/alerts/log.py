@@ -12,7 +12,7 @@ CHOREOSCOPE = "choreoscope"
 
 def resolve(alert: Alert, now: datetime, who: str = CHOREOSCOPE, reason: str = "") -> None:
     alert.count, alert.state, alert.changed_at, alert.resolved_at = 0, Alert.State.RESOLVED, now, now
-    alert.quiet_since, alert.snoozed_until, alert.explained_by = None, None, None
+    alert.quiet_since, alert.snoozed_until, alert.unanswered_since, alert.explained_by = None, None, None, None
     alert.save()
     lasted = round((now - alert.opened_at).total_seconds(), 1)
     note(alert, now, "resolved", who, reason=reason, after_seconds=lasted, peak=alert.peak)

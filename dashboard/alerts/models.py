@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from collector.config.alerting import Facts
 from dashboard.alerts import wording
@@ -71,6 +72,7 @@ class Alert(models.Model):
     quiet_since = models.DateTimeField(null=True, help_text="since when its cause is gone, until that is certain")
     resolved_at = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)
+    unanswered_since = models.DateTimeField(null=True, help_text="since when nobody has acknowledged or snoozed it")
     flaps = models.IntegerField(default=0, help_text="how often its cause was gone and came back")
     explained_by = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="explains", help_text="the alert that is its cause"
@@ -115,8 +117,9 @@ class Alert(models.Model):
 
     @property
     def sentence(self) -> str:
-        """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read"."""
-        return wording.sentence(self)
+        """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read"; times of day in the
+        timezone that is current, a viewer's or UTC."""
+        return wording.sentence(self, timezone.get_current_timezone())
 
     @property
     def trend(self) -> str:

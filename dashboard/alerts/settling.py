@@ -71,11 +71,12 @@ class Settling:
         last = self._last(finding)
         if last:
             last.state, last.resolved_at, last.flaps = Alert.State.OPEN, None, last.flaps + 1
+            last.unanswered_since = self._now
             self._fill(last, finding, judging)
             last.save()
             note(last, self._now, "reopened", count=finding.count)
             return
-        alert = Alert(opened_at=self._now, since=finding.since)
+        alert = Alert(opened_at=self._now, unanswered_since=self._now, since=finding.since)
         alert.kind, alert.choreography, alert.awaited, alert.service, alert.subject = finding.key
         self._fill(alert, finding, judging)
         alert.save()
@@ -95,15 +96,22 @@ class Settling:
             alert.course = wording.continued(alert.course, self._now, finding.count)
         alert.count, alert.total, alert.impact = finding.count, finding.total, finding.impact
         alert.names, alert.since = finding.names, min(alert.since, finding.since)
-        alert.severity = judging.graveness(finding.count, alert.severity if alert.pk else "")
+        before = alert.severity if alert.pk else ""
+        alert.severity = judging.graveness(finding.count, before, self._unanswered(alert))
         alert.peak, alert.changed_at = max(alert.peak, finding.count), self._now
+
+    def _unanswered(self, alert: Alert) -> timedelta:
+        """For how long; of what another alert explains nobody was told."""
+        if alert.unanswered_since is None or alert.explained_by_id:
+            return timedelta()
+        return self._now - alert.unanswered_since
 
     def _update(self, alert: Alert, finding: Finding, judging: Judging) -> bool:
         before, back = _shown(alert), alert.quiet_since is not None
         severity = alert.severity
         woken = alert.state == Alert.State.SNOOZED and bool(alert.snoozed_until and alert.snoozed_until <= self._now)
         if woken:
-            alert.state, alert.snoozed_until = Alert.State.OPEN, None
+            alert.state, alert.snoozed_until, alert.unanswered_since = Alert.State.OPEN, None, self._now
         moved = alert.changed_at
         self._fill(alert, finding, judging)
         if not back and not woken and _shown(alert) == before:
@@ -114,7 +122,8 @@ class Settling:
         alert.save()
         if severity != alert.severity:
             kind = "escalated" if alert.severity == "critical" or severity == "info" else "eased"
-            note(alert, self._now, kind, count=alert.count, severity=alert.severity)
+            reason = "nobody has answered" if judging.neglected(self._unanswered(alert)) else ""
+            note(alert, self._now, kind, count=alert.count, severity=alert.severity, reason=reason)
         if woken:
             note(alert, self._now, "woken", count=alert.count)
         return True

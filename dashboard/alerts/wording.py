@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from fnmatch import fnmatchcase
 from typing import Protocol
 
@@ -29,12 +29,13 @@ class Speaking(Protocol):
     since: datetime
 
 
-def sentence(alert: Speaking) -> str:
-    """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read"."""
+def sentence(alert: Speaking, zone: tzinfo = UTC) -> str:
+    """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read". Times of day in `zone`,
+    which they name."""
     over = alert.state == "resolved"
     if alert.kind in ("stuck", "stuck_compensating"):
         return _waiting(alert, over)
-    return _reading(alert, over) or _read(alert, over)
+    return _reading(alert, over) or _read(alert, over, zone)
 
 
 def _waiting(alert: Speaking, over: bool) -> str:
@@ -61,7 +62,7 @@ def _reading(alert: Speaking, over: bool) -> str:
     return ""
 
 
-def _read(alert: Speaking, over: bool) -> str:
+def _read(alert: Speaking, over: bool, zone: tzinfo) -> str:
     """About what is read."""
     count = alert.count or alert.peak
     of = f" of {number(alert.total)}" if alert.total > count else ""
@@ -78,7 +79,7 @@ def _read(alert: Speaking, over: bool) -> str:
             said = f"{number(count)}{of} transactions of {alert.choreography} took long: half of them {alert.names}"
         case "service_silent":
             waiting = f"; {counted(count, 'transaction')} {'waited' if over else 'wait'} for it" if count else ""
-            since = f"{alert.since.astimezone(UTC):%H:%M:%S}"
+            since = f"{alert.since.astimezone(zone):%H:%M:%S %Z}"
             said = f"{alert.service} {'was silent from' if over else 'has published nothing since'} {since}{waiting}"
         case "loop" | "fan_out":
             what = "loop" if alert.kind == "loop" else "run away"

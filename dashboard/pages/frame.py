@@ -92,10 +92,10 @@ def frame() -> Frame:
 def _frame() -> Frame:
     """Three queries."""
     now = timezone.now()
-    unresolved = Alert.objects.exclude(state=Alert.State.RESOLVED)
+    causes = Alert.unresolved().filter(explained_by=None)
     return Frame(
         now=now,
-        open_alerts=unresolved[:_MOST_ALERTS].count(),
+        open_alerts=causes[:_MOST_ALERTS].count(),
         readiness=queries.readiness(now),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -28,6 +29,8 @@ from dashboard.alerts.models import Alert, AlertEntry, Candidate, Silence
 from dashboard.alerts.process import Processed, process
 from dashboard.notifying import channels
 from dashboard.notifying.models import Notice
+from dashboard.pages.frame import frame
+from dashboard.pages.shared import shared
 from tests.feeding import Feed, calm
 
 pytestmark = pytest.mark.django_db
@@ -137,6 +140,36 @@ def test_severity_rises_and_falls_with_the_count(feed: Feed) -> None:
     assert log() == ["raised", "escalated", "eased"]
 
 
+def test_what_nobody_answers_becomes_critical(feed: Feed, settings: Settings, tmp_path: Path) -> None:
+    configured(settings, tmp_path, "alerts: {rules: [{kind: stuck, critical_after: 15m}]}")
+
+    def unanswered(minutes: int) -> Alert:
+        Alert.objects.exclude(unanswered_since=None).update(
+            unanswered_since=timezone.now() - timedelta(minutes=minutes)
+        )
+        overdue(3)
+        return stuck()
+
+    assert unanswered(14).severity == "warning"
+    alert = unanswered(16)
+    assert alert.severity == "critical"
+    assert AlertEntry.objects.get(kind="escalated").reason == "nobody has answered"
+    lifecycle.acknowledge([alert.pk], "ada")
+    assert unanswered(16).severity == "warning", "somebody looks after it"
+    lifecycle.reopen([alert.pk], "ada")
+    assert unanswered(14).severity == "warning"
+    assert unanswered(16).severity == "critical"
+    lifecycle.snooze([alert.pk], "ada", timezone.now() + timedelta(hours=1))
+    assert unanswered(16).severity == "warning"
+    assert log() == [
+        "raised",
+        *["escalated", "acknowledged", "eased", "taken back"],
+        *["escalated", "snoozed", "eased"],
+    ]
+    Alert.objects.update(unanswered_since=timezone.now(), explained_by=alert)
+    assert unanswered(16).severity == "warning", "nobody was told of it"
+
+
 def test_what_has_to_last_is_raised_when_it_has(feed: Feed, settings: Settings, tmp_path: Path) -> None:
     overdue(0)
     calm()
@@ -201,8 +234,13 @@ def test_a_silent_service_explains_what_waits_for_it(feed: Feed) -> None:
     overdue(7)
     silent = Alert.objects.get(kind="service_silent")
     assert silent.sentence.startswith("inventory has published nothing since ")
-    assert silent.sentence.endswith("; 7 transactions wait for it")
+    assert silent.sentence.endswith(" UTC; 7 transactions wait for it")
+    with timezone.override("Asia/Tokyo"):
+        there = f"{silent.since.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M:%S} JST"
+        assert silent.sentence == f"inventory has published nothing since {there}; 7 transactions wait for it"
     assert stuck().explained_by_id == silent.pk
+    shared.clear()
+    assert frame().open_alerts == 1, "what is explained does not count by itself"
     heard(timezone.now())
     overdue(6)
     calm()

@@ -47,6 +47,12 @@ def test_what_is_critical_by_its_count_stays_so_until_there_are_clearly_fewer() 
     assert [judged.graveness(count, "critical") for count in (99, 80, 79)] == ["critical", "critical", "warning"]
 
 
+def test_what_nobody_answers_for_long_is_critical() -> None:
+    judged = alerts("rules: [{kind: stuck, critical_after: 15m}]").judging(PAYMENT)
+    assert [judged.graveness(1, "", timedelta(minutes=minutes)) for minutes in (14, 15)] == ["warning", "critical"]
+    assert Alerting().judging(PAYMENT).graveness(1, "", timedelta(days=1)) == "warning"
+
+
 def test_routes_add_up_and_what_none_matches_goes_nowhere() -> None:
     found = alerts("""routes:
   - {owner: team-pay.*, to: payments}

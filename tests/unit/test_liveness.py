@@ -69,7 +69,7 @@ class TestCollectors:
         found = judged(beats=beats, now=at(0.5))
         assert (found.state, found.since) == (State.DOWN, at(-10))
         assert said(found) == [(Kind.DOWN, "", True)]
-        assert "no sign of life since 11:59:50" in found.troubles[0].sentence
+        assert "no sign of life since 11:59:50 UTC" in found.troubles[0].sentence
         assert "manage.py collect" in found.troubles[0].sentence
 
     def test_one_that_says_goodbye_is_gone_at_once_but_nobody_is_called_for_a_restart(self) -> None:
@@ -102,14 +102,14 @@ class TestBehind:
     def test_the_worst_is_named(self) -> None:
         found = judged(topic("orders", -15), topic("payments", -30), topic("stock", -12))
         assert found.troubles[0].sentence == (
-            "Reading is behind: payments (and 2 more) was last read to its end at 11:59:30;"
+            "Reading is behind: payments (and 2 more) was last read to its end at 11:59:30 UTC;"
             " deadlines that depend on it wait."
         )
 
     def test_not_read_to_its_end_yet(self) -> None:
         found = judged(topic("orders", None, seen=-90), topic("payments", -0.2))
         assert (found.state, found.behind) == (State.BEHIND, None)
-        assert "has not been read to its end yet, since 11:58:30" in found.troubles[0].sentence
+        assert "has not been read to its end yet, since 11:58:30 UTC" in found.troubles[0].sentence
 
     def test_what_is_held_or_unreadable_is_not_the_collectors_fault(self) -> None:
         found = judged(topic("a", -99, unread=1, held=1), topic("b", -99, unreadable={0: -99}), topic("c", -0.2))
@@ -124,7 +124,7 @@ def test_partitions_that_cannot_be_read_are_named() -> None:
     found = judged(topic(watermark=-20, unreadable={2: -20, 3: -4, 5: -1}))
     assert said(found) == [(Kind.UNREADABLE, "orders[2] and orders[3]", True)]
     assert found.troubles[0].sentence == (
-        "orders[2] and orders[3] cannot be read since 11:59:40: no broker answers for it;"
+        "orders[2] and orders[3] cannot be read since 11:59:40 UTC: no broker answers for it;"
         " deadlines that depend on it wait."
     )
     assert said(judged(topic(unreadable={2: -14}))) == [(Kind.UNREADABLE, "orders[2]", False)]
@@ -135,11 +135,11 @@ def test_partitions_that_cannot_be_read_are_named() -> None:
 def test_a_topic_that_is_held_says_since_when() -> None:
     found = judged(topic("payments", -20, unread=1, held=1))
     assert found.troubles[0].sentence == (
-        "payments is held by an open producer transaction since 11:59:40; deadlines that depend on it wait."
+        "payments is held by an open producer transaction since 11:59:40 UTC; deadlines that depend on it wait."
     )
     assert (found.troubles[0].subject, found.troubles[0].alarming) == ("payments", False)
 
 
 def test_another_day_is_named() -> None:
-    assert clock(at(-1), NOON) == "11:59:59"
-    assert clock(at(-86_400), NOON) == "2026-11-19 12:00:00"
+    assert clock(at(-1), NOON) == "11:59:59 UTC"
+    assert clock(at(-86_400), NOON) == "2026-11-19 12:00:00 UTC"

@@ -108,6 +108,10 @@ class Migration(migrations.Migration):
                 ),
                 ("resolved_at", models.DateTimeField(null=True)),
                 ("snoozed_until", models.DateTimeField(null=True)),
+                (
+                    "unanswered_since",
+                    models.DateTimeField(help_text="since when nobody has acknowledged or snoozed it", null=True),
+                ),
                 ("flaps", models.IntegerField(default=0, help_text="how often its cause was gone and came back")),
                 (
                     "announced_at",
