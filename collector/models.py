@@ -419,6 +419,27 @@ class Lesson(models.Model):
         constraints = [models.UniqueConstraint(fields=["choreography", "until"], name="lesson_once")]
 
 
+class LearnedGroup(models.Model):
+    """What is known of a consumer group that may be the one by which a service reads a topic that it reacts to.
+
+    A group that has passed what the service had answered may be; what else was seen tells such groups apart.
+    """
+
+    service = models.TextField()
+    topic = models.TextField()
+    name = models.TextField(help_text="the group's")
+    seen_at = models.DateTimeField(help_text="when the service was last seen to react to what the group may read")
+    passed_at = models.DateTimeField(null=True, help_text="when it had last passed what the service had answered")
+    stopped_at = models.DateTimeField(null=True, help_text="when both had last stood still at the same place")
+    against_at = models.DateTimeField(null=True, help_text="when the service last went on where it stood still")
+    watched = models.JSONField(
+        default=dict, help_text="by partition: an offset that was answered, and since when known"
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["service", "topic", "name"], name="learned_group_once")]
+
+
 class LearnedRule(models.Model):
     """What was learned of a choreography and when that was so; rows are added and ended, never changed otherwise.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from celery import shared_task
 
 from collector import publish
 from collector.bus import announce_now
+from collector.kafka import KafkaFailure
 from collector.learning.learner import learn_now
+from collector.learning.watching import watch_now
 from collector.miner import mine_now
 from collector.upkeep import judge_anew, keep_up, sweep_now
 
@@ -32,6 +36,12 @@ def mine() -> None:
 def learn() -> None:
     for chunk in judge_anew() if learn_now() else ():
         publish.send(chunk.changed, chunk.alerts)
+
+
+@shared_task(ignore_result=True)
+def watch_groups() -> None:
+    with contextlib.suppress(KafkaFailure):  # said by the collector
+        watch_now()
 
 
 @shared_task(ignore_result=True)

@@ -11,6 +11,9 @@ Place = tuple[str, int]
 """Topic and partition."""
 
 Kind = Literal["read", "behind", "no member", "not known"]
+Basis = Literal["declared", "named", "learned", "likely", ""]
+"""How the groups are known: the configuration names them; they are called after the service; they were learned; each of
+them may be the service's, and it is not known which; none is."""
 MOST_NAMED = 3
 
 
@@ -48,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True):
     sentence: str
     groups: tuple[str, ...] = ()
     behind: int | None = None
+    basis: Basis = ""
 
 
 def not_known(service: str) -> Verdict:
@@ -59,15 +63,16 @@ def unanswered() -> Verdict:
     return Verdict("not known", "Whether it was read is not known: Kafka does not say it just now.")
 
 
-def judge(service: str, triggers: Sequence[Trigger], groups: Sequence[Group]) -> Verdict:
-    """The verdict on a service by its groups. It has read what one of them has read; of several triggers, all."""
+def judge(service: str, triggers: Sequence[Trigger], groups: Sequence[Group], how: str = "") -> Verdict:
+    """The verdict on a service by its groups. It has read what one of them has read; of several triggers, all. `how`
+    these are known comes after them in the sentence."""
     if not triggers or not groups:
         return not_known(service)
     concerned = [group for group in groups if group.reads(triggers)] or list(groups)
     names = tuple(group.name for group in concerned)
     known = [group.members for group in concerned if group.members is not None]
     dead = len(known) == len(concerned) and not any(known)
-    said = f"{service} (group {', '.join(names[:MOST_NAMED])}{', …' if len(names) > MOST_NAMED else ''})"
+    said = f"{service} (group {_some(names)}{how})"
     if all(any(_has_read(group, trigger) for group in concerned) for trigger in triggers):
         since = ", and has no member alive now" if dead else ""
         return Verdict("read", f"{said} has read it and published nothing{since}.", names)
@@ -78,6 +83,35 @@ def judge(service: str, triggers: Sequence[Trigger], groups: Sequence[Group]) ->
     if not any(group.reads(triggers) for group in concerned):
         return Verdict("not known", f"Whether it was read is not known: {said} has committed nothing there.", names)
     return Verdict("behind", f"{said} has not come to it yet{far}.", names, behind)
+
+
+def judge_likely(service: str, triggers: Sequence[Trigger], groups: Sequence[Group]) -> Verdict:
+    """One of these groups is the service's, and it is not known which: a verdict where it is the same for all."""
+    each = {group.name: judge(service, triggers, [group]) for group in groups}
+    read = tuple(name for name, one in each.items() if one.kind == "read")
+    behind = tuple(name for name, one in each.items() if one.kind in ("behind", "no member"))
+    names = (*behind, *read)
+    if len(read) == len(each):
+        sentence = (
+            f"{service} has read it and published nothing: its group is one of {_some(read)}, and all have read it."
+        )
+        return Verdict("read", sentence, names, None, "likely")
+    if len(behind) == len(each):
+        least = min((one.behind for one in each.values() if one.behind is not None), default=None)
+        sentence = f"{service} has not come to it yet: its group is one of {_some(behind)}, and none has."
+        return Verdict("behind", sentence, names, least, "likely")
+    sentence = f"Whether it was read is not certain: the group of {service} is one of {_some(tuple(each))}"
+    if read and behind:
+        sentence = f"{sentence}; {_some(read)} {_have(read)} read it, {_some(behind)} {_have(behind)} not"
+    return Verdict("not known", f"{sentence}.", names or tuple(each), None, "likely")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
+
+
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"
 
 
 def _has_read(group: Group, trigger: Trigger) -> bool:

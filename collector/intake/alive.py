@@ -105,6 +105,7 @@ class Alive:
     def _beat(self, counts: Counts, events_per_second: float = 0.0, *, stopped: bool = False) -> None:
         detail: dict[str, Any] = {
             "cluster": self._cluster_id,
+            "group": self._source.group,
             "started_at": self._started_at,
             "stopped": stopped,
             "events_per_second": round(events_per_second, 1),

@@ -35,6 +35,7 @@ class Source:
     def __init__(
         self, properties: Mapping[str, Any], group: str, include: Iterable[str], wanted: Callable[[str], bool]
     ) -> None:
+        self.group = group
         self.unlocated: set[Place] = set()
         self.truncated: dict[Place, int] = {}
         self.forbidden: dict[str, datetime] = {}

@@ -1,4 +1,4 @@
-"""Learned rules as rows: what is in force, and how that changes."""
+"""What was learned, as rows: the rules in force, and how they change; and of consumer groups whose they may be."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import transaction
 from django.utils import timezone
 
+from collector.learning.groups import Evidence, Watched
 from collector.mining.lessons import Said, Taken, Taught, drifted, rounded
 from collector.mining.responses import Response
-from collector.models import LearnedRule, Lesson
+from collector.models import LearnedGroup, LearnedRule, Lesson
 
 Kind = LearnedRule.Kind
 
@@ -46,6 +48,19 @@ def in_force(name: str) -> list[Kept]:
 def lessons(name: str) -> list[Taken]:
     found = Lesson.objects.filter(choreography=name).order_by("until")
     return [Taken(*row) for row in found.values_list("id", "since", "until", "disturbed")]
+
+
+def groups(services: Collection[str]) -> dict[str, dict[str, list[Evidence]]]:
+    """What is known of the groups that may be these services', by service and topic. One query."""
+    found: dict[str, dict[str, list[Evidence]]] = {}
+    for row in LearnedGroup.objects.filter(service__in=services) if services else ():
+        found.setdefault(row.service, {}).setdefault(row.topic, []).append(evidence(row))
+    return found
+
+
+def evidence(row: LearnedGroup) -> Evidence:
+    watched = msgspec.convert(row.watched, dict[int, Watched], strict=False)
+    return Evidence(row.name, row.passed_at, row.stopped_at, row.against_at, watched)
 
 
 def give_up(names: Collection[str]) -> bool:

@@ -684,6 +684,44 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="LearnedGroup",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("service", models.TextField()),
+                ("topic", models.TextField()),
+                ("name", models.TextField(help_text="the group's")),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        help_text="when the service was last seen to react to what the group may read"
+                    ),
+                ),
+                (
+                    "passed_at",
+                    models.DateTimeField(help_text="when it had last passed what the service had answered", null=True),
+                ),
+                (
+                    "stopped_at",
+                    models.DateTimeField(help_text="when both had last stood still at the same place", null=True),
+                ),
+                (
+                    "against_at",
+                    models.DateTimeField(help_text="when the service last went on where it stood still", null=True),
+                ),
+                (
+                    "watched",
+                    models.JSONField(
+                        default=dict, help_text="by partition: an offset that was answered, and since when known"
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("service", "topic", "name"), name="learned_group_once"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="LearnedRule",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

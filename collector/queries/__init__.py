@@ -41,7 +41,7 @@ from collector.queries.suggestion import KafkaFailure, Suggestion, explain, sugg
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 from collector.queries.trying import Trial, adoption, kept, trial, unlearned
-from collector.queries.why import GroupFigures, consumers, groups
+from collector.queries.why import GroupFigures, LearnedReading, consumers, groups, learned_groups
 from collector.queries.written import written
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "KeyHit",
     "Keyset",
     "Known",
+    "LearnedReading",
     "LiveFlows",
     "MinedMap",
     "MinedVariant",
@@ -124,6 +125,7 @@ __all__ = [
     "is_mined",
     "kept",
     "keyset",
+    "learned_groups",
     "listed",
     "longest_overdue",
     "metrics",

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 from django.conf import settings
 from django.db import OperationalError
+from django.utils import timezone
 
 from collector import config
 from collector.config import Service
 from collector.correlation import verdicts
 from collector.correlation.events import EventKey
 from collector.correlation.state import Pending
-from collector.correlation.verdicts import Group, Trigger, Verdict
+from collector.correlation.verdicts import Basis, Group, Trigger, Verdict
 from collector.kafka import Groups, KafkaFailure
+from collector.learning import keeping
+from collector.learning.groups import Evidence, likely, of_topics
 from collector.models import Event
 from collector.queries.transaction import Found
 
 MOST_GROUPS = 20
 _PLAIN = re.compile(r"[\w.-]+")
+
+Learned = Mapping[str, Sequence[Evidence]]
+"""What is known of the groups that may be a service's, by topic."""
 
 
 def consumers(found: Found) -> list[Verdict | None]:
@@ -29,18 +36,35 @@ def consumers(found: Found) -> list[Verdict | None]:
     known to owe it, or what asks for it has not happened. Three questions to Kafka, at most two seconds each."""
     services = config.current(settings.CHOREOSCOPE_CONFIG).services
     by_key = {(event.source, event.event_id): event for event in found.events}
-    return [_of(entry, by_key, services) for entry in found.state.pending]
+    learned = keeping.groups({entry.service for entry in found.state.pending if entry.service})
+    return [_of(entry, by_key, services, learned.get(entry.service, {})) for entry in found.state.pending]
 
 
-def _of(entry: Pending, by_key: Mapping[EventKey, Event], services: Mapping[str, Service]) -> Verdict | None:
+def _of(
+    entry: Pending, by_key: Mapping[EventKey, Event], services: Mapping[str, Service], learned: Learned
+) -> Verdict | None:
     triggers = _triggers(entry, by_key)
     if not entry.service or not triggers:
         return None
     try:
-        names = groups_of(entry.service, services, _groups().names)
-        return verdicts.judge(entry.service, triggers, _facts(names, triggers))
+        return _verdict(entry.service, triggers, services, learned)
     except (KafkaFailure, OperationalError):  # no answer, or no Kafka to ask
         return verdicts.unanswered()
+
+
+def _verdict(service: str, triggers: Sequence[Trigger], services: Mapping[str, Service], learned: Learned) -> Verdict:
+    """By the groups that are declared; without these, by those that are called after it and have to do with this;
+    without these, by what was learned."""
+    facts = _facts(groups_of(service, services, _groups().names), triggers)
+    declared = is_declared(service, services)
+    names, certain = of_topics(learned, {trigger.topic for trigger in triggers}, timezone.now())
+    if declared or not names or any(group.reads(triggers) for group in facts):
+        found = verdicts.judge(service, triggers, facts)
+        return msgspec.structs.replace(found, basis=("declared" if declared else "named") if found.groups else "")
+    groups = _facts(names[:MOST_GROUPS], triggers)
+    if certain:
+        return msgspec.structs.replace(verdicts.judge(service, triggers, groups, ", as learned"), basis="learned")
+    return verdicts.judge_likely(service, triggers, groups)
 
 
 def _triggers(entry: Pending, by_key: Mapping[EventKey, Event]) -> list[Trigger]:
@@ -55,21 +79,30 @@ def _triggers(entry: Pending, by_key: Mapping[EventKey, Event]) -> list[Trigger]
 @dataclass(frozen=True)
 class GroupFigures:
     """A consumer group: how many members are alive (None: Kafka does not say), how many records it has not come to
-    (None: not known), and how many partitions of those asked for it reads."""
+    (None: not known), and how many partitions of those asked for it reads. `basis`: how it is known to be the
+    service's, as in `Verdict`."""
 
     name: str
     members: int | None
     lag: int | None
     partitions: int
+    basis: Basis
 
 
 def groups(service: str, ends: Mapping[tuple[str, int], int]) -> list[GroupFigures] | None:
     """The consumer groups of a service on these partitions, whose ends are given; None where Kafka does not answer."""
     if not ends:
         return []
+    services = config.current(settings.CHOREOSCOPE_CONFIG).services
+    everywhere = [Trigger(topic, partition, 0) for topic, partition in ends]
+    basis: Basis = "declared" if is_declared(service, services) else "named"
     try:
-        names = groups_of(service, config.current(settings.CHOREOSCOPE_CONFIG).services, _groups().names)
-        found = _facts(names, [Trigger(topic, partition, 0) for topic, partition in ends])
+        found = _living(_facts(groups_of(service, services, _groups().names), everywhere))
+        if basis == "named" and not found:
+            learned = keeping.groups({service}).get(service, {})
+            names, certain = of_topics(learned, learned, timezone.now())
+            basis = "learned" if certain else "likely"
+            found = _living(_facts(names[:MOST_GROUPS], everywhere))
     except (KafkaFailure, OperationalError):  # no answer, or no Kafka to ask
         return None
     return [
@@ -78,10 +111,37 @@ def groups(service: str, ends: Mapping[tuple[str, int], int]) -> list[GroupFigur
             members=group.members,
             lag=sum(max(0, ends[place] - at) for place, at in group.committed.items()) if group.committed else None,
             partitions=len(group.committed),
+            basis=basis,
         )
         for group in found
-        if group.committed or group.members
     ]
+
+
+def _living(found: Iterable[Group]) -> list[Group]:
+    return [group for group in found if group.committed or group.members]
+
+
+@dataclass(frozen=True)
+class LearnedReading:
+    """The groups by which a service reads a topic, as learned: one of these; one alone is it."""
+
+    topic: str
+    groups: list[str]
+
+
+def learned_groups(services: Collection[str]) -> dict[str, list[LearnedReading]]:
+    """By service, where anything was learned. One query."""
+    now = timezone.now()
+    found = {
+        service: [LearnedReading(topic, likely(known, now)) for topic, known in sorted(topics.items())]
+        for service, topics in keeping.groups(services).items()
+    }
+    return {service: [one for one in readings if one.groups] for service, readings in found.items()}
+
+
+def is_declared(service: str, services: Mapping[str, Service]) -> bool:
+    """Whether the configuration names its groups: nothing else counts then."""
+    return service in services and bool(services[service].groups)
 
 
 def groups_of(service: str, services: Mapping[str, Service], listed: Callable[[], Iterable[str]]) -> list[str]:

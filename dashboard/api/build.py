@@ -56,7 +56,7 @@ def detail(found: queries.Found, now: datetime, verdicts: Sequence[queries.Verdi
     awaited = [waiting(entry, now) for entry in found.state.pending]
     for entry, verdict in zip(awaited, verdicts, strict=False):
         entry["consumer"] = (
-            _named(verdict, "sentence", "groups", "behind") | {"verdict": verdict.kind} if verdict else None
+            _named(verdict, "sentence", "groups", "behind", "basis") | {"verdict": verdict.kind} if verdict else None
         )
     return {
         **summary(transaction, found.state.pending, now),

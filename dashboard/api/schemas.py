@@ -26,6 +26,10 @@ class ConsumerOut(Schema):
     sentence: str
     groups: list[str]
     behind: int | None = Field(description="Records for it to read up to the one that asks, which included.")
+    basis: str = Field(
+        description="How the groups are known: declared, named (after the service), learned, likely (one of them is its"
+        " group, and it is not known which); empty where none is."
+    )
 
 
 class WaitingFor(Schema):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja import Router, Schema
 from pydantic import Field
 
+from collector import queries
 from collector.queries.feed import feed, sentence
 from dashboard.api import build
 from dashboard.api.deeds import ClockState
@@ -40,6 +41,13 @@ class ReactionOut(Schema):
     p95: float | None
 
 
+class ReadingOut(Schema):
+    """The consumer groups by which it may read a topic, by what they had read when it answered: one alone is it."""
+
+    topic: str
+    groups: list[str]
+
+
 class ServiceOut(Schema):
     """Counts and reaction times are of the last five minutes."""
 
@@ -48,6 +56,7 @@ class ServiceOut(Schema):
     contact: str
     runbook: str
     groups: list[str] = Field(description="Patterns of its consumer groups, as declared.")
+    learned_groups: list[ReadingOut] = Field(description="Where none are declared, these count.")
     types: list[str] = Field(description="Event types that it was seen to emit.")
     clock: ClockState | None = Field(description="Null where nothing shows that it is off.")
     marks: list[str] = Field(description="new, silent, vanished, never heard, not heard for an hour; none: as usual.")
@@ -76,7 +85,9 @@ class ChangeOut(Schema):
 @router.get("/services", response=Listing[ServiceOut], summary="Services, and how they behave", tags=["services"])
 def list_services(request: HttpRequest) -> dict[str, Any]:
     """Those in trouble first."""
-    return {"items": [_service(row) for row in services.found()], "next": None}
+    found = services.found()
+    readings = queries.learned_groups([row.figures.name for row in found])
+    return {"items": [_service(row, readings.get(row.figures.name, [])) for row in found], "next": None}
 
 
 @router.get("/changes", response=Listing[ChangeOut], summary="What changed within the last day", tags=["services"])
@@ -90,10 +101,11 @@ def list_changes(request: HttpRequest) -> dict[str, Any]:
     return {"items": items, "next": None}
 
 
-def _service(row: services.ServiceRow) -> dict[str, Any]:
+def _service(row: services.ServiceRow, readings: list[queries.LearnedReading]) -> dict[str, Any]:
     figures = row.figures
     return {
         **build.service(row.known),
+        "learned_groups": [vars(one) for one in readings],
         "marks": row.marks,
         "first_seen": figures.first_seen,
         "last_heard": row.heard,

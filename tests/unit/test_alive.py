@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def alive() -> Alive:
-    source = cast(Source, SimpleNamespace(partitions=0, forbidden={}))
+    source = cast(Source, SimpleNamespace(group="choreoscope", partitions=0, forbidden={}))
     return Alive("one", "cluster", source, Counts, Config, Silence())
 
 
