@@ -63,7 +63,7 @@ def shape_of(ordered: Sequence[Skeleton]) -> Shape:
     types = tuple([event.type for event in ordered])
     named = [event.causes for event in ordered]
     traces = [event.trace for event in ordered]
-    if not any(traces) and not any(named):
+    if not any(named) and not any(traces):
         return Shape(types)
     return shape_by(types, [event.id for event in ordered], named, traces)
 
@@ -75,12 +75,20 @@ def shape_by(
     senders = _senders(named, traces) if any(traces) else {}
     if not senders and not any(named):
         return Shape(types)
-    first = {name: position for position, name in enumerate(ids)}
+    first = dict(zip(ids, range(len(ids)), strict=True))
     twins: tuple[int, ...] = ()
     if len(first) < len(ids):
         first = {name: len(types) - 1 - back for back, name in enumerate(reversed(ids))}
         twins = tuple([first[name] for name in ids])
-    causes = [tuple([first.get(cause, NOWHERE) for cause in causes]) if causes else () for causes in named]
+    at = first.get
+    causes = [
+        ()
+        if not names
+        else (at(names[0], NOWHERE),)  # the usual case, and no list to be made
+        if len(names) == 1
+        else tuple([at(name, NOWHERE) for name in names])
+        for names in named
+    ]
     for position, sender in senders.items():
         causes[position] = (twins[sender] if twins else sender,)
     return Shape(types, tuple(causes), twins, tuple(senders))

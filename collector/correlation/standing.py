@@ -65,6 +65,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Whether an event is there that starts such a transaction."""
     awaited: tuple[Awaited, ...]
     answered: tuple[Answered, ...]
+    soonest: timedelta
+    """The shortest time that an answer was given; none where nothing was answered."""
     before: tuple[Finding, ...]
     after: tuple[Finding, ...]
     spans: tuple[Span, ...]
@@ -97,6 +99,11 @@ def _stand(course: Course, rulebook: RuleBook, clocks: Clocks) -> Standing:
     before, after = deviations.find(shape, choreography, paired, end, through, clocks)
     if len(shape.types) > min(limits.loop, limits.fan_out):
         after = (*after, *loops.find(shape, links_of(course, choreography), limits))
+    answered = tuple(
+        Answered(o.base, o.answer, o.rule.within)
+        for o in paired.obligations
+        if o.answer is not None and o.rule.within is not None and not o.rule.learned
+    )
     return Standing(
         choreography=choreography,
         phase=phase,
@@ -104,11 +111,8 @@ def _stand(course: Course, rulebook: RuleBook, clocks: Clocks) -> Standing:
         ended_by=ended_by,
         started=any(name in choreography.starts for name in shape.types),
         awaited=tuple(awaited),
-        answered=tuple(
-            Answered(o.base, o.answer, o.rule.within)
-            for o in paired.obligations
-            if o.answer is not None and o.rule.within is not None and not o.rule.learned
-        ),
+        answered=answered,
+        soonest=min([one.within for one in answered], default=timedelta(0)),
         before=before,
         after=after,
         spans=tuple(_spans(choreography, through)),

@@ -22,15 +22,13 @@ Group = tuple[tuple[int, str], ...]
 
 class Arriving(msgspec.Struct):
     """The records of a batch that were not stored before. A record may stand here several times, with one of its events
-    each. `failures`: copies of events that could not be delivered, which are no events themselves. `names`: the
-    transactions that the events name; `links`: groups of names of one and the same; `dropped`: how many were
-    stored before."""
+    each. `failures`: copies of events that could not be delivered, which are no events themselves. `links`: groups of
+    names of one and the same transaction; `dropped`: how many were stored before."""
 
     events: list[tuple[Record, Event]] = []
     uncorrelated: list[tuple[Record, Event]] = []
     failures: list[tuple[Record, Event]] = []
     undecodable: list[tuple[Record, Undecodable]] = []
-    names: set[str] = set()
     links: list[Group] = []
     dropped: int = 0
 
@@ -45,6 +43,9 @@ class Arriving(msgspec.Struct):
             elif isinstance(found, Bundle):
                 for one in found.found:
                     arriving.add(record, one)
+            elif isinstance(found, Event) and found.transaction_ids and found.failure is None:
+                arriving.events.append((record, found))  # the usual case
+                arriving.links += found.links
             else:
                 arriving.add(record, found)
         return arriving
@@ -58,9 +59,7 @@ class Arriving(msgspec.Struct):
             self.failures.append((record, found))
         else:
             self.events.append((record, found))
-            self.names.update(found.transaction_ids)
-            if found.links:
-                self.links += found.links
+            self.links += found.links
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

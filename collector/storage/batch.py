@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -71,7 +71,16 @@ class Touched(msgspec.Struct):
 
     def merge(self, stored: Sequence[Skeleton]) -> None:
         """Adds what arrives to what is stored."""
-        known = {event.key: event for event in stored}
+        skeletons = [item.skeleton for item in self.incoming]
+        known = {(event.source, event.id): event for event in stored}
+        arrived = {(event.source, event.id): item for event, item in zip(skeletons, self.incoming, strict=True)}
+        if len(arrived) == len(skeletons) and known.keys().isdisjoint(arrived):
+            self.arrived, self.events = arrived, [*stored, *skeletons]
+        else:
+            self._settle(known)
+
+    def _settle(self, known: dict[EventKey, Skeleton]) -> None:
+        """The same where some arrive that are stored, or several copies of one."""
         arrived = self.arrived
         for item in self.incoming:
             event = item.skeleton
@@ -170,11 +179,13 @@ class Batch:
 
     def _by_name(self, now: datetime) -> dict[str, Touched]:
         """What arrives, by transaction, as if all of these were new."""
-        found = {name: Touched(Row.new(name, now)) for name in self._arriving.names}
+        found: dict[str, Touched] = {}
         for record, event in self._arriving.events:
             item = Incoming(record, event, skeleton_of(record, event, now))
             for name in event.transaction_ids:
-                found[name].incoming.append(item)
+                if (touched := found.get(name)) is None:
+                    touched = found[name] = Touched(Row.new(name, now))
+                touched.incoming.append(item)
         return found
 
     def _read(self, cursor: CursorWrapper, others: Sequence[Touched]) -> None:
@@ -202,14 +213,7 @@ class Batch:
     def write_records(self, cursor: CursorWrapper) -> None:
         """Writes what arrives: events, payloads, and what could not be read or belongs nowhere."""
         now, arriving = self.now, self._arriving
-        copy_events(
-            cursor,
-            [
-                (touched.row, item, touched.copies.get(key, 0))
-                for touched in self._touched
-                for key, item in touched.arrived.items()
-            ],
-        )
+        copy_events(cursor, self._arrived())
         again = [(touched.row, item) for touched in self._touched for item in touched.again]
         smaller = [(touched.row, item) for touched in self._touched for item in touched.smaller.values()]
         settle_redeliveries(cursor, again, smaller)
@@ -217,10 +221,18 @@ class Batch:
         copy_uncorrelated(cursor, arriving.uncorrelated, now)
         failures.save(cursor, arriving.failures, now)
         copy_undecodable(cursor, arriving.undecodable, now)
-        keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
+        if any(event.keys or event.impact is not None for _, event in arriving.events):
+            keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
         seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
         if new := self._to_be_noted(seen - self._ctx.types):
             cursor.execute(_NEW_TYPES, arrays(new))
+
+    def _arrived(self) -> Iterator[tuple[Row, Incoming, int]]:
+        """The events that are new, each with how many further copies of it came along."""
+        for touched in self._touched:
+            row, copies = touched.row, touched.copies
+            for key, item in touched.arrived.items():
+                yield row, item, copies.get(key, 0) if copies else 0
 
     def _to_be_noted(self, new: Iterable[SeenType]) -> list[SeenType]:
         """Those of these that their topics have room for."""

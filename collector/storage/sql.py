@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg import Cursor
 from psycopg.copy import LibpqWriter
 from psycopg.pq import Format, PipelineStatus
+from psycopg.types.string import BytesBinaryDumper
 
 from collector.storage import turn
 
@@ -59,6 +60,7 @@ def binary_cursor() -> Iterator[CursorWrapper]:
     connection.ensure_connection()
     with _Cursor(connection.connection) as cursor:
         cursor.format = Format.BINARY
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # compiled, unlike that of the DB-API's `Binary`
         wrapper = CursorDebugWrapper if connection.queries_logged else CursorWrapper
         yield wrapper(cursor, connection)
 
@@ -106,9 +108,12 @@ def arrays(rows: Iterable[Sequence[Any]]) -> list[str]:
     return [array(column) for column in zip(*rows, strict=True)]
 
 
-def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> None:
-    """Sends these rows in binary form into the table; `columns` are names and types. Nothing is sent for no rows."""
-    if not rows:
+def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
+    """Sends these rows in binary form into the table, each as soon as it is made; `columns` are names and types.
+    Nothing is sent for no rows."""
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
         return
     names = ", ".join(f'"{name}"' for name, _ in columns)
     with (
@@ -116,5 +121,6 @@ def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], 
         cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)", writer=_Writer(cursor.cursor)) as target,
     ):
         target.set_types([kind for _, kind in columns])
+        target.write_row(first)
         for row in rows:
             target.write_row(row)

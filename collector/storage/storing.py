@@ -112,11 +112,11 @@ def make_room(cursor: CursorWrapper, ranges: Sequence[tuple[int, int, int, int]]
 
 def copy_events(cursor: CursorWrapper, items: Iterable[tuple[Row, Incoming, int]]) -> None:
     """Stores these events; the number with each says how many redeliveries of it came along."""
-    copy(cursor, "collector_event", EVENT_COLUMNS, [(*_columns(row, item), copies) for row, item, copies in items])
+    copy(cursor, "collector_event", EVENT_COLUMNS, (_columns(*item) for item in items))
 
 
-def _columns(row: Row, item: Incoming) -> tuple[Any, ...]:
-    """An event's columns as `EVENT_COLUMNS` names them, but the last."""
+def _columns(row: Row, item: Incoming, copies: int) -> tuple[Any, ...]:
+    """An event's columns as `EVENT_COLUMNS` names them."""
     event, record = item.event, item.record
     return (
         row.day,
@@ -131,13 +131,14 @@ def _columns(row: Row, item: Incoming) -> tuple[Any, ...]:
         record.topic.row,
         record.partition,
         record.offset,
-        _jsonb(event.causes),
+        _jsonb(event.causes) if event.causes else None,
         event.subject,
         event.dialect,
         event.basis,
         event.trace,
-        _jsonb(event.keys),
-        _jsonb(event.notes),
+        _jsonb(event.keys) if event.keys else None,
+        _jsonb(event.notes) if event.notes else None,
+        copies,
     )
 
 
@@ -149,7 +150,7 @@ def settle_redeliveries(
         return
     cursor.execute(_COUNT_REDELIVERIES, arrays((row.day, row.id, *item.skeleton.key) for row, item in again))
     if smaller:
-        rows = [list(_columns(row, item)) for row, item in smaller]
+        rows = [list(_columns(row, item, 0)[:-1]) for row, item in smaller]
         for columns in rows:
             for column in _JSON:
                 columns[column] = _text(columns[column])
@@ -163,11 +164,11 @@ def copy_payloads(cursor: CursorWrapper, found: Sequence[tuple[Record, Event]], 
         cursor,
         "collector_payload",
         PAYLOAD_COLUMNS,
-        [
+        (
             (day, record.topic.row, record.partition, record.offset, record.key, record.packed_headers, *_kept(record))
             for record, event in found
             if not event.position and not record.withheld
-        ],
+        ),
     )
 
 
@@ -187,7 +188,7 @@ def copy_uncorrelated(cursor: CursorWrapper, found: Sequence[tuple[Record, Event
         cursor,
         "collector_uncorrelated",
         _UNCORRELATED_COLUMNS,
-        [
+        (
             (
                 *_coordinates(record, now),
                 event.position,
@@ -202,7 +203,7 @@ def copy_uncorrelated(cursor: CursorWrapper, found: Sequence[tuple[Record, Event
                 _jsonb(event.notes),
             )
             for record, event in found
-        ],
+        ),
     )
 
 
@@ -211,7 +212,7 @@ def copy_undecodable(cursor: CursorWrapper, found: Sequence[tuple[Record, Undeco
         cursor,
         "collector_undecodable",
         _UNDECODABLE_COLUMNS,
-        [
+        (
             (
                 *_coordinates(record, now),
                 one.record_time,
@@ -222,5 +223,5 @@ def copy_undecodable(cursor: CursorWrapper, found: Sequence[tuple[Record, Undeco
                 one.sealed,
             )
             for record, one in found
-        ],
+        ),
     )

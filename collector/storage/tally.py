@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple
 
 from collector.correlation import buckets
 from collector.correlation.causality import links_of
 from collector.correlation.choreography import RuleBook
 from collector.correlation.events import EventKey
+from collector.correlation.shape import Course, Shape
 from collector.storage.judgement import Change
 
 BUCKET = timedelta(seconds=10)
@@ -25,7 +26,8 @@ FlowKey = tuple[str, str, str, str, str, str]
 OutcomeKey = tuple[str, str]
 """Choreography, outcome."""
 
-Key = TypeVar("Key", FlowKey, OutcomeKey)
+Note = Callable[[int], None]
+"""Notes a duration bucket."""
 
 
 class Clock(NamedTuple):
@@ -41,54 +43,79 @@ def bucket_of(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // BUCKET.total_seconds() * BUCKET.total_seconds(), UTC)
 
 
+class _Way(NamedTuple):
+    """Where the events of transactions that look alike are noted, and the edges between them."""
+
+    events: Sequence[Note]
+    edges: Sequence[tuple[int, int, Note, bool]]
+    """Positions of parent and child, where the edge is noted, and whether it can tell that a clock is off."""
+
+
 class Tally:
     """Counts by key and duration bucket; `UNTIMED` where a count has no duration.
 
-    What is to be counted is only noted at first, and counted all at once in the end.
+    What is to be counted is only noted at first, and counted all at once in the end. Most transactions look like many
+    others: under which keys their events and edges are noted is worked out once for each such look.
     """
 
     UNTIMED: ClassVar[int] = -1
 
     def __init__(self, now: datetime) -> None:
         self.bucket = bucket_of(now)
-        self._flows: list[tuple[FlowKey, int]] = []
-        self._outcomes: list[tuple[OutcomeKey, int]] = []
+        self._flows: dict[FlowKey, list[int]] = {}
+        self._outcomes: dict[OutcomeKey, list[int]] = {}
+        self._ways: dict[tuple[str, Shape, tuple[str, ...], tuple[str, ...]], _Way] = {}
         self.clocks: dict[str, Clock] = {}
         """Of services whose events show that their clocks are off."""
 
     @property
-    def flows(self) -> dict[FlowKey, dict[int, int]]:
-        return _counted(self._flows)
+    def flows(self) -> dict[FlowKey, Counter[int]]:
+        return {key: Counter(noted) for key, noted in self._flows.items() if noted}
 
     @property
-    def outcomes(self) -> dict[OutcomeKey, dict[int, int]]:
-        return _counted(self._outcomes)
+    def outcomes(self) -> dict[OutcomeKey, Counter[int]]:
+        return {key: Counter(noted) for key, noted in self._outcomes.items()}
 
     def count_events(self, change: Change, arrived: Collection[EventKey], rulebook: RuleBook) -> None:
         """Counts each event that arrived, and each edge that it closed: one of its ends is new."""
         if change.course is None:
             return
-        choreography, ordered = change.state.choreography, change.course.ordered
-        all_new = len(arrived) == len(ordered)
-        new = [all_new or event.key in arrived for event in ordered]
-        self._flows += [
-            ((choreography, "", "", event.type, event.service, event.topic), self.UNTIMED)
-            for event, is_new in zip(ordered, new, strict=True)
-            if is_new
-        ]
-        for event, is_new in zip(ordered, new, strict=True):
-            if is_new and event.time > event.received_at:
-                self._off(event.service, ahead=event.time - event.received_at)
-        if len(ordered) == 1:
-            return
-        for link in links_of(change.course, rulebook.named(choreography)).links:
-            if new[link.parent] or new[link.child]:
-                parent, child = ordered[link.parent], ordered[link.child]
-                key = (choreography, parent.type, parent.service, child.type, child.service, child.topic)
-                latency = child.time - parent.time
-                self._flows.append((key, buckets.bucket(latency)))
-                if latency < _NONE and link.basis != "declared":
-                    self._off(child.service, behind=-latency - max(_NONE, parent.time - parent.received_at))
+        ordered = change.course.ordered
+        way = self._way(change.state.choreography, change.course, rulebook)
+        if len(arrived) == len(ordered):
+            new = [True] * len(ordered)
+        else:
+            new = [(event.source, event.id) in arrived for event in ordered]
+        for event, note, is_new in zip(ordered, way.events, new, strict=True):
+            if is_new:
+                note(self.UNTIMED)
+                if event.time > event.received_at:
+                    self._off(event.service, ahead=event.time - event.received_at)
+        for parent, child, note, tells in way.edges:
+            if new[parent] or new[child]:
+                cause, event = ordered[parent], ordered[child]
+                latency = event.time - cause.time
+                note(buckets.bucket(latency))
+                if tells and latency < _NONE:
+                    self._off(event.service, behind=-latency - max(_NONE, cause.time - cause.received_at))
+
+    def _way(self, choreography: str, course: Course, rulebook: RuleBook) -> _Way:
+        services = tuple([event.service for event in course.ordered])
+        topics = tuple([event.topic for event in course.ordered])
+        look = (choreography, course.shape, services, topics)
+        if (known := self._ways.get(look)) is not None:
+            return known
+        targets = list(zip(course.shape.types, services, topics, strict=True))
+        events = [self._note((choreography, "", "", *target)) for target in targets]
+        edges = []
+        for parent, child, basis in links_of(course, rulebook.named(choreography)).links:
+            note = self._note((choreography, *targets[parent][:2], *targets[child]))
+            edges.append((parent, child, note, basis != "declared"))
+        found = self._ways[look] = _Way(events, edges)
+        return found
+
+    def _note(self, key: FlowKey) -> Note:
+        return self._flows.setdefault(key, []).append
 
     def _off(self, service: str, ahead: timedelta = _NONE, behind: timedelta = _NONE) -> None:
         if ahead > _NONE or behind > _NONE:
@@ -101,19 +128,14 @@ class Tally:
             return
         choreography = change.state.choreography
         if change.row.is_new:
-            self._outcomes.append(((choreography, "started"), self.UNTIMED))
+            self._count(choreography, "started")
         if change.state.overdue_since and not change.row.overdue_since:
-            self._outcomes.append(((choreography, "stuck"), self.UNTIMED))
+            self._count(choreography, "stuck")
         if not change.is_open and (change.row.is_open or change.row.is_new):
             ended_at = change.state.ended_at or change.state.last_event_at
-            duration = buckets.bucket(ended_at - change.state.started_at)
-            self._outcomes.append(((choreography, change.state.phase), duration))
+            self._count(choreography, change.state.phase, buckets.bucket(ended_at - change.state.started_at))
             if change.state.deviations:
-                self._outcomes.append(((choreography, DEVIATING), self.UNTIMED))
+                self._count(choreography, DEVIATING)
 
-
-def _counted(noted: Iterable[tuple[Key, int]]) -> dict[Key, dict[int, int]]:
-    found: dict[Key, dict[int, int]] = {}
-    for (key, duration), count in Counter(noted).items():
-        found.setdefault(key, {})[duration] = count
-    return found
+    def _count(self, choreography: str, outcome: str, duration: int = UNTIMED) -> None:
+        self._outcomes.setdefault((choreography, outcome), []).append(duration)

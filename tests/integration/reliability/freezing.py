@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import django
@@ -27,9 +27,9 @@ def _freeze() -> None:
     signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # to this thread, so that not one more line is run
 
 
-def _slowly(rows: Sequence[Any]) -> Iterator[Any]:
-    _freeze()
+def _slowly(rows: Iterable[Any]) -> Iterator[Any]:
     yield from rows
+    _freeze()
 
 
 def freezing_copy(cursor: Any, table: str, columns: Any, rows: Any) -> None:
