@@ -95,7 +95,7 @@ def settle() -> int:
         cursor.execute(_ADDING, [_LOCK])
         cursor.execute(_UNSETTLED, [2 * UNSETTLED])
         rows = cursor.fetchall()
-        _settle(cursor, dict(_summed(rows).told()))
+        _settle(cursor, dict(summed(rows).told()))
         return len(rows)
 
 
@@ -185,7 +185,7 @@ def make_days(now: datetime) -> int:
     first, taken = first_hourly(now), 0
     while True:
         with transaction.atomic(), binary_cursor() as cursor:
-            cursor.execute(_ALONE, [_LOCK])
+            alone(cursor)
             cursor.execute(_PAST_HOURS, [first, CHUNK])
             rows = cursor.fetchall()
             _settle(cursor, dict(_by_day(rows).told()))
@@ -197,13 +197,19 @@ def make_days(now: datetime) -> int:
 
 def _by_day(hourly: Iterable[tuple[Any, ...]]) -> Counts:
     days = Counts()
-    for key, figure in _summed(hourly).items():
+    for key, figure in summed(hourly).items():
         day = key._replace(hours=DAY, bucket=key.bucket - key.bucket % DAY)
         days.setdefault(day, Figure()).add(figure)
     return days
 
 
-def _summed(rows: Iterable[tuple[Any, ...]]) -> Counts:
+def alone(cursor: CursorWrapper) -> None:
+    """Nobody settles sums until this database transaction ends; whoever does so now is waited for."""
+    cursor.execute(_ALONE, [_LOCK])
+
+
+def summed(rows: Iterable[tuple[Any, ...]]) -> Counts:
+    """Of rows as they are stored: key, count, total, durations."""
     counts = Counts()
     for *key, count, total, durations in rows:
         counts.setdefault(Key(*key), Figure()).add(Figure(count, int(total), _durations.decode(durations)))

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collector import config, deadlines, hours, mined_rows, rejudging
+from collector import config, deadlines, hours, mined_retention, mined_rows, rejudging
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
@@ -56,7 +56,7 @@ def judge_anew() -> Iterator[rejudging.Chunk]:
 
 
 def keep_up() -> None:
-    """Makes partitions ahead; drops payloads, events and statistics that are older than they are kept."""
+    """Makes partitions ahead; drops payloads, events, statistics and counts that are older than they are kept."""
     now = timezone.now()
     partitions.ensure_ahead(now.date())
     retention = config.current(settings.CHOREOSCOPE_CONFIG).retention
@@ -84,6 +84,7 @@ def keep_up() -> None:
             statistics.objects.filter(pk__in=ids).delete()
     Clock.objects.filter(day__lt=(now - KEEP_STATISTICS).date()).delete()
     mined_rows.make_days(now)
+    mined_retention.forget(now - retention.counts)
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 
 

@@ -39,12 +39,14 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long things are kept. `abnormal`: transactions that did not simply complete, with their events. `alerts`:
-    those that were resolved, with their log and what was sent of them."""
+    """How long things are kept. `abnormal`: transactions that did not simply complete, with their events. `counts`:
+    what was mined of days of which no transaction is kept. `alerts`: those that were resolved, with their log and what
+    was sent of them."""
 
     payloads: timedelta = timedelta(days=7)
     events: timedelta = timedelta(days=30)
     abnormal: timedelta = timedelta(days=30)
+    counts: timedelta = timedelta(days=30)
     alerts: timedelta = timedelta(days=180)
 
 
@@ -201,16 +203,20 @@ def _limits(node: Node) -> Limits:
 
 
 def _retention(node: Node) -> Retention:
-    entries = node.mapping(("payloads", "events", "abnormal", "alerts"))
+    entries = node.mapping(("payloads", "events", "abnormal", "counts", "alerts"))
     defaults = Retention()
     events = entries["events"].duration() if "events" in entries else defaults.events
     abnormal = entries["abnormal"].duration() if "abnormal" in entries else events
     if abnormal < events:
         entries["abnormal"].fail("is shorter than events: what went wrong is kept at least as long as the rest")
+    counts = entries["counts"].duration() if "counts" in entries else abnormal
+    if counts < abnormal:
+        entries["counts"].fail("is shorter than transactions are kept: what is stored stays counted")
     return Retention(
         payloads=entries["payloads"].duration() if "payloads" in entries else defaults.payloads,
         events=events,
         abnormal=abnormal,
+        counts=counts,
         alerts=entries["alerts"].duration() if "alerts" in entries else defaults.alerts,
     )
 

@@ -41,7 +41,8 @@ def lines(config: Config) -> Iterator[str]:
     yield _line(
         "retention",
         f"payloads {_length(retention.payloads)}, events {_length(retention.events)},"
-        f" of abnormal transactions {_length(retention.abnormal)}, alerts {_length(retention.alerts)}",
+        f" of abnormal transactions {_length(retention.abnormal)}, counts {_length(retention.counts)},"
+        f" alerts {_length(retention.alerts)}",
     )
     yield _line("services", _list(config.services))
     yield _line("learning", _learning(config.learning))

@@ -55,6 +55,7 @@ def test_everything_that_can_be_said_is_read() -> None:
     assert found.rulebook.limits == Limits(timedelta(seconds=1), timedelta(milliseconds=100), timedelta(days=2), 50)
     assert (found.retention.payloads, found.retention.events) == (timedelta(days=1), timedelta(days=14))
     assert found.retention.alerts == timedelta(days=90)
+    assert found.retention.counts == timedelta(days=14)
     payment = found.services["payment"]
     assert (payment.owner, payment.contact, payment.groups) == ("team-payments", "#payments", ("payment-.*",))
     assert payment.links == {"logs": "https://logs.example.com/{transaction}"}
@@ -143,6 +144,10 @@ def test_the_configuration_in_the_documentation_is_right_and_shows_every_part() 
         ("overrides: [{payloads: none}]", "line 1, overrides[0]: topics is missing"),
         ("overrides: [{topics: x}]", "line 1, overrides[0]: says nothing: give keys"),
         ("retention: {events: 30d, abnormal: 7d}", "line 1, retention.abnormal: is shorter than events"),
+        (
+            "retention: {events: 10d, abnormal: 90d, counts: 30d}",
+            "line 1, retention.counts: is shorter than transactions are kept",
+        ),
         (
             "services: {a: {runbook: 'javascript:alert(1)'}}",
             "services.a.runbook: expected an address that begins with https://",
