@@ -1,7 +1,8 @@
-"""HTTP to Django's views, /ws/live/ to the live hub."""
+"""HTTP to Django's views, /ws/live/ to the live hub. What a web process runs."""
 
 from __future__ import annotations
 
+import gc
 import os
 
 from channels.auth import AuthMiddlewareStack
@@ -13,7 +14,10 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
-from dashboard import live  # noqa: E402 - needs Django's settings
+from dashboard import (  # noqa: E402 - need Django's settings
+    live,
+    urls,  # noqa: F401 - with all pages: else the first viewer waits for them
+)
 from dashboard.accounts.access import SocketAccess  # noqa: E402
 
 route = path("ws/live/", SocketAccess(live.application))  # type: ignore[arg-type]
@@ -23,3 +27,8 @@ application = ProtocolTypeRouter(
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([route]))),
     }
 )
+
+# Python looks for garbage through all that lives, and everybody waits meanwhile: 70 ms, several times a second. What
+# lives now lives for ever and needs no looking through, and a page makes more objects than Python expects of a program.
+gc.freeze()
+gc.set_threshold(10_000, 10, 10)

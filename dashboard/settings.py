@@ -100,7 +100,7 @@ STORAGES = {
 EMBEDDED_DATABASE = {"ENGINE": "dashboard.parts.database", **addresses.embedded_database(VAR)}
 GIVEN_DATABASE = env.database("DATABASE_URL")
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {"ENGINE": "django.db.backends.postgresql", **GIVEN_DATABASE} if GIVEN_DATABASE else EMBEDDED_DATABASE
+    "default": {"ENGINE": "dashboard.database", **GIVEN_DATABASE} if GIVEN_DATABASE else EMBEDDED_DATABASE
 }
 # Views run in a pool of threads: connections are pooled for all of them (persistent ones would belong to a thread each
 # and outlive it). A connection that the server has closed meanwhile is replaced unnoticed.

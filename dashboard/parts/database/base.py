@@ -1,12 +1,11 @@
-"""Django's PostgreSQL, as the embedded one: where it does not run, a sentence says what to do, at the first query."""
+"""PostgreSQL as the embedded one: where it does not run, a sentence says what to do, at the first query."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from django.db.backends.postgresql import base
-
+from dashboard.database import base
 from dashboard.parts.addresses import POSTGRES_SOCKET, PartMissing
 
 
