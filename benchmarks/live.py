@@ -3,7 +3,7 @@
     python -m benchmarks.live [--viewers 20] [--seconds 60] [--rates 100 1000]
 
 Orders as in `benchmarks.ingest` are published to Apache Kafka at a steady rate, a collector stores them, and a web
-process serves all viewers: one is Chromium, the others have a socket each and fetch what the page fetches. Several
+process serves all viewers: one is Chromium, the others have a socket each, as the page has it. Several
 times a second an order is published that fails, which the browser's list of failed ones shows: from just before it is
 handed to the producer until the frame with its row has been painted is *event to pixel*. The browser itself says how
 long the tasks of its main thread took. For each rate: these, and the processor time of the web process.
@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 from confluent_kafka import Producer
@@ -69,6 +69,14 @@ document.addEventListener("DOMContentLoaded", () => {
 """
 
 
+class Others(NamedTuple):
+    """How often the other viewers were told, with how many characters; the milliseconds of what they had to fetch."""
+
+    told: int
+    sent: int
+    took: list[float]
+
+
 class Seen(NamedTuple):
     """Milliseconds; `web` is the share of a processor that the web process took."""
 
@@ -76,8 +84,7 @@ class Seen(NamedTuple):
     missing: int
     tasks: list[float]
     loading: list[float]
-    answers: list[float]
-    told: int
+    others: Others
     published: float
     web: float
     painted: float
@@ -196,18 +203,13 @@ def seen(environment: dict[str, str], cookie: str, rate: int, viewers: int, seco
         after, took = process.cpu_times(), time.monotonic() - begun
         published = publishing.published - published
         tasks: list[float] = page.evaluate("window.tasks")
-        told, answers = told_by(others)
+        told = Others(**json.loads(others.communicate(timeout=30)[0]))
         sent = dict(publishing.sent)
         page.wait_for_timeout(LATEST * 1000)
         painted: dict[str, float] = page.evaluate("window.seen")
     pixels = [painted[name] - at for name, at in sent.items() if painted.get(name)]
     used = after.user + after.system - before.user - before.system
-    return Seen(pixels, len(sent) - len(pixels), tasks, loading, answers, told, published / took, used / took, first)
-
-
-def told_by(others: subprocess.Popen[str]) -> tuple[int, list[float]]:
-    found: dict[str, Any] = json.loads(others.communicate(timeout=30)[0])
-    return found["told"], found["took"]
+    return Seen(pixels, len(sent) - len(pixels), tasks, loading, told, published / took, used / took, first)
 
 
 @contextmanager
@@ -233,8 +235,10 @@ def report(rate: int, found: Seen) -> None:
     tasks = f"{max(found.tasks, default=0):.0f} ms of {len(found.tasks)} over 50 ms"
     print(f"  first paint        {found.painted:.0f} ms, with nothing cached")
     print(f"  longest task       {tasks}; while loading {max(found.loading, default=0):.0f} ms")
-    answers = f"p50 {statistics.median(found.answers):.1f} ms, p99 {quantile(found.answers, 0.99):.1f} ms"
-    print(f"  others' answers    {answers}, of {len(found.answers)}; told {found.told} times")
+    others, fetched = found.others, len(found.others.took)
+    print(f"  other viewers      told {others.told} times, {others.sent / max(1, others.told) / 1000:.0f} kB each")
+    if fetched:
+        print(f"  … fetched          {fetched} times, p50 {statistics.median(others.took):.1f} ms")
     print(f"  web process        {found.web:.0%} of a processor", flush=True)
 
 

@@ -1,7 +1,8 @@
 """Viewers of the overview without a browser: `python -m benchmarks.viewers PORT COOKIE COUNT SECONDS`.
 
-Each has a socket and fetches what the page fetches, when it is told that something has changed, at most one thing of a
-kind at a time. Written as JSON in the end: how often they were told, and the milliseconds that each answer took.
+Each has a socket, as the page has it: what it shows comes with the news, and is fetched where it does not. Written as
+JSON in the end: how often they were told, how many characters that were, and the milliseconds of each answer to what
+they had to fetch.
 """
 
 from __future__ import annotations
@@ -14,47 +15,53 @@ import time
 
 from websockets.asyncio.client import connect
 
-FETCHED = ("/live/overview", "/live/overview.json")
+SHOWN = ("/live/overview", "/live/overview.json")
 AT_LEAST_EVERY = 5.0
 
 
 class Viewer:
     def __init__(self, port: int, cookie: str) -> None:
         self.port, self.cookie = port, cookie
-        self.told = 0
+        self.told = self.sent = 0
         self.took: list[float] = []
-        self._changed = [asyncio.Event() for _ in FETCHED]
+        self._old = asyncio.Event()
 
     async def look(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
-            for address, changed in zip(FETCHED, self._changed, strict=True):
-                group.create_task(self._fetch_again_and_again(address, changed))
+            group.create_task(self._fetch_again_and_again())
 
     async def _listen(self) -> None:
         headers = {"Cookie": f"sessionid={self.cookie}", "Origin": f"http://127.0.0.1:{self.port}"}
-        async with connect(f"ws://127.0.0.1:{self.port}/ws/live/", additional_headers=headers) as socket:
-            await socket.send(json.dumps({"watch": ["overview", "alerts"]}))
-            async for message in socket:
-                if "changed" in json.loads(message):
+        async with connect(f"ws://127.0.0.1:{self.port}/ws/live/", additional_headers=headers, max_size=None) as socket:
+            await socket.send(json.dumps({"watch": ["overview", "alerts"], "shown": SHOWN}))
+            while True:
+                try:
+                    message = await asyncio.wait_for(socket.recv(), AT_LEAST_EVERY)
+                except TimeoutError:
+                    self._old.set()
+                    continue
+                news = json.loads(message)
+                if "changed" in news:
                     self.told += 1
-                    for changed in self._changed:
-                        changed.set()
+                    self.sent += len(message)
+                    if "shown" not in news:
+                        self._old.set()
 
-    async def _fetch_again_and_again(self, address: str, changed: asyncio.Event) -> None:
+    async def _fetch_again_and_again(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        request = (
-            f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: sessionid={self.cookie}\r\n"
-            "HX-Request: true\r\nAccept-Encoding: gzip\r\n\r\n"
-        ).encode()
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), AT_LEAST_EVERY)
-            changed.clear()
-            begun = time.perf_counter()
-            writer.write(request)
-            await _answer(reader)
-            self.took.append((time.perf_counter() - begun) * 1000)
+            await self._old.wait()
+            self._old.clear()
+            for address in SHOWN:
+                request = (
+                    f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: sessionid={self.cookie}\r\n"
+                    "HX-Request: true\r\nAccept-Encoding: gzip\r\n\r\n"
+                ).encode()
+                begun = time.perf_counter()
+                writer.write(request)
+                await _answer(reader)
+                self.took.append((time.perf_counter() - begun) * 1000)
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:
@@ -74,6 +81,7 @@ async def main() -> None:
                 group.create_task(viewer.look())
     found = {
         "told": sum(viewer.told for viewer in viewers),
+        "sent": sum(viewer.sent for viewer in viewers),
         "took": [round(took, 1) for viewer in viewers for took in viewer.took],
     }
     print(json.dumps(found))

@@ -1,11 +1,13 @@
-"""Tells browsers that something has changed, so that they fetch what they show. A hint, never the truth.
+"""Tells browsers that something has changed. A hint, never the truth: what they show, they could as well fetch.
 
 One subscription serves all sockets of a process. They are told at most four times a second, of everything that came
-meanwhile at once, and all at the same moment, so that what they then fetch is made once for all of them. A slow one
-costs a set of a few names, never a queue.
+meanwhile at once, and all at the same moment, so that what they then fetch is made once for all of them. Where nothing
+on a page is about who looks, its new content comes with the news, made once (dashboard.pushed). A slow one costs a set
+of a few names and one content of each kind, never a queue.
 
-Browser → server: {"watch": ["overview", "transaction:<digest>", …]}.
-Server → browser: {"changed": [names]}, and {"ping": n} every ten seconds so that a dead connection shows.
+Browser → server: {"watch": ["overview", "transaction:<digest>", …], "shown": [addresses of content that may come]}.
+Server → browser: {"changed": [names]}, with {"shown": {address: content}} where all of that could be made, without what
+is as it was; and {"ping": n} every ten seconds so that a dead connection shows.
 """
 
 from __future__ import annotations
@@ -14,22 +16,29 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple
 
+import msgspec
 from channels.layers import get_channel_layer
 
+from dashboard import pushed, times
 from dashboard.pages.shared import shared
+from dashboard.pushed import Seen
 
 log = logging.getLogger(__name__)
 
 GROUP = "live"
 AT_MOST_EVERY = 0.25
+BUSY = 0.5
+"""The share of the time that making content may take; what takes longer comes less often."""
 PING_EVERY = 10.0
 ANEW_AFTER = 2.0
 """Seconds until a subscription that broke is tried anew."""
 MOST_WATCHED = 20
 LONGEST_NAME = 80
+MOST_SHOWN = 4
+LONGEST_ADDRESS = 4_000
 PAGES = ("overview", "transactions", "ingestion")
 """What any change may concern."""
 
@@ -54,28 +63,60 @@ class Change:
 
 
 class Socket:
-    """What one browser watches, and what it has not been told yet."""
+    """What one browser watches and shows, and what it has not been told yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: str = "") -> None:
         self.watched: frozenset[str] = frozenset()
-        self.changed: set[str] = set()
+        self.shown: tuple[Seen, ...] = ()
         self.news = asyncio.Event()
+        self._zone = zone
+        self._changed: set[str] = set()
+        self._told: set[str] = set()
+        self._fresh: dict[str, str] | None = None
+        self._sent: dict[str, str] = {}
 
-    def watch(self, names: Iterable[Any]) -> None:
+    def watch(self, names: Iterable[Any], addresses: Iterable[Any] = ()) -> None:
         wanted = [name for name in names if isinstance(name, str) and len(name) <= LONGEST_NAME]
         self.watched = frozenset(wanted[:MOST_WATCHED])
+        seen = (Seen(text, self._zone) for text in addresses if isinstance(text, str) and len(text) <= LONGEST_ADDRESS)
+        self.shown = tuple(one for _, one in zip(range(MOST_SHOWN), seen, strict=False) if one.concern in self.watched)
 
     def note(self, change: Change) -> None:
-        self.changed |= change.of(self.watched)
+        self._changed |= change.of(self.watched)
 
-    def tell(self) -> None:
-        if self.changed:
-            self.news.set()
+    def due(self) -> Due | None:
+        """What it is to be told now; what comes from here on is for the next time."""
+        changed, self._changed = self._changed, set()
+        old = {seen for seen in self.shown if seen.concern in changed}
+        return Due(self, changed, old) if changed else None
 
-    def take(self) -> list[str]:
-        changed, self.changed = sorted(self.changed), set()
+    def tell(self, changed: set[str], contents: Mapping[str, str] | None) -> None:
+        """Without contents, it has to fetch what it shows."""
+        self._told |= changed
+        self._fresh = None if contents is None else {**(self._fresh or {}), **contents}
+        self.news.set()
+
+    def take(self) -> dict[str, Any]:
         self.news.clear()
-        return changed
+        told, self._told = sorted(self._told), set()
+        fresh, self._fresh = self._fresh, None
+        if fresh is None:
+            return {"changed": told}
+        new = {address: text for address, text in fresh.items() if self._sent.get(address) != text}
+        self._sent.update(new)
+        return {"changed": told, "shown": new}
+
+
+class Due(NamedTuple):
+    """What a socket is to be told, and what it shows that is old by that."""
+
+    socket: Socket
+    changed: set[str]
+    old: set[Seen]
+
+    def tell(self, contents: Mapping[Seen, str]) -> None:
+        made = {seen.address: contents[seen] for seen in self.old if seen in contents}
+        self.socket.tell(self.changed, made if made and len(made) == len(self.old) else None)
 
 
 class Hub:
@@ -83,25 +124,23 @@ class Hub:
 
     def __init__(self) -> None:
         self._sockets: set[Socket] = set()
-        self._listening: asyncio.Task[None] | None = None
-        self._telling: asyncio.TimerHandle | None = None
-        self._told_at = -AT_MOST_EVERY
+        self._working: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
 
     @contextlib.contextmanager
     def joined(self, socket: Socket) -> Iterator[None]:
         self._sockets.add(socket)
-        if self._listening is None:
-            self._listening = asyncio.create_task(self._listen())
+        if not self._working:
+            self._news = asyncio.Event()
+            self._working = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell_again_and_again())]
         try:
             yield
         finally:
             self._sockets.discard(socket)
-            if not self._sockets and self._listening is not None:
-                self._listening.cancel()
-                self._listening = None
-                if self._telling is not None:
-                    self._telling.cancel()
-                    self._telling = None
+            if not self._sockets:
+                for task in self._working:
+                    task.cancel()
+                self._working = []
 
     async def _listen(self) -> None:
         while True:
@@ -117,38 +156,54 @@ class Hub:
         await layer.group_add(GROUP, channel)
         try:
             while True:
-                self._note(Change(await layer.receive(channel)))
+                change = Change(await layer.receive(channel))
+                for socket in self._sockets:
+                    socket.note(change)
+                self._news.set()
         finally:
             with contextlib.suppress(Exception):
                 await layer.group_discard(GROUP, channel)
 
-    def _note(self, change: Change) -> None:
-        """All are told at once: now, or as soon as they may be again."""
-        for socket in self._sockets:
-            socket.note(change)
-        if self._telling is None:
-            loop = asyncio.get_running_loop()
-            rest = self._told_at + AT_MOST_EVERY - loop.time()
-            self._telling = loop.call_later(max(0, rest), self._tell)
+    async def _tell_again_and_again(self) -> None:
+        """The first change is told at once, what comes after it when it may be."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            began = clock()
+            await self._tell()
+            took = clock() - began
+            await asyncio.sleep(max(AT_MOST_EVERY, took / BUSY) - took)
 
-    def _tell(self) -> None:
-        self._telling = None
-        self._told_at = asyncio.get_running_loop().time()
+    async def _tell(self) -> None:
         shared.changed()
-        for socket in self._sockets:
-            socket.tell()
+        every = [due for socket in self._sockets if (due := socket.due())]
+        for due in every:
+            if not due.old:
+                due.tell({})
+        contents = await self._contents({seen for due in every for seen in due.old})
+        for due in every:
+            if due.old:
+                due.tell(contents)
+
+    async def _contents(self, old: Collection[Seen]) -> dict[Seen, str]:
+        made = await asyncio.gather(*(pushed.content(seen) for seen in old), return_exceptions=True)
+        contents = {seen: text for seen, text in zip(old, made, strict=True) if isinstance(text, str)}
+        if failures := [failure for failure in made if isinstance(failure, BaseException)]:
+            log.warning("Content is left for browsers to fetch: %s", failures[0])
+        return contents
 
 
 hub = Hub()
 
 
-async def application(_scope: Message, receive: Receive, send: Send) -> None:
+async def application(scope: Message, receive: Receive, send: Send) -> None:
     """The ASGI application of /ws/live/. Plain ASGI: a Channels consumer would bring a subscription for each socket."""
     message = await receive()
     if message["type"] != "websocket.connect":
         return
     await send({"type": "websocket.accept"})
-    socket = Socket()
+    socket = Socket(scope.get("cookies", {}).get(times.COOKIE, ""))
     with hub.joined(socket):
         telling = asyncio.create_task(_tell(socket, send))
         try:
@@ -166,7 +221,8 @@ async def _hear(socket: Socket, receive: Receive) -> None:
         if message["type"] == "websocket.disconnect":
             return
         with contextlib.suppress(ValueError, TypeError, AttributeError):
-            socket.watch(json.loads(message.get("text") or "{}").get("watch", ()))
+            asked = json.loads(message.get("text") or "{}")
+            socket.watch(asked.get("watch", ()), asked.get("shown", ()))
 
 
 async def _tell(socket: Socket, send: Send) -> None:
@@ -174,8 +230,8 @@ async def _tell(socket: Socket, send: Send) -> None:
     while True:
         try:
             await asyncio.wait_for(socket.news.wait(), PING_EVERY)
-            answer: dict[str, Any] = {"changed": socket.take()}
+            answer: dict[str, Any] = socket.take()
         except TimeoutError:
             pings += 1
             answer = {"ping": pings}
-        await send({"type": "websocket.send", "text": json.dumps(answer)})
+        await send({"type": "websocket.send", "text": msgspec.json.encode(answer).decode()})

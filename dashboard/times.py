@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,6 +22,11 @@ def _known() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
+def shown_in(name: str) -> AbstractContextManager[None]:
+    """Within, times of day are those of this timezone; of UTC where it is none."""
+    return timezone.override(ZoneInfo(name)) if name in _known() else nullcontext()
+
+
 class TimeZone:
     """Middleware. What a page says of times while a request lasts is in the timezone of its cookie."""
 
@@ -28,10 +34,7 @@ class TimeZone:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        name = request.COOKIES.get(COOKIE, "")
-        if name not in _known():
-            return self.get_response(request)
-        with timezone.override(ZoneInfo(name)):
+        with shown_in(request.COOKIES.get(COOKIE, "")):
             return self.get_response(request)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from channels.auth import get_user
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,6 +26,10 @@ PANEL = frozenset({"demo-orders", "demo-rate", "demo-faults"})
 """The demo's own switches: whoever may see the demo may break its services."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _MUST_LOG_IN, _MAY_NOT = 401, 403
+REFUSED = 4401
+"""The code that a socket is closed with."""
+AGAIN = 10.0
+"""Seconds until a socket that is open is asked for its viewer's rights again."""
 
 
 class Access:
@@ -62,17 +71,37 @@ Scope = MutableMapping[str, Any]
 
 
 class SocketAccess:
-    """The same for sockets: they only tell what changed, and so need what reading needs."""
+    """The same for sockets, asked again and again while they last: whoever has logged out is told nothing more."""
 
     def __init__(self, application: Callable[..., Any]) -> None:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-        if settings.ACCESS == "read" or await database_sync_to_async(may_read)(scope["user"]):
-            await self.application(scope, receive, send)
+        if not await _may_listen(scope):
+            await receive()
+            await send({"type": "websocket.close", "code": REFUSED})
             return
-        await receive()
-        await send({"type": "websocket.close", "code": 4401})
+        serving = asyncio.create_task(self.application(scope, receive, send))
+        try:
+            while not (await asyncio.wait({serving}, timeout=AGAIN))[0]:
+                if not await _may_listen(scope):
+                    await send({"type": "websocket.close", "code": REFUSED})
+                    return
+            serving.result()
+        finally:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+
+
+async def _may_listen(scope: Scope) -> bool:
+    if settings.ACCESS == "read":
+        return True
+    session = SessionStore(scope["session"].session_key)  # as it is now, not as it was when the socket was opened
+    try:
+        return await database_sync_to_async(may_read)(await get_user({"session": session}))
+    except Error:
+        return True  # without the database there is nothing to be told
 
 
 def context(request: HttpRequest) -> dict[str, Any]:

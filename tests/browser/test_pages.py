@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Literal
+from unittest import mock
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +14,8 @@ from pytest_django import Settings
 
 from collector.models import Heartbeat
 from collector.publish import Publisher
+from dashboard import pushed
+from dashboard.pages.shared import shared
 from tests.browser.conftest import ALL, Site, free_port, opened
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
@@ -272,6 +275,28 @@ def test_a_lost_connection_shows_heals_and_catches_up(page: Page, site: Site, co
     assert page.evaluate("window.notReloaded")
 
 
+def test_what_is_new_comes_with_the_news(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
+    """Nothing has to be asked for; and what cannot be sent, is asked for."""
+    opened(page, site, "/?view=events&status=running")
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    company.order("fresh", steps=1, ago=1)
+    company.event("fresh", "<i>New</i> & ünusual", "newcomer", ago=0.1, causes=["OrderPlaced"])
+    company.read()
+    shared.clear()  # of the counts for the map, which may be two seconds old
+    publisher.tell(["fresh"], alerts=True)
+    expect(page.get_by_role("link", name="fresh")).to_be_visible(timeout=3_000)
+    expect(page.locator("#map")).to_contain_text("ünusual", timeout=3_000)
+    assert [url for url in asked if "/live/overview" in url] == []
+    with mock.patch.object(pushed, "_made", side_effect=RuntimeError("nothing can be made")):
+        company.order("later", steps=1, ago=0.1)
+        company.read()
+        publisher.tell(["later"], alerts=False)
+        expect(page.get_by_role("link", name="later")).to_be_visible(timeout=3_000)
+    assert any("/live/overview?view=events&status=running" in url for url in asked)
+
+
 def test_hidden_tabs_rest_and_catch_up(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
     opened(page, site, "/")
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
@@ -323,14 +348,15 @@ def test_hostile_texts_stay_texts(page: Page, site: Site, feed: Feed) -> None:
 
 def test_a_page_that_is_left_open_does_not_grow(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
     """Nodes and listeners, after the garbage was collected: many changes leave no more than a few."""
-    opened(page, site, "/")
+    with page.expect_websocket() as connected:
+        opened(page, site, "/")
     expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
     inside = page.context.new_cdp_session(page)
     inside.send("Performance.enable")
 
     def changed(times: int) -> dict[str, float]:
         for _ in range(times):
-            with page.expect_response(re.compile("/live/overview.json")):
+            with connected.value.expect_event("framereceived", lambda frame: '"changed"' in frame):
                 publisher.tell(["running"], alerts=False)
         inside.send("HeapProfiler.collectGarbage")
         found = inside.send("Performance.getMetrics")["metrics"]

@@ -10,11 +10,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.routing import URLRouter
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
+from dashboard.accounts import access
 from dashboard.accounts.access import OPEN, PANEL
 from dashboard.accounts.roles import Role, add_user
 from dashboard.api.views import api
@@ -158,6 +160,23 @@ async def test_every_socket(settings: Settings, who: str, admitted: bool) -> Non
         assert answer["type"] == ("websocket.accept" if admitted else "websocket.close")
         await socket.send_input({"type": "websocket.disconnect"})
         await socket.wait(5)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_whoever_logs_out_is_told_nothing_more(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.ACCESS = "login"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    monkeypatch.setattr(access, "AGAIN", 0.05)
+    cookie = await _cookie("viewer")
+    headers = [(b"origin", b"http://localhost"), (b"host", b"localhost"), (b"cookie", cookie)]
+    scope = {"type": "websocket", "path": "/ws/live/", "headers": headers, "query_string": b"", "subprotocols": []}
+    socket = ApplicationCommunicator(application, scope)
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(5))["type"] == "websocket.accept"
+    assert await socket.receive_nothing(0.3), "who is still logged in, stays"
+    await Session.objects.all().adelete()
+    assert await socket.receive_output(5) == {"type": "websocket.close", "code": access.REFUSED}
+    await socket.wait(5)
 
 
 async def _cookie(role: str) -> bytes:

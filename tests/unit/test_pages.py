@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from unittest import mock
 from urllib.parse import quote
@@ -13,8 +14,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector.models import Heartbeat, Transaction
+from dashboard import pushed
 from dashboard.pages import errors
 from dashboard.pages.shared import shared
+from dashboard.pushed import Seen
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
 from tests.pages import text
@@ -84,11 +87,27 @@ class TestOverview:
             feed.order(f"done-{number}", ago=20)
             feed.order(f"stuck-{number}", steps=2, ago=60)
         feed.read()
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(17):
             page = text(client.get("/"))
         with django_assert_num_queries(0):
             assert text(client.get("/live/overview"))
         assert page.count("data-row") == min(12, 2 * count)
+
+    @pytest.mark.parametrize("zone", ["", "Asia/Kathmandu"])
+    @pytest.mark.parametrize("asked", ["", "?status=stuck&view=events&service=order", "?since=1h"])
+    def test_what_is_sent_is_what_would_be_fetched(self, client: Client, feed: Feed, zone: str, asked: str) -> None:
+        """But for figures, since time goes on."""
+        feed.order("done", ago=20)
+        feed.order("stuck", steps=2, ago=60)
+        feed.read()
+        client.cookies["timezone"] = zone
+        for address in (f"/live/overview{asked}", f"/live/overview.json{asked}"):
+            shared.clear()
+            fetched = client.get(address).content.decode()
+            shared.clear()
+            sent = pushed._made(Seen(address, zone))
+            assert re.sub(r"[\d.]+", "", sent) == re.sub(r"[\d.]+", "", fetched)
+            assert zone in sent or address.startswith("/live/overview.json")
 
     def test_stuck_ones_are_said_with_their_cause(self, client: Client, feed: Feed) -> None:
         for number in range(3):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,13 +13,17 @@ from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
-from dashboard import live
+from dashboard import live, pushed
 from dashboard.asgi import application
 from dashboard.pages.shared import MOMENT, shared
+from dashboard.pushed import Seen
+
+OVERVIEW = "/live/overview?status=failed"
 
 
-def connection(origin: bytes = b"http://localhost") -> ApplicationCommunicator:
-    scope = {"type": "websocket", "path": "/ws/live/", "headers": [(b"origin", origin)], "query_string": b""}
+def connection(origin: bytes = b"http://localhost", cookies: bytes = b"") -> ApplicationCommunicator:
+    headers = [(b"origin", origin), (b"cookie", cookies)]
+    scope = {"type": "websocket", "path": "/ws/live/", "headers": headers, "query_string": b""}
     return ApplicationCommunicator(application, scope)
 
 
@@ -31,14 +36,14 @@ def layer(settings: Settings) -> None:
 
 
 class Browser:
-    def __init__(self, *watched: str) -> None:
-        self._watched = watched
-        self._socket = connection()
+    def __init__(self, *watched: str, shown: Sequence[str] = (), cookies: bytes = b"") -> None:
+        self._watched, self._shown = watched, shown
+        self._socket = connection(cookies=cookies)
 
     async def __aenter__(self) -> Browser:
         await self._socket.send_input({"type": "websocket.connect"})
         assert (await self._socket.receive_output())["type"] == "websocket.accept"
-        await self.send(json.dumps({"watch": self._watched}))
+        await self.send(json.dumps({"watch": self._watched, "shown": self._shown}))
         await subscribed()
         return self
 
@@ -72,7 +77,7 @@ async def change(*digests: str, many: bool = False, alerts: bool = False) -> Non
 async def hub_is_empty() -> AsyncIterator[None]:
     yield
     assert not live.hub._sockets
-    assert live.hub._listening is None
+    assert not live.hub._working
 
 
 async def test_tells_what_is_watched_and_nothing_else() -> None:
@@ -119,6 +124,130 @@ async def test_what_is_fetched_when_told_is_made_once_and_never_older(
                 assert await browser.said() == {"changed": ["overview"]}
                 assert shared.get("told", MOMENT, make) == turn
         assert made == [0, 1, 2]
+
+
+class Kitchen:
+    """Makes content as it is told to; counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[Seen] = []
+        self.content = "as it is"
+        self.failure: Exception | None = None
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        monkeypatch.setattr(pushed, "content", self.make)
+
+    async def make(self, seen: Seen) -> str:
+        self.made.append(seen)
+        content = self.content
+        await self.may_go_on.wait()
+        if self.failure:
+            raise self.failure
+        return content
+
+
+@pytest.fixture
+def kitchen(monkeypatch: pytest.MonkeyPatch) -> Kitchen:
+    monkeypatch.setattr(live, "AT_MOST_EVERY", 0.0)
+    return Kitchen(monkeypatch)
+
+
+async def test_what_is_shown_comes_with_the_news_and_is_made_once(kitchen: Kitchen) -> None:
+    other = "/live/overview.json"
+    async with Browser("overview", shown=[OVERVIEW, other]) as one, Browser("overview", shown=[OVERVIEW]) as two:
+        await change("aa")
+        assert await one.said() == {"changed": ["overview"], "shown": {OVERVIEW: "as it is", other: "as it is"}}
+        assert await two.said() == {"changed": ["overview"], "shown": {OVERVIEW: "as it is"}}
+    assert sorted(kitchen.made) == sorted([Seen(OVERVIEW, ""), Seen(other, "")])
+
+
+async def test_each_timezone_has_its_own(kitchen: Kitchen) -> None:
+    there = b"timezone=Asia/Kathmandu"
+    async with (
+        Browser("overview", shown=[OVERVIEW]) as one,
+        Browser("overview", shown=[OVERVIEW], cookies=there) as two,
+    ):
+        await change("aa")
+        await one.said()
+        await two.said()
+    assert sorted(kitchen.made) == [Seen(OVERVIEW, ""), Seen(OVERVIEW, "Asia/Kathmandu")]
+
+
+async def test_what_is_as_it_was_is_not_sent_again(kitchen: Kitchen) -> None:
+    async with Browser("overview", shown=[OVERVIEW]) as one:
+        for shown in ({OVERVIEW: "as it is"}, {}):
+            await change("aa")
+            assert await one.said() == {"changed": ["overview"], "shown": shown}
+        kitchen.content = "as it is now"
+        await change("aa")
+        assert await one.said() == {"changed": ["overview"], "shown": {OVERVIEW: "as it is now"}}
+
+
+async def test_what_changes_while_content_is_made_is_told_after_it(kitchen: Kitchen) -> None:
+    kitchen.may_go_on.clear()
+    async with Browser("overview", shown=[OVERVIEW]) as one:
+        await change("aa")
+        async with asyncio.timeout(2):
+            while not kitchen.made:  # noqa: ASYNC110 - the hub tells nobody
+                await asyncio.sleep(0.005)
+        kitchen.content = "as it is now"
+        await change("bb")
+        kitchen.may_go_on.set()
+        assert await one.said() == {"changed": ["overview"], "shown": {OVERVIEW: "as it is"}}
+        assert await one.said() == {"changed": ["overview"], "shown": {OVERVIEW: "as it is now"}}
+
+
+async def test_who_shows_something_else_does_not_wait_for_content(kitchen: Kitchen) -> None:
+    kitchen.may_go_on.clear()
+    async with Browser("overview", shown=[OVERVIEW]) as one, Browser("transaction:aa") as two:
+        await change("aa")
+        assert await two.said() == {"changed": ["transaction:aa"]}
+        kitchen.may_go_on.set()
+        assert (await one.said())["shown"]
+
+
+async def test_what_cannot_be_made_is_left_to_be_fetched(kitchen: Kitchen) -> None:
+    kitchen.failure = RuntimeError("the database is away")
+    async with Browser("overview", shown=[OVERVIEW]) as one:
+        await change("aa")
+        assert await one.said() == {"changed": ["overview"]}
+
+
+async def test_what_takes_long_to_make_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that viewers of many different things leave the process time for others."""
+    began = []
+
+    async def slow(seen: Seen) -> str:
+        began.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.1)
+        return f"{seen} {len(began)}"
+
+    monkeypatch.setattr(live, "AT_MOST_EVERY", 0.0)
+    monkeypatch.setattr(pushed, "content", slow)
+    async with Browser("overview", shown=[OVERVIEW]) as one:
+        for _ in range(3):
+            await change("aa")
+            await one.said()
+    assert min(later - before for before, later in pairwise(began)) >= 0.2
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/live/alerts", "/transactions/x", "/", "/nowhere", "http://[", "//elsewhere.example/live/overview.jsonx", ""],
+)
+async def test_nothing_else_is_sent(kitchen: Kitchen, address: str) -> None:
+    """Least of all what depends on who looks."""
+    async with Browser("overview", "alerts", shown=[address]) as one:
+        await change("aa")
+        assert await one.said() == {"changed": ["overview"]}
+    assert kitchen.made == []
+
+
+async def test_what_is_shown_is_bounded() -> None:
+    socket = live.Socket()
+    addresses = [f"/live/overview?service={number}" for number in range(100)]
+    socket.watch(["overview"], ["/live/overview?service=" + "x" * live.LONGEST_ADDRESS, 3, None, *addresses])
+    assert [seen.address for seen in socket.shown] == addresses[: live.MOST_SHOWN]
 
 
 def test_what_may_be_old_is_not_made_anew_for_a_change() -> None:

@@ -1,14 +1,18 @@
-// The connection to the server: says when something watched has changed. What is shown is always fetched anew, so a
-// message that is lost costs a moment and nothing else.
+// The connection to the server: says when something watched has changed. What is shown is then fetched anew, but for
+// what comes with the news, where an element names its addresses in [data-pushed]. A message that is lost costs a moment and
+// nothing else.
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10000;
 const SILENT_AFTER = 15000; // pings come every ten seconds
+const LOGGED_OUT = 4401;
 const AT_LEAST_EVERY = 5000; // rates fall and deadlines pass without any message
 
 const watched = document.body.dataset.watch.split(" ").filter(Boolean);
 const heeded = new Set(); // who hears of changes though nobody looks at the page
 const badge = document.getElementById("connection");
+const came = new Map(); // address → content, as it came last; what is not sent again is as it was
+let usable = false; // it belongs to the news that are being heeded
 let socket, wait = FIRST_WAIT, heard = 0, refreshed = Date.now(), missed = false;
 
 function show(state, words) {
@@ -18,7 +22,8 @@ function show(state, words) {
 }
 
 /** Tells the page that what it shows may be old: htmx fragments listen to "live" on the body, and so do modules. */
-function refresh(changed) {
+function refresh(changed, pushed = false) {
+  usable = pushed;
   if (document.hidden) {
     missed = true;
     return;
@@ -27,6 +32,23 @@ function refresh(changed) {
   document.body.dispatchEvent(new CustomEvent("live", { detail: { changed } }));
 }
 
+/** A page that nobody looks at rests: it hears that it is old, and no more. */
+function subscribe() {
+  const shown = document.hidden ? "" : (document.querySelector("[data-pushed]")?.dataset.pushed ?? "");
+  const addresses = shown.split(" ").filter(Boolean).map(plain);
+  socket.send(JSON.stringify({ watch: [...new Set([...watched, "alerts"])], shown: addresses }));
+}
+
+const plain = (address) => {
+  const { pathname, search } = new URL(address, location);
+  return pathname + search;
+};
+const arrived = (address) => (usable ? came.get(plain(address)) : undefined);
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  const content = ctx.request.method === "GET" ? arrived(ctx.request.action) : undefined;
+  if (content !== undefined) ctx.fetch = async () => new Response(content);
+});
+
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/ws/live/`);
@@ -34,18 +56,21 @@ function connect() {
     const again = wait !== FIRST_WAIT || heard !== 0;
     heard = Date.now();
     wait = FIRST_WAIT;
-    socket.send(JSON.stringify({ watch: [...new Set([...watched, "alerts"])] }));
+    came.clear();
+    subscribe();
     show("live", "Live");
     if (again) refresh(watched); // catch up on what was missed meanwhile
   };
   socket.onmessage = ({ data }) => {
     heard = Date.now();
-    const { changed } = JSON.parse(data);
+    const { changed, shown } = JSON.parse(data);
     if (!changed) return;
+    for (const address in shown) came.set(address, shown[address]);
     for (const act of heeded) act(changed);
-    if (changed.some((name) => watched.includes(name))) refresh(changed);
+    if (changed.some((name) => watched.includes(name))) refresh(changed, shown !== undefined);
   };
-  socket.onclose = () => {
+  socket.onclose = ({ code }) => {
+    if (code === LOGGED_OUT) refresh(watched); // which says so
     show("lost", "Reconnecting …");
     setTimeout(connect, wait * (0.5 + Math.random()));
     wait = Math.min(wait * 2, LONGEST_WAIT);
@@ -59,6 +84,7 @@ if (watched.length) {
     if (Date.now() - refreshed > AT_LEAST_EVERY) refresh(watched);
   }, 1000);
   document.addEventListener("visibilitychange", () => {
+    if (socket.readyState === WebSocket.OPEN) subscribe();
     if (!document.hidden && missed) {
       missed = false;
       refresh(watched);
@@ -103,6 +129,8 @@ export function onHeard(act) {
 }
 
 export async function fetchJSON(address) {
+  const content = arrived(address);
+  if (content !== undefined) return JSON.parse(content);
   const response = await fetch(address, { headers: { Accept: "application/json" } });
   if (!response.ok) throw new Error(`${address}: ${response.status}`);
   return response.json();

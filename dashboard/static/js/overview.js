@@ -4,7 +4,7 @@ import { draw } from "./graph.js";
 import { fetchJSON, onChange } from "./live.js";
 
 const map = document.getElementById("map");
-const refresh = async () => draw(map, await fetchJSON(`/live/overview.json${location.search}`));
+const refresh = async () => draw(map, await fetchJSON(map.dataset.figure));
 if (map.dataset.still === undefined) onChange(refresh)();
 else refresh();
 
