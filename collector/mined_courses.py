@@ -7,7 +7,7 @@ in many logs no event names its causes. Only of the others more is asked for.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -44,6 +44,9 @@ _TOPICS = "SELECT id, name FROM collector_topic"
 _SENT_FROM = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 """A moment is sent as the microseconds since then."""
 
+PIECE = 80_000
+"""Events that are read at once."""
+
 _causes = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -72,12 +75,13 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Iterator[Went]:
     if not rows:
         return
     ours = announced(cursor, rows)
-    yield from _without(cursor, [row for row in rows if row.id in ours], ours)
+    for piece in _pieces([row for row in rows if row.id in ours]):
+        yield from _without(cursor, piece, ours)
     by_id = {row.id: row for row in rows if row.id not in ours}
     shapes: dict[tuple[str, ...], Shape] = {}
     others = []
     cursor.execute(_ROOM)
-    for row, sent, types, linked in _read(cursor, _PLAIN, by_id.values()):
+    for row, sent, types, linked in _read(cursor, _PLAIN, list(by_id.values())):
         moments = _moments(sent)
         if linked or len(set(moments)) < len(moments):
             others.append(by_id[row])
@@ -90,11 +94,24 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Iterator[Went]:
         yield Went(by_id[row], _moments(sent), shapes.setdefault(shape.types, shape) if not shape.causes else shape)
 
 
-def _read(cursor: CursorWrapper, statement: str, rows: Collection[Found]) -> list[tuple[Any, ...]]:
-    if not rows:
-        return []
-    cursor.execute(statement, _parameters(rows))
-    return cursor.fetchall()
+def _read(cursor: CursorWrapper, statement: str, rows: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
+    for piece in _pieces(rows):
+        cursor.execute(statement, _parameters(piece))
+        yield from cursor.fetchall()
+
+
+def _pieces(rows: Iterable[Found]) -> Iterator[list[Found]]:
+    """As many at a time as may be read at once."""
+    piece: list[Found] = []
+    events = 0
+    for row in rows:
+        if piece and events + row.events > PIECE:
+            yield piece
+            piece, events = [], 0
+        piece.append(row)
+        events += row.events
+    if piece:
+        yield piece
 
 
 def _parameters(rows: Iterable[Found]) -> list[str]:
@@ -108,8 +125,6 @@ def _moments(sent: bytes) -> list[int]:
 
 def _without(cursor: CursorWrapper, rows: Sequence[Found], ours: dict[int, list[str]]) -> Iterator[Went]:
     """Those that Choreoscope told the bus of: what followed from that is left out."""
-    if not rows:
-        return
     cursor.execute(_TOPICS)
     events = skeletons(cursor, rows, dict(cursor.fetchall()))
     for row in rows:

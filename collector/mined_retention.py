@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from collector.mined_rows import add, alone, summed
+from collector.mined_rows import alone, append, summed
 from collector.mining.contribution import ALWAYS, hour_of
 from collector.mining.counts import Counts, Figure
 from collector.queries.bounds import rows
@@ -52,7 +52,7 @@ def _forget(choreography: str, hours: int, bucket: int) -> int:
             alone(cursor)
             cursor.execute(_REMOVE, [choreography, hours, bucket, array(_KINDS)])
             found = cursor.fetchall()
-            add(cursor, _less(summed(found)))
+            append(cursor, _less(summed(found)).told())
         removed += len(found)
         if len(found) < CHUNK:
             return removed

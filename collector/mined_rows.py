@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.mining.contribution import DAY, HOUR, CausalForm, Contribution, digest, first_hourly
 from collector.mining.counts import Counts, Figure, Key
-from collector.storage.sql import array, arrays, binary_cursor
+from collector.storage.sql import array, arrays, binary_cursor, copy
 
 MOST_VARIANTS = 100_000
 """Of a choreography, and as many causal ones; what goes another way is counted with the others."""
@@ -22,13 +22,17 @@ UNSETTLED = 10_000
 
 _KEY = "choreography, kind, hours, bucket, status, source, target"
 _KEYS = "%s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[]"
-_INSERT = f"""
+_APPENDED = (
+    *(("settled", "bool"), ("choreography", "text"), ("kind", "text"), ("hours", "int2"), ("bucket", "int4")),
+    *(("status", "text"), ("source", "text"), ("target", "text"), ("count", "int8"), ("total", "numeric")),
+    ("durations", "bytea"),  # jsonb in its binary form
+)
+_ADD = f"""
 INSERT INTO collector_minedcount (settled, {_KEY}, count, total, durations)
-SELECT {{settled}}, {_KEY}, count, total::numeric, durations::jsonb
+SELECT true, {_KEY}, count, total::numeric, durations::jsonb
 FROM unnest({_KEYS}, %s::bigint[], %s::text[], %s::text[]) AS v({_KEY}, count, total, durations)
+ON CONFLICT DO NOTHING RETURNING {_KEY}
 """
-_APPEND = _INSERT.format(settled="false")
-_ADD = _INSERT.format(settled="true") + f"ON CONFLICT DO NOTHING RETURNING {_KEY}"
 _THERE = f"""
 SELECT c.id, v.place, c.count, c.total::text, c.durations::text
 FROM unnest({_KEYS}) WITH ORDINALITY AS v({_KEY}, place) JOIN collector_minedcount c USING ({_KEY})
@@ -76,18 +80,19 @@ _types = msgspec.json.Decoder(tuple[str, ...])
 _durations = msgspec.json.Decoder(dict[int, int])
 
 
-def add(cursor: CursorWrapper, counts: Counts) -> None:
-    """Adds these to what is stored. A few are appended, which locks nothing and costs a fraction of changing sums; many
-    are added to their sums at once."""
-    told = dict(counts.told())
-    if 0 < len(told) < UNSETTLED:
-        cursor.execute(_APPEND, arrays((*key, *_row(figure)) for key, figure in told.items()))
-    else:
-        _settle(cursor, told)
+def append(cursor: CursorWrapper, found: Iterable[tuple[Key, Figure]]) -> None:
+    """Adds these to what is stored, as rows that are not settled: that locks nothing, and costs a fraction of changing
+    sums."""
+    copy(cursor, "collector_minedcount", _APPENDED, (_appended(key, figure) for key, figure in found))
+
+
+def _appended(key: Key, figure: Figure) -> tuple[Any, ...]:
+    durations = msgspec.json.encode({index: n for index, n in figure.durations.items() if n})
+    return False, *key, figure.count, figure.total, b"\x01" + durations
 
 
 def settle() -> int:
-    """Adds what was appended to the sums, if it has become much; returns how many rows that were."""
+    """Adds some of what was appended to the sums, if it has become much; returns how many rows that were."""
     with transaction.atomic(), binary_cursor() as cursor:
         cursor.execute(_ARE_MANY, [UNSETTLED, UNSETTLED])
         if not cursor.fetchall()[0][0]:

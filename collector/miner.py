@@ -6,13 +6,15 @@ and only then reads the transaction, so whoever is last has seen all. Where noth
 first has counted it, and others leave it for later. It never waits for collectors, nor they for it.
 
 The order of locks: rows of `Unmined`, of `Mined` by transaction, of `Variant` by digest, new ones of `Mined` by
-transaction, of `MinedCount` by key. Few differences are only appended to `MinedCount`, and settled when they are many.
+transaction. What differs is only appended to the counts, and settled when that has become much: by key.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -26,9 +28,9 @@ from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.correlation.shape import Course, Shape
 from collector.mined_courses import Found, courses
-from collector.mined_rows import add, number_variants, settle, types_of
+from collector.mined_rows import append, number_variants, settle, types_of
 from collector.mining.contribution import CausalForm, Contribution, causal_form, contribution, first_hourly
-from collector.mining.counts import Counts
+from collector.mining.counts import differences
 from collector.storage import unmined
 from collector.storage.sql import array, arrays, binary_cursor
 
@@ -37,8 +39,6 @@ logger = logging.getLogger(__name__)
 CHUNK = 30_000
 """Transactions that commit together, if they have no more events than this."""
 MOST_EVENTS = 300_000
-PIECE = 40_000
-"""Events that are read at once."""
 ROWS = 100
 """Rows of `Unmined` at a time, as long as they name fewer transactions than that."""
 ALONE = 100
@@ -81,7 +81,8 @@ class Way(NamedTuple):
 def mine_now() -> int:
     """With the configured rules, which say what led to what where events do not."""
     taken = mine(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
-    settle()
+    while settle():
+        pass
     return taken
 
 
@@ -106,10 +107,23 @@ def mine(rulebook: RuleBook, *, most: int = CHUNK) -> int:
 
 
 def _chunk(rulebook: RuleBook) -> int:
-    with transaction.atomic(), binary_cursor() as cursor:
+    with _uncollected(), transaction.atomic(), binary_cursor() as cursor:
         ids = _claim(cursor, CHUNK)
         _take(cursor, ids, rulebook)
         return len(ids)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Within, no cyclic garbage is looked for: a chunk makes millions of objects and none, and looking through them
+    again and again took a third of its time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _one_by_one(rulebook: RuleBook) -> int:
@@ -167,25 +181,10 @@ def _claim(cursor: CursorWrapper, most: int) -> list[int]:
 def _ways(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook, now: datetime) -> dict[int, Way]:
     forms, hourly = Forms(rulebook), first_hourly(now)
     ways = {}
-    for piece in _pieces(rows):
-        for found, moments, shape in courses(cursor, piece):
-            made = contribution(found.choreography, found.status, shape.types, moments, hourly)
-            ways[found.id] = Way(made, forms.of(shape, found.choreography))
+    for found, moments, shape in courses(cursor, rows):
+        made = contribution(found.choreography, found.status, shape.types, moments, hourly)
+        ways[found.id] = Way(made, forms.of(shape, found.choreography))
     return ways
-
-
-def _pieces(rows: Iterable[Found]) -> Iterator[list[Found]]:
-    """As many at a time as may be read at once."""
-    piece: list[Found] = []
-    events = 0
-    for row in rows:
-        if piece and events + row.events > PIECE:
-            yield piece
-            piece, events = [], 0
-        piece.append(row)
-        events += row.events
-    if piece:
-        yield piece
 
 
 class Forms:
@@ -220,9 +219,7 @@ def _exchange(cursor: CursorWrapper, before: dict[int, Contribution], ways: dict
         unmined.note(cursor, others)  # somebody else was faster, and may have seen less
         for row in others:
             del after[row]
-    counts = Counts()
-    counts.take(after.values(), _whole(cursor, before.values()))
-    add(cursor, counts)
+    append(cursor, differences(after.values(), _whole(cursor, before.values())))
 
 
 def _stored(found: Contribution) -> str:

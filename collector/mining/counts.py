@@ -13,15 +13,16 @@ Each is counted for the time that the transaction began in, and for all times to
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
+from operator import add
 from typing import NamedTuple
 
 import msgspec
 
 from collector.mining.contribution import ALWAYS, Contribution
-from collector.mining.durations import buckets
+from collector.mining.durations import NOTHING, buckets
 
 TIMED = ("case", "edge", "variant", "causal")
 
@@ -46,8 +47,12 @@ class Figure(msgspec.Struct):
     def add(self, other: Figure) -> None:
         self.count += other.count
         self.total += other.total
+        durations = self.durations
+        if not durations:
+            durations.update(other.durations)
+            return
         for index, n in other.durations.items():
-            self.durations[index] = self.durations.get(index, 0) + n
+            durations[index] = durations.get(index, 0) + n
 
     @property
     def says_nothing(self) -> bool:
@@ -55,67 +60,85 @@ class Figure(msgspec.Struct):
 
 
 class Counts(dict[Key, Figure]):
-    """Sums by key; a difference, where contributions were subtracted."""
-
-    def take(self, found: Iterable[Contribution], gone: Iterable[Contribution] = ()) -> None:
-        """Adds what was `found`, and subtracts what is `gone`.
-
-        Those of one time are looked at together, column by column, and what is counted of all times is their sum: that
-        is several times faster than one after the other. What is in both goes without a trace.
-        """
-        places: dict[tuple[str, str, int, int], tuple[list[Contribution], list[Contribution]]] = {}
-        for side, contributions in enumerate((found, gone)):
-            for one in contributions:
-                place = (one.choreography, one.status, one.hours, one.bucket)
-                places.setdefault(place, ([], []))[side].append(one)
-        for (choreography, status, hours, bucket), (new, old) in places.items():
-            for (kind, source, target), figure in _figures(_Columns(new), _Columns(old)):
-                for key in (
-                    Key(choreography, kind, hours, bucket, status, source, target),
-                    Key(choreography, kind, ALWAYS, 0, status, source, target),
-                ):
-                    known = self.get(key)
-                    if known is None:
-                        known = self[key] = Figure()
-                    known.add(figure)
+    """Sums by key."""
 
     def told(self) -> Iterable[tuple[Key, Figure]]:
         """What says anything, in the order of the keys."""
         return [(key, self[key]) for key in sorted(self) if not self[key].says_nothing]
 
 
+def differences(found: Iterable[Contribution], gone: Iterable[Contribution] = ()) -> Iterator[tuple[Key, Figure]]:
+    """What comes to the counts by what was `found`, less by what is `gone`; each key once, in no order.
+
+    Those of one time are looked at together, column by column, and what is counted of all times is their sum: that is
+    several times faster than one after the other. What is in both goes without a trace.
+    """
+    places: dict[tuple[str, str, int, int], tuple[list[Contribution], list[Contribution]]] = {}
+    for side, contributions in enumerate((found, gone)):
+        for one in contributions:
+            place = (one.choreography, one.status, one.hours, one.bucket)
+            places.setdefault(place, ([], []))[side].append(one)
+    always: dict[tuple[str, str], dict[tuple[str, str, str], Figure]] = {}
+    for (choreography, status, hours, bucket), (new, old) in places.items():
+        sums = always.setdefault((choreography, status), {})
+        for names, figure in _figures(new, old):
+            kind, source, target = names
+            yield Key(choreography, kind, hours, bucket, status, source, target), figure
+            known = sums.get(names)
+            if known is None:
+                known = sums[names] = Figure()
+            known.add(figure)
+    for (choreography, status), sums in always.items():
+        for (kind, source, target), figure in sums.items():
+            if not figure.says_nothing:
+                yield Key(choreography, kind, ALWAYS, 0, status, source, target), figure
+
+
 Names = tuple[str, str]
 """Source and target."""
+_SLOTS = 1 << 12
+"""More buckets than there are: the last is far beyond any duration. So what and how long make one number,
+which is counted several times faster than the two."""
+
+
+class _Slots(dict[Names, int]):
+    """The first slot of each names' own, in the order in which they come."""
+
+    def __missing__(self, names: Names) -> int:
+        self[names] = first = len(self) * _SLOTS - NOTHING
+        return first
 
 
 class _Timed:
-    """How often something came, and how long it took, in two columns."""
+    """How often something came, by the first slot of its number, and how long it took: three columns."""
 
-    def __init__(self, names: Sequence[Names], micros: Sequence[int]) -> None:
-        self.names, self.micros = names, micros
-        self.bucketed = list(zip(names, buckets(micros), strict=True))
+    def __init__(self, slots: Sequence[int], micros: Sequence[int], bucketed: Sequence[int]) -> None:
+        self.slots, self.micros = slots, micros
+        self.counted = Counter(map(add, slots, bucketed))
 
 
 class _Columns:
     """What some contributions count, by kind."""
 
-    def __init__(self, found: Sequence[Contribution]) -> None:
+    def __init__(self, found: Sequence[Contribution], slots: _Slots) -> None:
         wholes = [sum(one.gaps) for one in found]
+        gaps = list(chain.from_iterable([one.gaps for one in found]))
+        long = buckets(wholes)
         self.ways = [one.types for one in found]
         self.timed = {
-            "case": _Timed([("", "")] * len(found), wholes),
-            "variant": _Timed([(str(one.variant), "") for one in found], wholes),
-            "causal": _Timed([(str(one.causal), "") for one in found], wholes),
-            "edge": _Timed(self._steps(), list(chain.from_iterable([one.gaps for one in found]))),
+            "case": _Timed([slots["", ""]] * len(found), wholes, long),
+            "variant": _Timed([slots[str(one.variant), ""] for one in found], wholes, long),
+            "causal": _Timed([slots[str(one.causal), ""] for one in found], wholes, long),
+            "edge": _Timed(self._steps(slots), gaps, buckets(gaps)),
         }
 
-    def _steps(self) -> list[Names]:
-        known: dict[tuple[str, ...], list[Names]] = {}
-        steps: list[Names] = []
+    def _steps(self, slots: _Slots) -> list[int]:
+        known: dict[tuple[str, ...], list[int]] = {}
+        steps: list[int] = []
         for types in self.ways:
             those = known.get(types)
             if those is None:
-                those = known[types] = list(pairwise(types))
+                those = known[types] = [slots[names] for names in pairwise(types)]
             steps += those
         return steps
 
@@ -125,36 +148,42 @@ class _Columns:
         yield "node", chain.from_iterable(self.ways)
 
 
-def _figures(new: _Columns, old: _Columns) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+def _figures(
+    found: Sequence[Contribution], gone: Sequence[Contribution]
+) -> Iterator[tuple[tuple[str, str, str], Figure]]:
     """By kind, source and target, by how much they differ."""
-    for (kind, names), (_, gone) in zip(new.plain(), old.plain(), strict=True):
-        counted = Counter(names)
-        counted.subtract(gone)
+    slots = _Slots()
+    new, old = _Columns(found, slots), _Columns(gone, slots)
+    names = list(slots)
+    for (kind, types), (_, before) in zip(new.plain(), old.plain(), strict=True):
+        counted = Counter(types)
+        counted.subtract(before)
         for name, n in counted.items():
             if n:
                 yield (kind, name, ""), Figure(n)
     for kind, timed in new.timed.items():
-        for (source, target), figure in _difference(timed, old.timed[kind]).items():
+        for number, figure in _difference(timed, old.timed[kind]).items():
+            source, target = names[number]
             yield (kind, source, target), figure
 
 
-def _difference(new: _Timed, old: _Timed) -> dict[Names, Figure]:
-    found: dict[Names, Figure] = {}
-    counted = Counter(new.bucketed)
-    counted.subtract(old.bucketed)
-    for (names, index), n in counted.items():
+def _difference(new: _Timed, old: _Timed) -> dict[int, Figure]:
+    found: dict[int, Figure] = {}
+    new.counted.subtract(old.counted)
+    for slot, n in new.counted.items():
         if n:
-            figure = found.get(names)
+            number, index = divmod(slot, _SLOTS)
+            figure = found.get(number)
             if figure is None:
-                figure = found[names] = Figure()
+                figure = found[number] = Figure()
             figure.count += n
-            figure.durations[index] = n
-    totals: dict[Names, int] = {}
-    for names, micros in zip(new.names, new.micros, strict=True):
-        totals[names] = totals.get(names, 0) + micros
-    for names, micros in zip(old.names, old.micros, strict=True):
-        totals[names] = totals.get(names, 0) - micros
-    for names, total in totals.items():
+            figure.durations[index + NOTHING] = n
+    totals: defaultdict[int, int] = defaultdict(int)
+    for slot, micros in zip(new.slots, new.micros, strict=True):
+        totals[slot] += micros
+    for slot, micros in zip(old.slots, old.micros, strict=True):
+        totals[slot] -= micros
+    for slot, total in totals.items():
         if total:
-            found.setdefault(names, Figure()).total = total
+            found.setdefault(slot // _SLOTS, Figure()).total = total
     return found

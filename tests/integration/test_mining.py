@@ -174,7 +174,7 @@ def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyP
     site = Store()
     site.write_all(events, 12)
     with monkeypatch.context() as patch:
-        patch.setattr(miner, "add", lambda cursor, counts: (mined_rows.add(cursor, counts), killed()))
+        patch.setattr(miner, "append", lambda cursor, found: (mined_rows.append(cursor, found), killed()))
         with pytest.raises(KeyboardInterrupt):
             miner.mine(RULES)
     assert not MinedCount.objects.exists()
