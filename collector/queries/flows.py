@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from collector.correlation.buckets import merged, quantile
+from collector.correlation.choreography import RuleBook
+from collector.correlation.learned import PREFIX
 from collector.queries.bounds import MOST, Bounded, rows
 
 WINDOW = timedelta(minutes=5)
@@ -110,7 +112,8 @@ class _Sum:
 
 @dataclass(frozen=True)
 class WaitingStep:
-    """How many pending responses there are at a rule now, and how many of them are overdue."""
+    """How many pending responses there are at a rule now, and how many of them are overdue. `learned`: nobody declared
+    the deadline."""
 
     choreography: str
     rule: str
@@ -119,6 +122,7 @@ class WaitingStep:
     service: str
     count: int
     overdue: Bounded
+    learned: bool = False
 
 
 _PARTS = f"""
@@ -250,9 +254,24 @@ def _named(row: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(names, row, strict=False))
 
 
-def waiting() -> list[WaitingStep]:
-    """One query."""
+def waiting(rulebook: RuleBook) -> list[WaitingStep]:
+    """By these rules, with what was learned. One query."""
+    timed = {
+        (choreography.name, rule.key)
+        for choreography in rulebook.choreographies
+        for rule in choreography.rules
+        if rule.learned
+    }
     return [
-        WaitingStep(choreography, rule, after, awaited, service, count, Bounded.of(overdue))
+        WaitingStep(
+            choreography,
+            rule,
+            after,
+            awaited,
+            service,
+            count,
+            Bounded.of(overdue),
+            rule.startswith(PREFIX) or (choreography, rule) in timed,
+        )
         for choreography, rule, after, awaited, service, count, overdue in rows(_WAITING)
     ]

@@ -14,6 +14,8 @@ from collector.queries.overdue import OverdueCause, overdue_causes
 from dashboard.alerts.models import Alert
 
 Kind = Alert.Kind
+LEARNED = "a learned deadline"
+"""What alerts name that go by one."""
 Key = tuple[str, str, str, str, str]
 """Kind, choreography, awaited types, service, subject."""
 
@@ -70,7 +72,7 @@ def _overdue(cause: OverdueCause) -> Finding:
         choreography=cause.choreography,
         awaited=cause.awaited,
         service=cause.service,
-        names="a learned deadline" if cause.learned else "",
+        names=LEARNED if cause.learned else "",
         count=cause.count,
         impact=cause.impact,
     )

@@ -38,7 +38,8 @@ class Box(msgspec.Struct, frozen=True):
 
 
 class Wire(msgspec.Struct, frozen=True):
-    """What flows from one box to another (their keys). `named`: its name is shown; `awaited`: what is awaited here."""
+    """What flows from one box to another (their keys). `named`: its name is shown; `awaited`: what is awaited here, by
+    `learned` of those that wait until a time that was learned."""
 
     key: str
     source: str
@@ -52,6 +53,7 @@ class Wire(msgspec.Struct, frozen=True):
     overdue: int
     awaited: tuple[str, ...]
     data: dict[str, Any]
+    learned: int = 0
     words: str = ""
     """All that is written at it, where that does not change while it is looked at."""
 
@@ -84,6 +86,7 @@ class _Tally(msgspec.Struct):
     waiting: int = 0
     overdue: int = 0
     awaited: tuple[str, ...] = ()
+    learned: int = 0
 
     def flow(self, flow: Flow) -> None:
         """The p95 of several kinds of reaction together is at most the greatest of theirs."""
@@ -96,6 +99,7 @@ class _Tally(msgspec.Struct):
         self.waiting += waiting.count
         self.overdue += waiting.overdue
         self.awaited = (*self.awaited, waiting.awaited)
+        self.learned += waiting.count if waiting.learned else 0
 
 
 _End = tuple[str, str]
@@ -242,6 +246,7 @@ def _wire(between: _Between, names: tuple[str, ...], tally: _Tally, kind: Kind) 
         overdue=tally.overdue,
         awaited=tally.awaited,
         data=data,
+        learned=tally.learned,
     )
 
 
@@ -259,5 +264,6 @@ def _bundled(tallies: Mapping[_Between, _Tally], kind: Kind) -> Iterable[Wire]:
             waiting=sum(one.waiting for one in tallied),
             overdue=sum(one.overdue for one in tallied),
             awaited=tuple(awaited for one in tallied for awaited in one.awaited),
+            learned=sum(one.learned for one in tallied),
         )
         yield _wire((source, target, ""), tuple(name for name, _ in found), whole, kind)

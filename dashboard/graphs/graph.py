@@ -28,13 +28,15 @@ class Flow(msgspec.Struct, frozen=True):
 
 class Waiting(msgspec.Struct, frozen=True):
     """How many transactions wait for `awaited` from `service` after the events of the types `after`, and how many of
-    them are overdue. Several types in `after` are a join; the count is shown on each edge that leads into it."""
+    them are overdue. Several types in `after` are a join; the count is shown on each edge that leads into it.
+    `learned`: nobody declared until when."""
 
     after: tuple[str, ...]
     awaited: str
     service: str
     count: int
     overdue: int = 0
+    learned: bool = False
 
 
 class Table(msgspec.Struct, frozen=True):

@@ -40,10 +40,16 @@ def of_steps(graph: Steps) -> list[Entry]:
 
 def of_wires(wires: Sequence[Wire], pace: text.Pace) -> list[Entry]:
     entries = [Entry(f"events per {pace.word} · 95% react within")] if wires else []
-    if any(wire.waiting and not wire.overdue for wire in wires):
+    waited = [wire for wire in wires if wire.waiting]
+    if any(not wire.overdue and wire.learned < wire.waiting for wire in waited):
         entries.append(Entry("transactions waiting there", look=Look("circle", "wait", "wait", "", "", "")))
-    if any(wire.overdue for wire in wires):
+    if any(wire.overdue and wire.learned < wire.waiting for wire in waited):
         entries.append(Entry("some of them overdue", look=Look("octagon", "overdue", "overdue", "", "", "")))
+    learned = [wire for wire in waited if wire.learned == wire.waiting]
+    if any(not wire.overdue for wire in learned):
+        entries.append(Entry("waiting, by a learned deadline", look=Look("pentagon", "wait", "wait", "", "", "")))
+    if any(wire.overdue for wire in learned):
+        entries.append(Entry("overdue by a learned deadline", look=Look("pentagon", "overdue", "overdue", "", "", "")))
     if any(wire.failure for wire in wires):
         entries.append(Entry("failure path", stroke=Stroke("fail-edge", "solid", 2.0, "")))
     if any(not wire.count for wire in wires):

@@ -104,7 +104,14 @@ def _badge(run: Run, wiring: Wiring) -> list[Mark]:
     x, y = strokes.middle(run, wiring)
     size = 20 if run.wire.waiting < 100 else 25
     ink = "overdue" if run.wire.overdue else "wait"
-    return [Mark(x, y, "octagon" if run.wire.overdue else "circle", size + 2 * bool(run.wire.overdue), "paper", ink)]
+    return [Mark(x, y, badge(run.wire), size + 2 * bool(run.wire.overdue), "paper", ink)]
+
+
+def badge(wire: Wire) -> str:
+    """Its shape: who waits until a time that was learned looks as different as who is overdue."""
+    if wire.learned == wire.waiting:
+        return "pentagon"
+    return "octagon" if wire.overdue else "circle"
 
 
 def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Iterator[Text]:

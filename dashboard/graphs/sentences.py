@@ -108,6 +108,8 @@ def wire_facts(wire: Wire, seconds: float, pace: text.Pace) -> list[str]:
     if wire.waiting:
         awaited = ", ".join(dict.fromkeys(text.clean(name, 80) for name in wire.awaited[:5]))
         facts.append(f"{wire.waiting} wait for {awaited}" + _of_them(wire.overdue))
+        if wire.learned:
+            facts.append(f"{'' if wire.learned == wire.waiting else f'{wire.learned} of them '}by a learned deadline")
     return facts
 
 
@@ -124,8 +126,15 @@ def map_table(graph: Map, seconds: float) -> Table:
             text.duration(wire.p95) if wire.p95 is not None else "—",
             str(wire.waiting),
             str(wire.overdue),
+            _deadline(wire),
             "failure path" if wire.failure else "",
         )
         for wire in graph.wires
     )
-    return Table(("From", "Event", "To", "Rate", "p95", "Waiting", "Overdue", "Path"), rows)
+    return Table(("From", "Event", "To", "Rate", "p95", "Waiting", "Overdue", "Deadline", "Path"), rows)
+
+
+def _deadline(wire: Wire) -> str:
+    if not wire.waiting:
+        return ""
+    return "learned" if wire.learned == wire.waiting else "declared and learned" if wire.learned else "declared"

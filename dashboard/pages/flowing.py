@@ -24,7 +24,9 @@ def flows(flow_map: FlowMap, rulebook: RuleBook, choreography: str = "") -> list
 
 def waits(steps: Iterable[WaitingStep], choreography: str = "") -> list[Waiting]:
     return [
-        Waiting(tuple(step.after.split(" + ")), step.awaited, step.service, step.count, step.overdue.count)
+        Waiting(
+            tuple(step.after.split(" + ")), step.awaited, step.service, step.count, step.overdue.count, step.learned
+        )
         for step in steps
         if choreography in ("", step.choreography)
     ]

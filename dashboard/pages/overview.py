@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from collector import config, queries
+from collector.config.rules import registered
 from dashboard import graphs
 from dashboard.alerts.models import Alert
 from dashboard.graphs import Drawing
@@ -71,7 +72,10 @@ def flow_map() -> queries.FlowMap:
 
 
 def waiting() -> list[queries.WaitingStep]:
-    return shared.get("waiting", MOMENT, queries.waiting)
+    """One query; one more now and then, for the rules."""
+    declared = config.current(settings.CHOREOSCOPE_CONFIG).rulebook
+    rulebook = shared.get("rulebook", _SLOWLY, lambda: registered(declared))
+    return shared.get("waiting", MOMENT, lambda: queries.waiting(rulebook))
 
 
 def _chosen(request: HttpRequest) -> Chosen:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from collector.correlation.choreography import RuleBook
+from dashboard.alerts.findings import LEARNED
 from dashboard.alerts.models import Alert
 from dashboard.graphs import Waiting
 
@@ -53,7 +54,7 @@ def waits(found: Iterable[Alert], moment: datetime, rulebook: RuleBook, choreogr
         count = count_at(alert, moment) if alert.about_transactions else 0
         if count and choreography in ("", alert.choreography):
             after = _triggers(rulebook, alert)
-            waiting.append(Waiting(after, alert.awaited, alert.service, count, count))
+            waiting.append(Waiting(after, alert.awaited, alert.service, count, count, alert.names == LEARNED))
     return waiting
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from collector import config, queries
 from collector.correlation.choreography import RuleBook
+from collector.correlation.state import Pending
 from collector.models import OPEN_PHASES, Transaction
 from dashboard.pages import sentences
 from dashboard.pages.flowing import failure_types
@@ -29,6 +30,8 @@ class Listed:
     more: int
     last: str
     """What it waits for, or its last event."""
+    learned: bool
+    """It waits until a time that nobody declared."""
 
 
 def listed_rows(rows: Iterable[queries.Row]) -> list[Listed]:
@@ -42,9 +45,14 @@ def _listed(row: queries.Row, rulebook: RuleBook) -> Listed:
     marks = [Mark("undone" if step.type in failures else "done", step.type) for step in row.steps]
     if transaction.phase in OPEN_PHASES:
         marks += [
-            Mark("overdue" if entry.overdue else "awaited", sentences.awaited(entry))
+            Mark("overdue" if entry.overdue else "awaited", _awaited(entry))
             for entry in row.pending
             if entry.kind != "timeout"
         ]
     last = row.steps[-1].type if row.steps and not row.more_steps else ""
-    return Listed(transaction, tuple(marks), row.more_steps, sentences.short(row.pending, transaction) or last)
+    now = sentences.short(row.pending, transaction) or last
+    return Listed(transaction, tuple(marks), row.more_steps, now, sentences.learned(row.pending, transaction))
+
+
+def _awaited(entry: Pending) -> str:
+    return sentences.awaited(entry) + (", by a learned deadline" if entry.basis == sentences.LEARNED else "")

@@ -12,6 +12,8 @@ from dashboard.pages.statement import Count, Flowing, Since, Standing, Statement
 from dashboard.pages.wording import between, clock, counted, duration, listed, span
 
 OPEN = ("running", "compensating")
+LEARNED = "learned"
+"""The basis of deadlines that nobody declared."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 _Parts = tuple[Text, list[Text]]
 
@@ -59,6 +61,11 @@ def short(pending: Sequence[Pending], transaction: Standing) -> str:
     # The service comes first: whom to call must not be what a narrow column cuts off.
     expected = listed(entry.expect, "or")
     return f"waits for {entry.service}: {expected}" if entry.service else f"waits for {expected}"
+
+
+def learned(pending: Sequence[Pending], transaction: Standing) -> bool:
+    """Whether the deadline of what `short` tells was learned."""
+    return bool(pending) and transaction.phase in OPEN and _worst_first(pending)[0].basis == LEARNED
 
 
 def hints(overdue: Pending, flowing: Flowing, likewise: Count) -> list[Text]:

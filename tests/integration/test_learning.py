@@ -15,10 +15,12 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import config, miner, queries
+from collector.config.rules import registered
 from collector.learning import learner
 from collector.models import LearnedRule, Lesson, Topic, Transaction, Transition
 from collector.upkeep import judge_anew
 from dashboard.alerts.models import Alert
+from dashboard.pages.shared import shared
 from tests.feeding import Feed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
@@ -316,6 +318,31 @@ def test_what_is_adopted_is_right_and_what_it_was_learned_from_conforms(
     company.feed.read()
     adopted = Transaction.objects.filter(transaction_id__in=[f"order-{251 + place}" for place in range(10)])
     assert [(row.phase, row.ended_by, row.state) for row in adopted] == [("completed", "event", {})] * 10
+
+
+def test_waits_by_learned_deadlines_say_so_wherever_they_show(company: Company, rules: Path, client: Client) -> None:
+    company.healthy(600, 100)
+    company.feed.read()
+    learn()
+    company.order(30, silent="PaymentAuthorized")
+    company.feed.read()
+    shared.clear()
+    for page in ("/transactions?status=stuck", "/services/payment", "/"):
+        assert '<span class="note mark-learned"' in client.get(page).content.decode(), page
+    assert "by a learned deadline" in client.get("/live/overview.json").content.decode()
+    # declared, but for its time
+    rules.write_text(
+        SOON + "\nchoreographies:\n  OrderPlaced:\n    starts: [OrderPlaced]\n    rules:\n"
+        "      - {after: OrderPlaced, expect: PaymentAuthorized, from: payment}\n"
+        "      - {after: OrderPlaced, expect: StockReserved, within: 1h}\n"
+    )
+    for _ in judge_anew():
+        pass
+    company.order(1, silent="StockReserved")
+    company.feed.read()
+    rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    found = {(step.rule, step.awaited): step.learned for step in queries.waiting(rulebook)}
+    assert (found["0", "PaymentAuthorized"], found["1", "StockReserved"]) == (True, False)
 
 
 def adopt(name: str) -> tuple[str, str]:

@@ -171,6 +171,7 @@ def test_reactions_to_one_event_are_one_edge() -> None:
         "p95": "1.1 s",
         "Waiting": "14",
         "Overdue": "0",
+        "Deadline": "declared",
         "Path": "",
     }
     assert wire(drawing, "payment", "PaymentDeclined", "inventory")["Path"] == "failure path"
@@ -253,6 +254,37 @@ def test_topics_as_boxes_with_the_services_between_them() -> None:
     ]
     assert drawing.table.rows[0][5:7] == ("3", "1")
     assert next(stop["data"] for stop in drawing.stops if stop["data"]["kind"] == "hop")["services"] == ["payment"]
+
+
+def test_waits_by_learned_deadlines_are_told_apart_by_word_and_by_shape() -> None:
+    flows = [
+        Flow("", "", "order", "OrderPlaced", 9),
+        Flow("order", "OrderPlaced", "payment", "PaymentAuthorized", 8, 1.5),
+        Flow("order", "OrderPlaced", "inventory", "StockReserved", 8, 1.5),
+    ]
+    learned = Waiting(("OrderPlaced",), "PaymentAuthorized", "payment", 3, 1, learned=True)
+    declared = Waiting(("OrderPlaced",), "StockReserved", "inventory", 2)
+    drawing = services_figure(flows, [learned, declared], window_seconds=60)
+    assert wire(drawing, "order", "OrderPlaced", "payment")["Deadline"] == "learned"
+    assert wire(drawing, "order", "OrderPlaced", "inventory")["Deadline"] == "declared"
+    assert {"overdue by a learned deadline", "transactions waiting there"} <= set(words(drawing))
+    assert "some of them overdue" not in words(drawing)
+    said = " ".join(str(stop) for stop in drawing.stops)
+    assert "3 wait for PaymentAuthorized, 1 of them overdue, by a learned deadline" in said
+    assert shapes(drawing) >= {"pentagon", "circle"}
+    both = [learned, Waiting(("OrderPlaced",), "Receipt", "payment", 4)]
+    mixed = services_figure(flows, both, window_seconds=60)
+    assert wire(mixed, "order", "OrderPlaced", "payment")["Deadline"] == "declared and learned"
+    assert "3 of them by a learned deadline" in " ".join(str(stop) for stop in mixed.stops)
+    assert "pentagon" not in shapes(mixed)
+
+
+def shapes(drawing: Drawing) -> set[str]:
+    return {symbol for trace in drawing.figure["data"] for symbol in listed(trace.get("marker", {}).get("symbol", []))}
+
+
+def listed(symbols: str | list[str]) -> list[str]:
+    return [symbols] if isinstance(symbols, str) else list(symbols)
 
 
 @pytest.mark.parametrize("name", ["nothing", "no flows"])

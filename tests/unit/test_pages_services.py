@@ -90,7 +90,7 @@ class TestServices:
         self, client: Client, company: Feed, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         assert company
-        with django_assert_max_num_queries(11):
+        with django_assert_max_num_queries(12):
             page = text(client.get("/services"))
         rows = page.split("<tr data-row>")[1:]
         assert "inventory" in rows[0], "what is in trouble comes first"

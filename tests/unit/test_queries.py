@@ -261,7 +261,7 @@ class TestOverview:
         feed.order("late", steps=2, ago=60)
         feed.order("soon", steps=2, ago=2)
         feed.read()
-        found = {step.awaited: step for step in queries.waiting()}
+        found = {step.awaited: step for step in queries.waiting(feed.rulebook)}
         assert found["StockReserved"].count == 2
         assert found["StockReserved"].overdue == bounds.Bounded(1)
 
