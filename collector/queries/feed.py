@@ -12,6 +12,8 @@ from collector.queries.presence import KNOWN, VANISHED, silences
 
 MOST = 50
 _EACH = 20
+LOOKED_FOR = ("edge", "deviating", "vanished", "silent")
+"""Kinds that it takes a while to find; `changes` tells the others."""
 
 # In a choreography that there was before: in a new one, everything comes for the first time.
 _EDGES = f"""
@@ -58,15 +60,24 @@ def feed(now: datetime) -> list[Change]:
     return sorted(found, key=lambda change: change.at, reverse=True)[:MOST]
 
 
-def sentence(change: Change) -> str:
+def parts(change: Change) -> tuple[str, str, str]:
+    """What is said of it: what goes before what it is about, that, and what comes after."""
     of = f" of {change.about}" if change.about else ""
     within = f" in {change.about}" if change.about else ""
     return {
-        "service": f"New service {change.name}.",
-        "type": f"New event type {change.name}{of}.",
-        "rules": "Other rules apply.",
-        "edge": f"For the first time{within}: {change.name}.",
-        "deviating": f"Transactions of {change.name} began to deviate from their rules.",
-        "vanished": f"{change.name} was not heard for a day.",
-        "silent": f"{change.name} is silent, though what it reacts to keeps coming.",
+        "service": ("new service ", change.name, ""),
+        "type": ("new event type ", change.name, of),
+        "rules": ("", "other rules", " apply"),
+        "learned": ("learned of ", change.name, f": {change.about}"),
+        "forgotten": ("no longer learned of ", change.name, f": {change.about}"),
+        "edge": (f"for the first time{within}: ", change.name, ""),
+        "deviating": ("transactions of ", change.name, " began to deviate from their rules"),
+        "vanished": ("", change.name, " was not heard for a day"),
+        "silent": ("", change.name, " is silent, though what it reacts to keeps coming"),
     }[change.kind]
+
+
+def sentence(change: Change) -> str:
+    before, name, after = parts(change)
+    said = f"{before}{name}{after}."
+    return said if change.kind in ("vanished", "silent") else said[0].upper() + said[1:]

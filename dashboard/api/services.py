@@ -76,9 +76,11 @@ class ServiceOut(Schema):
 
 class ChangeOut(Schema):
     at: datetime
-    kind: str = Field(description="service, type, rules, edge, deviating, silent or vanished")
+    kind: str = Field(description="service, type, rules, learned, forgotten, edge, deviating, silent or vanished")
     name: str = Field(description="The service, event type, edge or choreography; empty for rules.")
-    about: str = Field(description="Of an event type its service, of an edge its choreography.")
+    about: str = Field(
+        description="Of an event type its service, of an edge its choreography, of what was learned which rule it is."
+    )
     sentence: str
 
 

@@ -19,7 +19,7 @@ from collector.config.rules import registered
 from dashboard import graphs
 from dashboard.alerts.models import Alert
 from dashboard.graphs import Drawing
-from dashboard.pages import frame, past, period
+from dashboard.pages import frame, news, past, period
 from dashboard.pages.bars import bars
 from dashboard.pages.chosen import Chosen, chosen
 from dashboard.pages.flowing import flows, only, waits
@@ -160,7 +160,7 @@ def _common() -> dict[str, Any]:
         "stuck_where": _stuck_where(bool(figures.stuck), alerts, frame.frame()),
         "slots": shared.get("over-time", _SLOWLY, lambda: (queries.over_time(now), queries.SLOT)),
         "alerts": alerts,
-        "changes": shared.get("changes", _SLOWLY, lambda: queries.changes(now)),
+        "changes": news.told(shared.get("changes", _SLOWLY, lambda: queries.changes(now))),
     }
 
 
@@ -175,7 +175,7 @@ def _common_of(asked: Period) -> dict[str, Any]:
         "slots": (found.slots, found.slot),
         "alerts": alerts[:_MOST_ALERTS],
         "more_alerts": len(alerts) - _MOST_ALERTS,
-        "changes": list(queries.changes(asked.end, since)),
+        "changes": news.told(queries.changes(asked.end, since)),
     }
 
 

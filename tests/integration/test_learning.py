@@ -228,6 +228,17 @@ def test_what_was_not_settled_after_all_is_learned_anew(company: Company) -> Non
     assert LearnedRule.objects.get(kind="ends", until=None).expect == ["OrderCompleted"]
 
 
+def test_what_was_learned_is_told_as_news(company: Company, client: Client) -> None:
+    company.healthy(600, 100)
+    company.feed.read()
+    learn()
+    shared.clear()
+    told = [(one["kind"], one["sentence"]) for one in client.get("/api/changes").json()["items"]]
+    assert ("learned", "Learned of OrderPlaced: 4 rules.") in told
+    said = client.get("/").content.decode()
+    assert 'learned of <a href="/choreographies/OrderPlaced">OrderPlaced</a>: 4 rules' in said
+
+
 def test_each_change_is_a_version_and_an_entry_in_the_feed(company: Company) -> None:
     company.healthy(600, 100)
     company.feed.read()

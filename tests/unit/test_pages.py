@@ -51,6 +51,7 @@ PAGES = [
 ]
 FRAGMENTS = [
     "/live/overview",
+    "/live/changes",
     "/live/transactions",
     "/live/choreographies",
     "/live/choreography/order-fulfilment",

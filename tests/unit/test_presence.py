@@ -12,9 +12,10 @@ from django.utils import timezone
 from collector import miner
 from collector.correlation.choreography import RuleBook
 from collector.models import EventType, Flow, MinedCount, Outcome, Topic
-from collector.queries import presence
+from collector.queries import Change, presence
 from collector.queries.feed import feed, sentence
 from collector.queries.presence import Silence, marks
+from dashboard.pages import news
 from dashboard.pages.shared import shared
 from tests.mining_logs import LogEvent, Store
 
@@ -143,6 +144,19 @@ class TestFeed:
         assert [one.at for one in feed(NOW)] == sorted((one.at for one in feed(NOW)), reverse=True)
         assert sentence(found["vanished"]) == "archive was not heard for a day."
 
+    def test_the_overview_tells_it_with_where_to_look(self, client: Client) -> None:
+        now = timezone.now()
+        for seconds in range(0, 3_000, 30):
+            Flow.objects.create(
+                bucket=now - timedelta(hours=26, seconds=seconds), writer="w", choreography="order", topic="t",
+                source_type="", source_service="", target_type="Stored", target_service="archive",
+                count=1, durations={},
+            )  # fmt: skip
+        shared.clear()
+        assert 'hx-get="/live/changes"' in client.get("/").content.decode()
+        said = client.get("/live/changes").content.decode()
+        assert '<a href="/services/archive" class="note bad">archive</a> was not heard for a day' in said
+
     def test_what_was_always_so_is_no_change(self) -> None:
         topic = Topic.objects.create(cluster="c", uid="u", name="t")
         EventType.objects.create(topic=topic, type="OrderPlaced", service="order")
@@ -156,3 +170,23 @@ class TestFeed:
             durations={},
         )
         assert feed(NOW) == []
+
+
+SAID = {
+    "service": ("New service a b.", "/services/a%20b"),
+    "type": ("New event type a b of its service.", "/transactions?event_type=a+b"),
+    "rules": ("Other rules apply.", "/choreographies"),
+    "learned": ("Learned of a b: its service.", "/choreographies/a%20b"),
+    "forgotten": ("No longer learned of a b: its service.", "/choreographies/a%20b"),
+    "edge": ("For the first time in its service: a b.", "/choreographies/its%20service"),
+    "deviating": ("Transactions of a b began to deviate from their rules.", "/choreographies/a%20b"),
+    "vanished": ("a b was not heard for a day.", "/services/a%20b"),
+    "silent": ("a b is silent, though what it reacts to keeps coming.", "/services/a%20b"),
+}
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_each_kind_of_change_has_its_sentence_and_its_place(kind: str) -> None:
+    change = Change(NOW, kind, "a b", "its service")
+    (told,) = news.told([change])
+    assert (sentence(change), told.address) == SAID[kind]
