@@ -101,7 +101,8 @@ def _admit(
         batch = Batch(_arriving(cursor, claims, taken), rulebook, memory)
         batch.lock(cursor)
         batch.write_records(cursor)
-        return len(taken), batch.summary(batch.save(cursor, writer))
+        batch.save(cursor, writer)
+        return len(taken), batch.summary()
 
 
 def _arriving(cursor: CursorWrapper, claims: Iterable[Claim], taken: set[tuple[int, int, int, int]]) -> Arriving:

@@ -18,10 +18,10 @@ from collector.storage.judgement import Change, Row
 from collector.storage.memory import Memory
 from collector.storage.sql import arrays
 from collector.storage.storing import (
-    copy_events,
-    copy_payloads,
     copy_uncorrelated,
     copy_undecodable,
+    copying_events,
+    copying_payloads,
     settle_redeliveries,
 )
 from collector.storage.tally import Tally
@@ -122,22 +122,30 @@ class Batch:
         self.merged: list[tuple[Row, Row]] = []
         """Rows that have become aliases, with those that have taken what they had."""
         self._ctx: Context
+        self._changes: list[Change]
+        self._tally: Tally
 
     def lock(self, cursor: CursorWrapper) -> None:
-        """Makes the rows of new transactions, locks those of the others, and adds what arrives to what these have.
+        """Writes payloads, makes the rows of new transactions, locks those of the others, and adds what arrives to what
+        these have.
 
-        New ones are judged before they are written. Where another collector was faster, its row is locked like any
-        other. What the others are judged by is read after the locks.
+        New ones are judged before they are written, while the database takes in the payloads. Where another collector
+        was faster, its row is locked like any other. What the others are judged by is read after the locks.
         """
         ctx = context.load(cursor, self._rulebook)
         by_name = self._by_name(ctx.now)
+        payloads = [*self._arriving.events, *self._arriving.uncorrelated]
         if self._arriving.links or self._memory.linked:
+            with copying_payloads(cursor, payloads, ctx.now):
+                pass
             self._lock_linked(cursor, by_name, ctx.now)
             return
         new = [by_name[name] for name in judgement.missing(cursor, sorted(by_name))]
-        for touched in new:
-            touched.merge(())
-        made = saving.insert(cursor, [touched.judge(ctx) for touched in new], ctx.now, self._rulebook.version)
+        with copying_payloads(cursor, payloads, ctx.now):
+            for touched in new:
+                touched.merge(())
+            states = saving.states([touched.judge(ctx) for touched in new])
+        made = saving.insert(cursor, states, ctx.now, self._rulebook.version)
         for touched in new:
             if row := made.get(touched.row.transaction_id):
                 touched.row.id, touched.row.written = row, True
@@ -211,19 +219,21 @@ class Batch:
             touched.merge(found.get(touched.row.id, ()))
 
     def write_records(self, cursor: CursorWrapper) -> None:
-        """Writes what arrives: events, payloads, and what could not be read or belongs nowhere."""
+        """Writes what arrives: events, and what could not be read or belongs nowhere. While the database takes in the
+        events, what they come to is judged."""
         now, arriving = self.now, self._arriving
-        copy_events(cursor, self._arrived())
+        with copying_events(cursor, self._arrived()):
+            self._changes = [touched.change or touched.judge(self._ctx) for touched in self._touched]
+            self._tally = self._counted()
+            seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
         again = [(touched.row, item) for touched in self._touched for item in touched.again]
         smaller = [(touched.row, item) for touched in self._touched for item in touched.smaller.values()]
         settle_redeliveries(cursor, again, smaller)
-        copy_payloads(cursor, [*arriving.events, *arriving.uncorrelated], now)
         copy_uncorrelated(cursor, arriving.uncorrelated, now)
         failures.save(cursor, arriving.failures, now)
         copy_undecodable(cursor, arriving.undecodable, now)
         if any(event.keys or event.impact is not None for _, event in arriving.events):
             keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
-        seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
         if new := self._to_be_noted(seen - self._ctx.types):
             cursor.execute(_NEW_TYPES, arrays(new))
 
@@ -244,29 +254,23 @@ class Batch:
                 kept.append(seen)
         return kept
 
-    def judge(self) -> list[Change]:
-        """The touched transactions, judged anew."""
-        return [touched.change or touched.judge(self._ctx) for touched in self._touched]
+    def save(self, cursor: CursorWrapper, writer: str) -> None:
+        """Writes what the touched transactions come to."""
+        saving.absorb(cursor, self.merged, self._changes, writer, self.now)
+        saving.save(cursor, [change for change in self._changes if change.changed], writer, self.now, self._rulebook)
+        saving.save_tally(cursor, self._tally, writer)
 
-    def save(self, cursor: CursorWrapper, writer: str) -> list[Change]:
-        """Judges what was touched, and writes what that comes to."""
-        changes = self.judge()
-        saving.absorb(cursor, self.merged, changes, writer, self.now)
-        saving.save(cursor, [change for change in changes if change.changed], writer, self.now, self._rulebook)
-        saving.save_tally(cursor, self.tally(changes), writer)
-        return changes
-
-    def tally(self, changes: Sequence[Change]) -> Tally:
+    def _counted(self) -> Tally:
         """What came and what became of the transactions, for the statistics."""
         tally = Tally(self.now)
-        for touched, change in zip(self._touched, changes, strict=True):
+        for touched, change in zip(self._touched, self._changes, strict=True):
             tally.count_events(change, touched.arrived, self._rulebook)
             tally.count_outcome(change)
         return tally
 
-    def summary(self, changes: Sequence[Change]) -> Written:
+    def summary(self) -> Written:
         arriving = self._arriving
-        changed = [change for change in changes if change.changed]
+        changed = [change for change in self._changes if change.changed]
         aliases = [row.transaction_id for row, _ in self.merged]
         return Written(
             changed=tuple([change.row.transaction_id for change in changed] + aliases),
@@ -280,9 +284,9 @@ class Batch:
             reasons=tuple([found.reason for _, found in arriving.undecodable]),
         )
 
-    def remember(self, changes: Sequence[Change]) -> None:
+    def remember(self) -> None:
         """After the commit: keeps the events of transactions that more may come of."""
-        for touched, change in zip(self._touched, changes, strict=True):
+        for touched, change in zip(self._touched, self._changes, strict=True):
             row = touched.row
             if change.is_open and not change.state.oversized:
                 self._memory.keep(row.id, row.version + change.changed, touched.events)

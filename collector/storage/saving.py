@@ -115,13 +115,17 @@ def _text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def insert(cursor: CursorWrapper, changes: Sequence[Change], now: datetime, rules: int) -> dict[str, int]:
+def states(changes: Sequence[Change]) -> list[str]:
+    """New transactions as `insert` takes them; empty for none."""
+    return arrays((change.row.transaction_id, *_state(change)) for change in changes) if changes else []
+
+
+def insert(cursor: CursorWrapper, states: list[str], now: datetime, rules: int) -> dict[str, int]:
     """Writes the rows of new transactions, given in the order of their names. The ids of those that nobody else wrote
     meanwhile, by name."""
-    if not changes:
+    if not states:
         return {}
-    rows = ((change.row.transaction_id, *_state(change)) for change in changes)
-    cursor.execute(INSERT_TRANSACTIONS, [rules, now, now.date(), *arrays(rows)])
+    cursor.execute(INSERT_TRANSACTIONS, [rules, now, now.date(), *states])
     return {name: row for row, name in cursor.fetchall()}
 
 

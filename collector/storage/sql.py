@@ -7,31 +7,29 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg import Cursor
-from psycopg.copy import LibpqWriter
-from psycopg.pq import Format, PipelineStatus
+from psycopg.copy import QueuedLibpqWriter
+from psycopg.pq import Format
 from psycopg.types.string import BytesBinaryDumper
 
 from collector.storage import turn
 
-_UNSENT = 4 * 1024 * 1024
-"""Bytes of a COPY that may wait for the database to take them."""
+_UNSENT = 256 * 1024
+"""Bytes of a COPY that are handed to the client's library at a time."""
 
 
 class _Cursor(Cursor[Any]):
     """Lets others compute while the database works."""
 
     def execute(self, *args: Any, **named: Any) -> Self:
-        if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:
-            return super().execute(*args, **named)
         with turn.waiting():
             return super().execute(*args, **named)
 
 
-class _Writer(LibpqWriter):
-    """The same while the database takes in the rest of a COPY. Rows are not waited for while they are being made."""
+class _Writer(QueuedLibpqWriter):
+    """Sends rows from a thread of its own while more are made; others compute while the database takes in the rest."""
 
     def __init__(self, cursor: Cursor[Any]) -> None:
         super().__init__(cursor, flush_threshold=_UNSENT)
@@ -39,6 +37,17 @@ class _Writer(LibpqWriter):
     def finish(self, exc: BaseException | None = None) -> None:
         with turn.waiting():
             super().finish(exc)
+
+
+class Atomic(transaction.Atomic):
+    """A database transaction; others compute while the database commits it."""
+
+    def __init__(self) -> None:
+        super().__init__(using=DEFAULT_DB_ALIAS, savepoint=True, durable=False)
+
+    def __exit__(self, *error: Any) -> None:
+        with turn.waiting():
+            super().__exit__(*error)
 
 
 @contextmanager
@@ -111,9 +120,19 @@ def arrays(rows: Iterable[Sequence[Any]]) -> list[str]:
 def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
     """Sends these rows in binary form into the table, each as soon as it is made; `columns` are names and types.
     Nothing is sent for no rows."""
+    with copying(cursor, table, columns, rows):
+        pass
+
+
+@contextmanager
+def copying(
+    cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]
+) -> Iterator[None]:
+    """The same, and meanwhile something is computed: within, the database takes in the rows. No statement can be
+    executed there."""
     rows = iter(rows)
-    first = next(rows, None)
-    if first is None:
+    if (first := next(rows, None)) is None:
+        yield
         return
     names = ", ".join(f'"{name}"' for name, _ in columns)
     with (
@@ -124,3 +143,4 @@ def copy(cursor: CursorWrapper, table: str, columns: Sequence[tuple[str, str]], 
         target.write_row(first)
         for row in rows:
             target.write_row(row)
+        yield

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
@@ -19,7 +19,7 @@ from collector.storage import linking
 from collector.storage.arriving import Arriving, Decoded
 from collector.storage.batch import Batch, Written
 from collector.storage.memory import Memory
-from collector.storage.sql import arrays, binary_cursor, pipelined
+from collector.storage.sql import Atomic, arrays, binary_cursor, pipelined
 from collector.storage.storing import make_room
 
 __all__ = ["Behind", "Decoded", "Written", "database_now", "write"]
@@ -68,7 +68,7 @@ def write(
 def _write(
     spans: Sequence[Span], decoded: Sequence[Decoded], rulebook: RuleBook, writer: str, memory: Memory
 ) -> Written:
-    with transaction.atomic(), binary_cursor() as cursor:
+    with Atomic(), binary_cursor() as cursor:
         stored, truncated = _lock_progress(cursor, spans)
         arriving = Arriving.of(decoded, spans, stored)
         # before transactions are locked: who counts failed deliveries locks these first
@@ -77,10 +77,10 @@ def _write(
         batch.lock(cursor)
         batch.write_records(cursor)
         with pipelined():
-            changes = batch.save(cursor, writer)
+            batch.save(cursor, writer)
             _advance(cursor, spans, stored)
-    batch.remember(changes)
-    return batch.summary(changes)
+    batch.remember()
+    return batch.summary()
 
 
 def _lock_progress(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from collector.decoding import Event, Undecodable
 from collector.records import Record
 from collector.storage.arriving import Incoming
 from collector.storage.judgement import Row
-from collector.storage.sql import arrays, copy
+from collector.storage.sql import arrays, copy, copying
 
 PAYLOAD_BYTES = 2 * 1024 * 1024
 """A value up to this size is stored whole; of a larger one, only its beginning."""
@@ -110,9 +111,9 @@ def make_room(cursor: CursorWrapper, ranges: Sequence[tuple[int, int, int, int]]
             cursor.execute(_MAKE_ROOM.format(table=table), columns)
 
 
-def copy_events(cursor: CursorWrapper, items: Iterable[tuple[Row, Incoming, int]]) -> None:
-    """Stores these events; the number with each says how many redeliveries of it came along."""
-    copy(cursor, "collector_event", EVENT_COLUMNS, (_columns(*item) for item in items))
+def copying_events(cursor: CursorWrapper, items: Iterable[tuple[Row, Incoming, int]]) -> AbstractContextManager[None]:
+    """Stores these events, as `copying`; the number with each says how many redeliveries of it came along."""
+    return copying(cursor, "collector_event", EVENT_COLUMNS, (_columns(*item) for item in items))
 
 
 def _columns(row: Row, item: Incoming, copies: int) -> tuple[Any, ...]:
@@ -157,10 +158,12 @@ def settle_redeliveries(
         cursor.execute(_REPLACE, arrays(rows))
 
 
-def copy_payloads(cursor: CursorWrapper, found: Sequence[tuple[Record, Event]], now: datetime) -> None:
-    """Stores the records of events as bytes, unless they are withheld."""
+def copying_payloads(
+    cursor: CursorWrapper, found: Sequence[tuple[Record, Event]], now: datetime
+) -> AbstractContextManager[None]:
+    """Stores the records of events as bytes, unless they are withheld; as `copying`."""
     day = now.date()
-    copy(
+    return copying(
         cursor,
         "collector_payload",
         PAYLOAD_COLUMNS,

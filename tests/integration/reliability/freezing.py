@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import django
@@ -19,11 +20,11 @@ django.setup()
 
 from collector.storage import storing  # noqa: E402 - models are there only now
 
-original = storing.copy
+original = storing.copying
 
 
 def _freeze() -> None:
-    storing.copy = original
+    storing.copying = original
     signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # to this thread, so that not one more line is run
 
 
@@ -32,13 +33,14 @@ def _slowly(rows: Iterable[Any]) -> Iterator[Any]:
     _freeze()
 
 
-def freezing_copy(cursor: Any, table: str, columns: Any, rows: Any) -> None:
-    if os.environ["FREEZE"] == "between":
-        _freeze()
-        original(cursor, table, columns, rows)
-    else:
-        original(cursor, table, columns, _slowly(rows))
+def freezing_copying(cursor: Any, table: str, columns: Any, rows: Any) -> AbstractContextManager[None]:
+    if table == "collector_event":  # the last locks are there
+        if os.environ["FREEZE"] == "within":
+            rows = _slowly(rows)
+        else:
+            _freeze()
+    return original(cursor, table, columns, rows)
 
 
-storing.copy = freezing_copy
+storing.copying = freezing_copying
 call_command("collect", *sys.argv[1:])
