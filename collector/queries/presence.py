@@ -33,21 +33,26 @@ _LAST = f"""
 SELECT target_service, max(bucket) FROM collector_flow
 WHERE bucket > %(since)s AND source_type = '' AND target_service = ANY(%(services)s) GROUP BY 1 LIMIT {_MOST}
 """
-# What came after it was last heard counts as far as it usually reacts to such events.
+# Only of those that were not heard lately, few as a rule, the whole hour is read. What came after one was last heard
+# counts as far as it usually reacts to such events.
 _SILENT = f"""
-WITH recent AS MATERIALIZED (
-    SELECT bucket, source_type, source_service, target_type, target_service, sum(count) AS n
-    FROM collector_flow WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4, 5
+WITH quiet AS MATERIALIZED (
+    SELECT service FROM collector_eventtype WHERE service <> ''
+    EXCEPT SELECT target_service FROM collector_flow WHERE bucket >= %(now)s - %(patience)s AND source_type = ''
+), recent AS MATERIALIZED (
+    SELECT bucket, source_type, source_service, target_service, sum(count) AS n
+    FROM collector_flow JOIN quiet ON service = target_service WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4
 ), heard AS (
     SELECT service, max(bucket) AS at, max(bucket - before) AS longest FROM (
         SELECT target_service AS service, bucket,
             lag(bucket) OVER (PARTITION BY target_service ORDER BY bucket) AS before
-        FROM recent WHERE source_type = '' AND target_service <> '') AS told GROUP BY 1
-), came AS (
-    SELECT target_type AS type, bucket, sum(n) AS n FROM recent WHERE source_type = '' GROUP BY 1, 2
-), reacted AS (
+        FROM recent WHERE source_type = '') AS told GROUP BY 1
+), reacted AS MATERIALIZED (
     SELECT target_service AS service, source_type AS type, sum(n) AS n FROM recent
     WHERE source_type <> '' AND source_service <> target_service GROUP BY 1, 2
+), came AS (
+    SELECT target_type AS type, bucket, sum(count) AS n FROM collector_flow
+    WHERE bucket > %(since)s AND source_type = '' AND target_type IN (SELECT type FROM reacted) GROUP BY 1, 2
 ), usual AS (
     SELECT heard.service, heard.at, r.type, least(1, r.n / sum(c.n)) AS share
     FROM heard JOIN reacted r USING (service) JOIN came c ON c.type = r.type AND c.bucket <= heard.at

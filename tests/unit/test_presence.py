@@ -29,6 +29,8 @@ def flowed(
     first: float, last: float, target: tuple[str, str], source: tuple[str, str] = ("", ""), *, every: float = 10
 ) -> None:
     """One such event in every so many seconds, from so many minutes ago until so many."""
+    topic, _ = Topic.objects.get_or_create(cluster="c", uid="t", name="t")
+    EventType.objects.get_or_create(topic=topic, type=target[0], service=target[1])
     ago = first * 60
     while ago > last * 60:
         Flow.objects.create(
