@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
-from django.db import DataError
+from django.db import DataError, connection
 
 from collector.models import Topic
 from collector.storage import sql
 from collector.storage.turn import Turn, waiting
+from tests.stack.waiting import poll_until
 
 
 def test_the_turn_is_free_only_while_its_holder_waits() -> None:
@@ -82,6 +84,24 @@ def test_others_compute_while_the_database_takes_what_was_copied() -> None:
             assert not free.done()
             sql.copy(cursor, "slow", (("n", "int4"),), [(1,)])
             assert free.result(0)
+
+
+@pytest.mark.django_db
+def test_the_database_takes_in_rows_while_something_is_computed(postgres: str) -> None:
+    """More of them than fit between here and there."""
+    rows = [("x" * 1_000_000,)] * 20
+    with sql.binary_cursor() as cursor, psycopg.connect(postgres, autocommit=True) as other:
+        cursor.execute("CREATE TEMPORARY TABLE taken (text text) ON COMMIT DROP")
+
+        def bytes_taken() -> int:
+            query = "SELECT bytes_processed FROM pg_stat_progress_copy WHERE pid = %s"
+            found = other.execute(query, [connection.connection.info.backend_pid]).fetchone()
+            return found[0] if found else 0
+
+        with sql.copying(cursor, "taken", (("text", "text"),), rows):
+            poll_until(lambda: bytes_taken() > 19_000_000, 10, "the rows")
+        cursor.execute("SELECT count(*) FROM taken")
+        assert cursor.fetchall() == [(20,)]
 
 
 @pytest.mark.django_db(transaction=True)
