@@ -74,21 +74,22 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Iterator[Went]:
     """Of those of these transactions that have events which do not follow from what Choreoscope itself told the bus."""
     if not rows:
         return
-    ours = announced(cursor, rows)
-    for piece in _pieces([row for row in rows if row.id in ours]):
-        yield from _without(cursor, piece, ours)
-    by_id = {row.id: row for row in rows if row.id not in ours}
+    by_id = {row.id: row for row in rows}
     shapes: dict[tuple[str, ...], Shape] = {}
     others = []
     cursor.execute(_ROOM)
-    for row, sent, types, linked in _read(cursor, _PLAIN, list(by_id.values())):
+    for row, sent, types, linked in _read(cursor, _PLAIN, rows):
         moments = _moments(sent)
         if linked or len(set(moments)) < len(moments):
             others.append(by_id[row])
             continue
         shape = Shape(tuple(types))
         yield Went(by_id[row], moments, shapes.setdefault(shape.types, shape))
-    for row, sent, types, ids, causes, traces in _read(cursor, _WHOLE, others):
+    ours = announced(cursor, others)  # what names no causes follows from nothing that was told
+    for piece in _pieces([found for found in others if found.id in ours]):
+        yield from _without(cursor, piece, ours)
+    whole = [found for found in others if found.id not in ours]
+    for row, sent, types, ids, causes, traces in _read(cursor, _WHOLE, whole):
         named = [_causes.decode(names) if names else () for names in causes]
         shape = shape_by(tuple(types), ids, named, traces)
         yield Went(by_id[row], _moments(sent), shapes.setdefault(shape.types, shape) if not shape.causes else shape)

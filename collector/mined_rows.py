@@ -47,6 +47,7 @@ SELECT v.choreography, v.causal, v.digest, v.id FROM collector_variant v
 JOIN unnest(%s::text[], %s::bool[], %s::text[]) AS w(choreography, causal, digest)
     ON v.choreography = w.choreography AND v.causal = w.causal AND v.digest = decode(w.digest, 'hex')
 """
+_NUMBERED = "SELECT coalesce(max(id), 0) FROM collector_variant"
 _HOW_MANY = """
 SELECT count(*) FROM (SELECT FROM collector_variant WHERE choreography = %s AND causal = %s LIMIT %s) AS bounded
 """
@@ -55,6 +56,7 @@ INSERT INTO collector_variant (choreography, causal, digest, definition)
 SELECT choreography, causal, decode(digest, 'hex'), definition::jsonb
 FROM unnest(%s::text[], %s::bool[], %s::text[], %s::text[]) AS v(choreography, causal, digest, definition)
 ORDER BY choreography COLLATE "C", causal, digest COLLATE "C" ON CONFLICT DO NOTHING
+RETURNING choreography, causal, digest, id
 """
 _TYPES = "SELECT id, definition::text FROM collector_variant WHERE id = ANY(%s::bigint[])"
 _PAST_HOURS = f"""
@@ -151,7 +153,8 @@ def number_variants(cursor: CursorWrapper, ways: Sequence[tuple[Contribution, Ca
     if new := _within_bounds(cursor, sorted(forms.keys() - numbers.keys())):
         rows = ((name, causal, form.hex(), _text(forms[name, causal, form])) for name, causal, form in new)
         cursor.execute(_NEW_VARIANTS, arrays(rows))
-        numbers |= _known(cursor, new)
+        numbers |= _numbers(cursor)
+        numbers |= _known(cursor, [key for key in new if key not in numbers])
     return [(numbers.get(plain, 0), numbers.get(causal, 0)) for plain, causal in wanted]
 
 
@@ -159,10 +162,19 @@ def _known(cursor: CursorWrapper, keys: Collection[VariantKey]) -> dict[VariantK
     if not keys:
         return {}
     cursor.execute(_VARIANTS, arrays((name, causal, form.hex()) for name, causal, form in keys))
+    return _numbers(cursor)
+
+
+def _numbers(cursor: CursorWrapper) -> dict[VariantKey, int]:
     return {(name, causal, bytes(form)): number for name, causal, form, number in cursor.fetchall()}
 
 
-def _within_bounds(cursor: CursorWrapper, keys: Iterable[VariantKey]) -> list[VariantKey]:
+def _within_bounds(cursor: CursorWrapper, keys: list[VariantKey]) -> list[VariantKey]:
+    if not keys:
+        return []
+    cursor.execute(_NUMBERED)
+    if cursor.fetchall()[0][0] + len(keys) <= MOST_VARIANTS:
+        return keys  # fewer of all choreographies together: none has to be counted
     room: dict[tuple[str, bool], int] = {}
     kept = []
     for key in keys:

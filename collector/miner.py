@@ -167,6 +167,8 @@ def _claim(cursor: CursorWrapper, most: int) -> list[int]:
         if not rows or len(found) >= most:
             break
     changed = sorted(found)
+    if not changed:
+        return []
     cursor.execute(_SIZES, [array(changed)])
     sizes = dict(cursor.fetchall())
     events = 0
