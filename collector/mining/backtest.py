@@ -58,6 +58,8 @@ def backtest(rule: Rule, choreography: Choreography, tried: Iterable[Tried], lim
     counts = {"kept": 0, "late": 0, "missed": 0, "open": 0}
     raised: list[Raised] = []
     for one in tried:
+        if not all(name in one.course.shape.types for name in rule.after):
+            continue
         worst: Raised | None = None
         for kind, found in _outcomes(rule, choreography, one, limits):
             counts[kind] += 1

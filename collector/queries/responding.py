@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 
 from django.db.models import Min
 
@@ -23,6 +25,8 @@ from collector.storage.sql import binary_cursor
 SAMPLE, MOST_EVENTS = 1_000, 40_000
 """Settled transactions that are looked at, the latest; fewer, where they have so many events together."""
 CANDIDATES = 3 * SAMPLE
+PIECE = 250
+"""How many transactions are read at a time."""
 SOONEST = timedelta(seconds=30)
 """At least so long nothing has to have come of an open transaction for it to count as settled."""
 LEARNING = Learning()
@@ -43,11 +47,13 @@ class Responses:
     ends: Mapping[str, float]
 
 
-def responses(name: str, now: datetime, rulebook: RuleBook) -> Responses:
-    """Seven queries. Settled is what has ended, and what nothing came of, up to the watermark, for longer than 99% of
-    the transactions take from their first event to their last."""
+def responses(name: str, now: datetime, rulebook: RuleBook, patience: float = inf) -> Responses:
+    """Five queries, and two for each PIECE; after `patience` seconds no other piece is begun.
+
+    Settled is what has ended, and what nothing came of, up to the watermark, for longer than 99% of the transactions
+    take from their first event to their last."""
     found = _settled(name, now)
-    transactions = _seen(found, rulebook)
+    transactions = _seen(found, rulebook, patience)
     disturbed = {hour_of(hour) for (hour,) in rows(_DISTURBED, {"name": name})}
     rules = discover(transactions, LEARNING, disturbed)
     return Responses(len(transactions), tuple(rules), ends(transactions, LEARNING))
@@ -74,17 +80,21 @@ def _settled(name: str, now: datetime) -> list[Found]:
     return kept
 
 
-def _seen(found: list[Found], rulebook: RuleBook) -> list[Seen]:
-    topics = dict(Topic.objects.values_list("id", "name"))
-    with binary_cursor() as cursor:
-        events = skeletons(cursor, found, topics)
-        ours = announced(cursor, found)
+def _seen(found: list[Found], rulebook: RuleBook, patience: float) -> list[Seen]:
+    began, topics = time.monotonic(), dict(Topic.objects.values_list("id", "name"))
     choreographies = _named((entry.choreography for entry in found), rulebook)
-    transactions = []
-    for entry in found:
-        if counted := without_echoes(events[entry.id], ours.get(entry.id, ())):
-            course = course_of(counted)
-            transactions.append(seen(course, links_of(course, choreographies[entry.choreography])))
+    transactions: list[Seen] = []
+    for start in range(0, len(found), PIECE):
+        if transactions and time.monotonic() - began > patience:
+            break
+        piece = found[start : start + PIECE]
+        with binary_cursor() as cursor:
+            events = skeletons(cursor, piece, topics)
+            ours = announced(cursor, piece)
+        for entry in piece:
+            if counted := without_echoes(events[entry.id], ours.get(entry.id, ())):
+                course = course_of(counted)
+                transactions.append(seen(course, links_of(course, choreographies[entry.choreography])))
     return transactions
 
 

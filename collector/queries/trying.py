@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 import msgspec
 from django.db.models import Min
 
 from collector.config.yaml_reader import meant
 from collector.correlation.choreography import Rule, RuleBook
-from collector.correlation.shape import course_of
+from collector.correlation.shape import Course, course_of
 from collector.learning import keeping
 from collector.mined_courses import Found
 from collector.mining.adoption import adopted
@@ -26,6 +28,11 @@ _OFTEN = 0.9
 """The share of its triggers that what is to be proposed as a rule has answered; it need not be sure enough to act."""
 MOST, MOST_EVENTS = 2_000, 40_000
 """Transactions that a rule is tried on, the latest; fewer, where they have so many events together."""
+PIECE = 250
+"""How many transactions are read at a time: whoever has no patience gets what was read until then."""
+TRIALS = 100_000
+"""Rules times transactions: many rules are tried on fewer."""
+FEWEST = 200
 _SHOWN = 20
 _KNOWN = MinedCount.objects.filter(kind="case", hours=ALWAYS, count__gt=0)
 
@@ -41,33 +48,51 @@ class Trial:
     rules: tuple[tuple[Rule, Backtest], ...]
 
 
-def trial(name: str, since: datetime, rulebook: RuleBook, proposal: Rule | None = None) -> Trial:
-    """Of a proposed rule, or of all that are in force, declared and learned. Four queries."""
-    columns = ("id", "transaction_id", "day", "choreography", "phase", "event_count")
-    wanted = Transaction.objects.filter(choreography=name, partial=False, oversized=False, started_at__gte=since)
-    found: list[Found] = []
-    events, more = 0, False
-    for number, transaction_id, day, kind, phase, count in wanted.order_by("-started_at", "-id").values_list(*columns)[
-        : MOST + 1
-    ]:
-        events += count
-        if len(found) == MOST or events > MOST_EVENTS:
-            more = True
-            break
-        found.append(Found(number, transaction_id, day, kind, phase, countable=True))
-    through = Topic.objects.filter(vanished_at=None).aggregate(least=Min("watermark"))["least"]
-    with binary_cursor() as cursor:
-        stored = skeletons(cursor, found, dict(Topic.objects.values_list("id", "name")))
-    courses = [(one.transaction_id, course_of(stored[one.id])) for one in found if stored[one.id]]
-    tried = [Tried(known, course, through or course.ordered[-1].time) for known, course in courses]
+def trial(name: str, since: datetime, rulebook: RuleBook, proposal: Rule | None = None, patience: float = inf) -> Trial:
+    """Of a proposed rule, or of all that are in force, declared and learned. Three queries, and one for each PIECE;
+    after `patience` seconds no other piece is begun."""
     choreography = rulebook.named(name)
     rules = [proposal] if proposal else [*choreography.rules, *choreography.learned]
+    found, more = _latest(name, since, min(MOST, max(FEWEST, TRIALS // max(1, len(rules)))))
+    through = Topic.objects.filter(vanished_at=None).aggregate(least=Min("watermark"))["least"]
+    courses, all_read = _courses(found, patience)
+    tried = [Tried(known, course, through or course.ordered[-1].time) for known, course in courses]
     return Trial(
         len(tried),
         min((one.course.ordered[0].time for one in tried), default=None),
-        more,
+        more or not all_read,
         tuple((rule, backtest(rule, choreography, tried, rulebook.limits)) for rule in rules),
     )
+
+
+def _latest(name: str, since: datetime, most: int) -> tuple[list[Found], bool]:
+    """The latest of a choreography's transactions, and whether there are more."""
+    columns = ("id", "transaction_id", "day", "choreography", "phase", "event_count")
+    wanted = Transaction.objects.filter(choreography=name, partial=False, oversized=False, started_at__gte=since)
+    found: list[Found] = []
+    events = 0
+    for number, transaction_id, day, kind, phase, count in wanted.order_by("-started_at", "-id").values_list(*columns)[
+        : most + 1
+    ]:
+        events += count
+        if len(found) == most or events > MOST_EVENTS:
+            return found, True
+        found.append(Found(number, transaction_id, day, kind, phase, countable=True))
+    return found, False
+
+
+def _courses(found: Sequence[Found], patience: float) -> tuple[list[tuple[str, Course]], bool]:
+    """Their events, by name; and whether there was time for all of them."""
+    began, topics = time.monotonic(), dict(Topic.objects.values_list("id", "name"))
+    courses: list[tuple[str, Course]] = []
+    for start in range(0, len(found), PIECE):
+        if courses and time.monotonic() - began > patience:
+            return courses, False
+        piece = found[start : start + PIECE]
+        with binary_cursor() as cursor:
+            stored = skeletons(cursor, piece, topics)
+        courses += [(one.transaction_id, course_of(stored[one.id])) for one in piece if stored[one.id]]
+    return courses, True
 
 
 def kept(name: str) -> tuple[list[LearnedRule], list[str]]:

@@ -22,6 +22,8 @@ from dashboard.pages.shared import shared
 _RARELY = 60.0
 """Seconds that what was found in thousands of transactions may be old."""
 _LATELY = timedelta(days=7)
+_PATIENCE = 2.0
+"""Seconds of reading, twice: browsers wait for ten, on a machine that has other things to do as well."""
 _MOST = 12
 
 
@@ -62,8 +64,8 @@ def _adoption(name: str) -> dict[str, Any]:
 def _rules(name: str) -> dict[str, Any]:
     now = timezone.now()
     rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
-    found = queries.responses(name, now, rulebook)
-    tried = queries.trial(name, now - _LATELY, rulebook)
+    found = queries.responses(name, now, rulebook, _PATIENCE)
+    tried = queries.trial(name, now - _LATELY, rulebook, patience=_PATIENCE)
     return {
         "name": name,
         "rows": answers(tried.rules, found.rules),

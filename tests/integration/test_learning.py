@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import config, miner, queries
 from collector.config.rules import registered
 from collector.learning import learner
 from collector.models import LearnedRule, Lesson, Topic, Transaction, Transition
+from collector.queries import responding, trying
 from collector.upkeep import judge_anew
 from dashboard.alerts.models import Alert
+from dashboard.pages import lessons
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
 
@@ -418,6 +423,64 @@ def test_adopting_asks_no_more_of_many(company: Company, django_assert_num_queri
         learn()
         with django_assert_num_queries(2):
             assert queries.adoption("OrderPlaced", how)
+
+
+def counted(query: Callable[[], Any]) -> int:
+    with CaptureQueriesContext(connection) as found:
+        assert query()
+    return len(found)
+
+
+def test_trying_and_conformance_ask_no_more_of_many(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> dict[str, int]:
+        rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+        since, now = company.feed.ago(7 * 86_400), company.feed.now
+        return {
+            "trial": counted(lambda: queries.trial("OrderPlaced", since, rulebook)),
+            "responses": counted(lambda: queries.responses("OrderPlaced", now, rulebook)),
+            "conformance": counted(lambda: queries.conformance("OrderPlaced", since, now)),
+        }
+
+    company.healthy(600, 500)
+    company.feed.read()
+    learn()
+    few = asked()
+    assert few == {"trial": 4, "responses": 7, "conformance": 3}
+    company.healthy(500, 100)
+    company.feed.read()
+    learn()
+    assert asked() == few
+    for module in (trying, responding):
+        monkeypatch.setattr(module, "PIECE", 100)
+    assert asked() == {"trial": 4 + 2, "responses": 7 + 2 * 2, "conformance": 3}
+
+
+def test_who_has_no_patience_gets_what_was_read_until_then(
+    company: Company, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.healthy(600, 100)
+    company.feed.read()
+    learn()
+    rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    since, now = company.feed.ago(7 * 86_400), company.feed.now
+    for module in (trying, responding):
+        monkeypatch.setattr(module, "PIECE", 40)
+    whole, hurried = (
+        queries.trial("OrderPlaced", since, rulebook),
+        queries.trial("OrderPlaced", since, rulebook, None, 0),
+    )
+    assert (whole.transactions, whole.more) == (250, False)
+    assert (hurried.transactions, hurried.more) == (40, True)
+    assert hurried.since and whole.since and hurried.since > whole.since
+    assert queries.responses("OrderPlaced", now, rulebook, 0).transactions == 40
+    monkeypatch.setattr(trying, "TRIALS", 4 * 100)
+    monkeypatch.setattr(trying, "FEWEST", 10)
+    assert queries.trial("OrderPlaced", since, rulebook).transactions == 100
+    monkeypatch.setattr(lessons, "_PATIENCE", 0)
+    shared.clear()
+    said = " ".join(client.get("/live/rules/OrderPlaced").content.decode().split())
+    assert "Tried on 40 transactions" in said
+    assert "the latest of more" in said
 
 
 def test_conformance_says_how_and_since_when(company: Company, rules: Path, client: Client) -> None:
