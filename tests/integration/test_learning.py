@@ -471,7 +471,9 @@ def test_who_has_no_patience_gets_what_was_read_until_then(
     )
     assert (whole.transactions, whole.more) == (250, False)
     assert (hurried.transactions, hurried.more) == (40, True)
-    assert hurried.since and whole.since and hurried.since > whole.since
+    assert hurried.since
+    assert whole.since
+    assert hurried.since > whole.since
     assert queries.responses("OrderPlaced", now, rulebook, 0).transactions == 40
     monkeypatch.setattr(trying, "TRIALS", 4 * 100)
     monkeypatch.setattr(trying, "FEWEST", 10)
