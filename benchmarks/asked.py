@@ -45,6 +45,7 @@ PAGES: Mapping[str, Sequence[str]] = {
     "overview": ("/", "/?view=events", "/?choreography={choreography}&status=stuck", "/?status=failed"),
     "overview-fragment": ("/live/overview", "/live/overview?status=stuck"),
     "overview-drawings": ("/live/overview.json", "/live/overview.json?view=events&choreography={choreography}"),
+    "changes-fragment": ("/live/changes",),
     "transactions": tuple(f"/transactions{query}" for query in _LISTS),
     "transactions-fragment": ("/live/transactions", "/live/transactions?status=stuck"),
     "transactions-shown": (

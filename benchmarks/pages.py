@@ -1,10 +1,16 @@
 """What pages and the API's lists cost on ten million events, at eight viewers at once.
 
-    python -m benchmarks.pages [--transactions 1670000] [--viewers 8] [--seconds 240] [--data var/bench-pages]
+    python -m benchmarks.pages [--transactions 1670000] [--viewers 8] [--seconds 240] [--workers 1]
+        [--data var/bench-pages]
 
 On a PostgreSQL of its own, filled with transactions of twelve choreographies over thirty days (once: with --data it is
-kept for the next time). One web process serves all viewers. Each is logged in, and asks for the next thing as soon as
-the one before has come: pages, fragments and lists in a mixed order, each again and again with other parameters.
+kept for the next time). Everybody is logged in, and asks for pages, fragments and lists in a mixed order, each again
+and again with other parameters. Three times:
+
+- one viewer alone, one address after the other, for a fifth of the time or less;
+- people: each asks for a page and what it fetches by itself, looks at it for one to two seconds, and goes on;
+- without pauses: each asks for the next thing as soon as the one before has come, for a quarter of the time. That says
+  where the limit is.
 
 For each: how many database queries it takes, and how long the server took (from when the request was handed over until
 the answer was ready, waiting for the other viewers' requests included). 95 of 100 are to take less than 100 ms.
@@ -16,24 +22,21 @@ import argparse
 import http.client
 import json
 import os
-import random
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks import company
-from benchmarks.asked import MAY_SAY_NO
+from benchmarks import company, looking
+from benchmarks.looking import Addresses, Took
 from dashboard.parts import postgres, redis
 from tests.stack import kafka
 from tests.stack.waiting import poll_until
@@ -41,7 +44,6 @@ from tests.stack.waiting import poll_until
 ROOT = Path(__file__).parent.parent
 BOUND = 100.0
 """Milliseconds."""
-HEADER = "x-took"
 _ALIVE = """
 UPDATE collector_heartbeat SET at = clock_timestamp() WHERE name = 'sweep' OR name LIKE 'collector:%';
 UPDATE collector_topic SET watermark = clock_timestamp();
@@ -67,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--transactions", type=int, default=1_670_000)
     parser.add_argument("--viewers", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=240)
+    parser.add_argument("--workers", type=int, default=1, help="web processes")
     parser.add_argument("--data", type=Path, help="where the database is kept; for this run only where not given")
     parser.add_argument("--fill", action="store_true", help="fill the database, and no more")
     parser.add_argument("--only", default="", help="what has this in its address")
@@ -87,10 +90,23 @@ def main(arguments: list[str] | None = None) -> None:
         }
         stack.enter_context(reading(database))
         plan = asked(environment)
-        port = stack.enter_context(web(environment, "benchmarks.served:application")).port
+        port = stack.enter_context(web(environment, "benchmarks.served:application", options.workers)).port
         chosen = {name: found for name, found in plan["addresses"].items() if options.only in name}
-        took = view(port, plan["cookie"], chosen, options.viewers, options.seconds)
-    report(took, plan["queries"])
+        measured = measure(port, plan["cookie"], chosen, options)
+    report(measured, plan["queries"])
+
+
+def measure(port: int, cookie: str, chosen: Addresses, options: argparse.Namespace) -> dict[str, Took]:
+    viewers, seconds = options.viewers, options.seconds
+    print(f"{options.workers} web process(es), {viewers} viewers, {os.cpu_count()} processor cores", flush=True)
+    looking.alone(port, cookie, chosen, 1)  # what is kept for long is there then, as it is at other times
+    measured = {
+        "alone": looking.alone(port, cookie, chosen, 3),
+        "people": looking.viewed(port, cookie, chosen, viewers, seconds, people=True),
+        "without pauses": looking.viewed(port, cookie, chosen, viewers, seconds / 4, people=False),
+    }
+    print(f"load {os.getloadavg()[0]:.1f}", flush=True)
+    return measured
 
 
 def environment_of(database: str, data: Path) -> dict[str, str]:
@@ -109,10 +125,13 @@ def environment_of(database: str, data: Path) -> dict[str, str]:
 
 def filled(environment: dict[str, str], data: Path, transactions: int) -> None:
     done = data / "filled"
+    commands = [["collectstatic", "--noinput", "--verbosity", "0"]]
+    if not done.exists():
+        commands.append(["migrate", "--verbosity", "0"])
+    for command in commands:
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
     if done.exists():
         return
-    for command in (["migrate", "--verbosity", "0"], ["collectstatic", "--noinput", "--verbosity", "0"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
     filling = [sys.executable, "-m", "benchmarks.filling", str(transactions)]
     subprocess.run(filling, cwd=ROOT, env=environment, check=True)
     done.touch()
@@ -149,10 +168,11 @@ def asked(environment: dict[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def web(environment: dict[str, str], application: str) -> Iterator[Served]:
-    """A web process, as the demo starts it."""
+def web(environment: dict[str, str], application: str, workers: int = 1) -> Iterator[Served]:
+    """A web process, as the demo starts it; or several on one port."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", application, f"--port={port}", "--no-access-log", "--log-level=warning"]
+    command += [f"--workers={workers}"] if workers > 1 else []
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         poll_until(lambda: answers(port), 30, "the web process to answer")
@@ -179,48 +199,24 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def view(
-    port: int, cookie: str, addresses: dict[str, list[str]], viewers: int, seconds: float
-) -> dict[str, list[float]]:
-    """Milliseconds by what was asked for."""
-    took: defaultdict[str, list[float]] = defaultdict(list)
-    wrong: list[str] = []
-    until = time.monotonic() + seconds
-
-    def look(number: int) -> None:
-        chance = random.Random(number)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while time.monotonic() < until and not wrong:
-            for name in chance.sample(sorted(addresses), len(addresses)):
-                address = chance.choice(addresses[name])
-                connection.request("GET", address, headers={"Cookie": f"sessionid={cookie}", "Host": "localhost"})
-                answer = connection.getresponse()
-                answer.read()
-                if (answer.status >= 500 and address not in MAY_SAY_NO) or answer.status in (401, 403):
-                    wrong.append(f"{address}: {answer.status}")
-                took[name].append(float(answer.headers[HEADER]))
-
-    threads = [threading.Thread(target=look, args=(number,)) for number in range(viewers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if wrong:
-        raise SystemExit(wrong[0])
-    return took
-
-
-def report(took: dict[str, list[float]], queries: dict[str, int]) -> None:
-    print(f"{'queries':>7} {'asked':>6} {'p50 ms':>7} {'p95 ms':>7} {'max ms':>7}")
+def report(measured: Mapping[str, Took], queries: Mapping[str, int]) -> None:
+    """By the 95th percentile of what people wait for, the slowest first."""
+    people, single = measured["people"], measured["alone"]
+    print(f"{'queries':>7} {'alone':>7} {'asked':>6} {'p50 ms':>7} {'p95 ms':>7} {'max ms':>7}")
     slow = 0
-    for name in sorted(took, key=lambda name: -quantile(took[name], 0.95)):
-        p95 = quantile(took[name], 0.95)
+    for name, took in sorted(people.named.items(), key=lambda found: -quantile(found[1], 0.95)):
+        p95 = quantile(took, 0.95)
         slow += p95 > BOUND
-        figures = f"{queries[name]:>7} {len(took[name]):>6} {statistics.median(took[name]):>7.1f} {p95:>7.1f}"
-        print(f"{figures} {max(took[name]):>7.1f}  {name}")
-    every = [value for values in took.values() for value in values]
-    print(f"all: {len(every):,} answers, p50 {statistics.median(every):.1f} ms, p95 {quantile(every, 0.95):.1f} ms")
-    print(f"{slow} of {len(took)} take more than {BOUND:.0f} ms at p95")
+        alone = f"{statistics.median(single.named[name]):.1f}" if name in single.named else ""
+        figures = f"{queries.get(name, ''):>7} {alone:>7} {len(took):>6} {statistics.median(took):>7.1f} {p95:>7.1f}"
+        print(f"{figures} {max(took):>7.1f}  {name}")
+    print(f"{slow} of {len(people.named)} take people more than {BOUND:.0f} ms at p95")
+    for name, took in measured.items():
+        p50, p95, p99 = (quantile(took.every, share) for share in (0.5, 0.95, 0.99))
+        print(
+            f"{name}: {len(took.every):,} answers, {len(took.every) / took.seconds:.0f}/s,"
+            f" p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms"
+        )
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from benchmarks.looking import HEADER
 from dashboard.asgi import application as choreoscope
 
 Message = MutableMapping[str, Any]
-HEADER = "x-took"
 
 
 async def application(
