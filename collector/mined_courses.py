@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.bus import announcement_id
 from collector.correlation.shape import Shape, course_of, shape_by
-from collector.mining.contribution import micros_of, without_echoes
+from collector.mining.contribution import gaps_of, micros_of, without_echoes
 from collector.storage.judgement import skeletons
 from collector.storage.sql import array
 
@@ -63,10 +63,11 @@ class Found(NamedTuple):
 
 
 class Went(NamedTuple):
-    """The microseconds since 1970 of its events, in event order, and their shape."""
+    """When it began, in microseconds since 1970, those between each of its events and the next, and their shape."""
 
     found: Found
-    moments: Sequence[int]
+    began: int
+    gaps: tuple[int, ...]
     shape: Shape
 
 
@@ -79,20 +80,22 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Iterator[Went]:
     others = []
     cursor.execute(_ROOM)
     for row, sent, types, linked in _read(cursor, _PLAIN, rows):
-        moments = _moments(sent)
-        if linked or len(set(moments)) < len(moments):
+        began, gaps = _times(sent)
+        if linked or 0 in gaps:
             others.append(by_id[row])
             continue
-        shape = Shape(tuple(types))
-        yield Went(by_id[row], moments, shapes.setdefault(shape.types, shape))
+        way = tuple(types)
+        shape = shapes.get(way)
+        if shape is None:
+            shape = shapes[way] = Shape(way)
+        yield Went(by_id[row], began, gaps, shape)
     ours = announced(cursor, others)  # what names no causes follows from nothing that was told
     for piece in _pieces([found for found in others if found.id in ours]):
         yield from _without(cursor, piece, ours)
     whole = [found for found in others if found.id not in ours]
     for row, sent, types, ids, causes, traces in _read(cursor, _WHOLE, whole):
         named = [_causes.decode(names) if names else () for names in causes]
-        shape = shape_by(tuple(types), ids, named, traces)
-        yield Went(by_id[row], _moments(sent), shapes.setdefault(shape.types, shape) if not shape.causes else shape)
+        yield Went(by_id[row], *_times(sent), shape_by(tuple(types), ids, named, traces))
 
 
 def _read(cursor: CursorWrapper, statement: str, rows: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
@@ -120,8 +123,9 @@ def _parameters(rows: Iterable[Found]) -> list[str]:
     return [array(sorted({row.day for row in rows})), array(row.id for row in rows)]
 
 
-def _moments(sent: bytes) -> list[int]:
-    return [_SENT_FROM + micros for micros in struct.unpack(f">{len(sent) // 8}q", sent)]
+def _times(sent: bytes) -> tuple[int, tuple[int, ...]]:
+    moments = struct.unpack(f">{len(sent) // 8}q", sent)
+    return _SENT_FROM + moments[0], gaps_of(moments)
 
 
 def _without(cursor: CursorWrapper, rows: Sequence[Found], ours: dict[int, list[str]]) -> Iterator[Went]:
@@ -131,7 +135,8 @@ def _without(cursor: CursorWrapper, rows: Sequence[Found], ours: dict[int, list[
     for row in rows:
         if counted := without_echoes(events[row.id], ours[row.id]):
             course = course_of(counted)
-            yield Went(row, [micros_of(event.time) for event in course.ordered], course.shape)
+            moments = [micros_of(event.time) for event in course.ordered]
+            yield Went(row, moments[0], gaps_of(moments), course.shape)
 
 
 def announced(cursor: CursorWrapper, rows: Sequence[Found]) -> dict[int, list[str]]:

@@ -183,8 +183,8 @@ def _claim(cursor: CursorWrapper, most: int) -> list[int]:
 def _ways(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook, now: datetime) -> dict[int, Way]:
     forms, hourly = Forms(rulebook), first_hourly(now)
     ways = {}
-    for found, moments, shape in courses(cursor, rows):
-        made = contribution(found.choreography, found.status, shape.types, moments, hourly)
+    for found, began, gaps, shape in courses(cursor, rows):
+        made = contribution(found.choreography, found.status, shape.types, began, gaps, hourly)
         ways[found.id] = Way(made, forms.of(shape, found.choreography))
     return ways
 

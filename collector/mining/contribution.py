@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
+from operator import sub
 
 import msgspec
 
@@ -60,14 +60,18 @@ def micros_of(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+def gaps_of(moments: Sequence[int]) -> tuple[int, ...]:
+    """How long after each of them the next came."""
+    return tuple(map(sub, moments[1:], moments))
+
+
 def contribution(
-    choreography: str, status: str, types: tuple[str, ...], moments: Sequence[int], hourly: int
+    choreography: str, status: str, types: tuple[str, ...], began: int, gaps: tuple[int, ...], hourly: int
 ) -> Contribution:
-    """Of a transaction with events of these types (at least one), so many microseconds after 1970, in event order. From
-    the hour `hourly` on it is counted by hour. Its variants have no numbers yet."""
-    hour = moments[0] // _MICROSECONDS_AN_HOUR
+    """Of a transaction with events of these types (at least one), in event order, which `began` so many microseconds
+    after 1970. From the hour `hourly` on it is counted by hour. Its variants have no numbers yet."""
+    hour = began // _MICROSECONDS_AN_HOUR
     hours = HOUR if hour >= hourly else DAY
-    gaps = tuple([after - before for before, after in pairwise(moments)])
     return Contribution(choreography, status, hours, hour - hour % hours, types, gaps)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,10 +196,12 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
 
     first = min(event.time for event in events if event.case == "c7")
 
-    def refused(name: str, status: str, types: tuple[str, ...], moments: Sequence[int], hourly: int) -> Contribution:
-        if moments[0] == micros_of(first):
+    def refused(
+        name: str, status: str, types: tuple[str, ...], began: int, gaps: tuple[int, ...], hourly: int
+    ) -> Contribution:
+        if began == micros_of(first):
             raise ValueError(name)
-        return whole(name, status, types, moments, hourly)
+        return whole(name, status, types, began, gaps, hourly)
 
     monkeypatch.setattr(miner, "contribution", refused)
     assert miner.mine(RULES) == 30

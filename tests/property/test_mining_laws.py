@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -21,7 +22,7 @@ from collector.mining.contribution import (
     moment_of,
     without_echoes,
 )
-from collector.mining.counts import Counts
+from collector.mining.counts import Counts, Figure, differences
 from collector.mining.durations import bucket, percentiles
 from collector.mining.ranges import rounded
 from tests.property.dances import TYPES
@@ -46,9 +47,13 @@ def contributions(draw: st.DrawFn) -> Contribution:
     )
 
 
-def counted(*found: Contribution) -> Counts:
-    counts = Counts()
-    counts.take(found)
+def counted(counts: Counts, found: Sequence[Contribution], gone: Sequence[Contribution] = ()) -> Counts:
+    """The counts, with what these change in them."""
+    changed = list(differences(found, gone))
+    assert len(dict(changed)) == len(changed), "each key comes once"
+    for key, figure in changed:
+        assert not figure.says_nothing
+        counts.setdefault(key, Figure()).add(figure)
     return counts
 
 
@@ -60,11 +65,9 @@ def test_what_was_added_and_subtracted_leaves_nothing(
     rng.shuffle(steps)  # type: ignore[attr-defined]
     mixed = Counts()
     for entry, sign in steps:
-        mixed.take(*(([entry],) if sign > 0 else ((), [entry])))
-    assert plain(mixed) == plain(counted(*kept))
-    at_once = Counts()
-    at_once.take([*kept, *gone], gone)
-    assert plain(at_once) == plain(mixed)
+        counted(mixed, *(([entry],) if sign > 0 else ((), [entry])))
+    assert plain(mixed) == plain(counted(Counts(), kept))
+    assert plain(counted(Counts(), [*kept, *gone], gone)) == plain(mixed)
 
 
 def plain(counts: Counts) -> dict[object, object]:
@@ -104,7 +107,7 @@ def test_a_range_is_rounded_outward_to_whole_buckets(
 
 
 def begun(moment: datetime) -> Contribution:
-    return contribution("one", "running", ("T",), [micros_of(moment)], first_hourly(NOW))
+    return contribution("one", "running", ("T",), micros_of(moment), (), first_hourly(NOW))
 
 
 @given(times)
