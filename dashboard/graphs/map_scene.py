@@ -103,8 +103,9 @@ def _badge(run: Run, wiring: Wiring) -> list[Mark]:
         return []
     x, y = strokes.middle(run, wiring)
     size = 20 if run.wire.waiting < 100 else 25
-    ink = "overdue" if run.wire.overdue else "wait"
-    return [Mark(x, y, badge(run.wire), size + 2 * bool(run.wire.overdue), "paper", ink)]
+    ink, shape = "overdue" if run.wire.overdue else "wait", badge(run.wire)
+    size += 2 * (shape != "circle")  # corners leave less room for the number
+    return [Mark(x, y, shape, size, "paper", ink)]
 
 
 def badge(wire: Wire) -> str:
