@@ -25,6 +25,8 @@ NEW = timedelta(days=1)
 """So long a service is new."""
 HOURS = 48
 _UNANSWERED = 3
+_NEEDED = 0.95
+"""What led to so many of the events of a type is needed for them: several such, all of them together."""
 _FAILING = 0.95
 _ENOUGH = 20
 _MOST = 1_000
@@ -34,34 +36,43 @@ SELECT target_service, max(bucket) FROM collector_flow
 WHERE bucket > %(since)s AND source_type = '' AND target_service = ANY(%(services)s) GROUP BY 1 LIMIT {_MOST}
 """
 # Only of those that were not heard lately, few as a rule, the whole hour is read. What came after one was last heard
-# counts as far as it usually reacts to such events.
+# counts as far as it usually reacts to such events; of events that it needs together, those that came least.
 _SILENT = f"""
 WITH quiet AS MATERIALIZED (
     SELECT service FROM collector_eventtype WHERE service <> ''
     EXCEPT SELECT target_service FROM collector_flow WHERE bucket >= %(now)s - %(patience)s AND source_type = ''
 ), recent AS MATERIALIZED (
-    SELECT bucket, source_type, source_service, target_service, sum(count) AS n
-    FROM collector_flow JOIN quiet ON service = target_service WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4
+    SELECT bucket, source_type, source_service, target_type, target_service, sum(count) AS n
+    FROM collector_flow JOIN quiet ON service = target_service WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4, 5
 ), heard AS (
     SELECT service, max(bucket) AS at, max(bucket - before) AS longest FROM (
         SELECT target_service AS service, bucket,
             lag(bucket) OVER (PARTITION BY target_service ORDER BY bucket) AS before
         FROM recent WHERE source_type = '') AS told GROUP BY 1
+), emitted AS (
+    SELECT target_service AS service, target_type AS emits, sum(n) AS n FROM recent WHERE source_type = '' GROUP BY 1, 2
 ), reacted AS MATERIALIZED (
-    SELECT target_service AS service, source_type AS type, sum(n) AS n FROM recent
-    WHERE source_type <> '' AND source_service <> target_service GROUP BY 1, 2
+    SELECT target_service AS service, target_type AS emits, source_type AS type, sum(n) AS n FROM recent
+    WHERE source_type <> '' AND source_service <> target_service GROUP BY 1, 2, 3
 ), came AS (
     SELECT target_type AS type, bucket, sum(count) AS n FROM collector_flow
     WHERE bucket > %(since)s AND source_type = '' AND target_type IN (SELECT type FROM reacted) GROUP BY 1, 2
 ), usual AS (
-    SELECT heard.service, heard.at, r.type, least(1, r.n / sum(c.n)) AS share
-    FROM heard JOIN reacted r USING (service) JOIN came c ON c.type = r.type AND c.bucket <= heard.at
+    SELECT heard.service, heard.at, r.emits, r.type, r.n >= {_NEEDED} * e.n AS needed,
+        least(1, r.n / sum(c.n)) AS share
+    FROM heard JOIN reacted r USING (service) JOIN emitted e ON e.service = r.service AND e.emits = r.emits
+    JOIN came c ON c.type = r.type AND c.bucket <= heard.at
     WHERE %(now)s - heard.at > greatest(%(patience)s, 3 * coalesce(heard.longest, interval '0'))
-    GROUP BY 1, 2, 3, r.n
+    GROUP BY 1, 2, 3, 4, r.n, e.n
+), since AS (
+    SELECT u.service, u.at, u.emits, u.type, u.needed, u.share * coalesce(sum(c.n), 0) AS n FROM usual u
+    LEFT JOIN came c ON c.type = u.type AND c.bucket > u.at AND c.bucket <= %(now)s - %(patience)s
+    GROUP BY 1, 2, 3, 4, 5, u.share
 )
-SELECT u.service, u.at, sum(c.n * u.share)::float FROM usual u
-JOIN came c ON c.type = u.type AND c.bucket > u.at AND c.bucket <= %(now)s - %(patience)s
-GROUP BY 1, 2 HAVING sum(c.n * u.share) >= {_UNANSWERED} ORDER BY 1 LIMIT {_MOST}
+SELECT service, at, sum(n)::float FROM (
+    SELECT service, at, CASE WHEN needed THEN min(n) ELSE sum(n) END AS n FROM since
+    GROUP BY service, at, emits, needed) AS owed
+GROUP BY 1, 2 HAVING sum(n) >= {_UNANSWERED} ORDER BY 1 LIMIT {_MOST}
 """
 _HABITS = f"""
 SELECT e.service, c.source, c.bucket, sum(c.count)::bigint,

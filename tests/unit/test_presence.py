@@ -187,6 +187,21 @@ SAID = {
 }
 
 
+def test_who_needs_several_is_silent_only_when_all_keep_coming() -> None:
+    """Shipping needs the payment as well: that no payment comes is no fault of it."""
+    shipped, reserved = ("Shipped", "shipping"), ("Reserved", "inventory")
+    flowed(40, 0, ORDER)
+    flowed(40, 0, reserved)
+    flowed(40, 5, PAYMENT)
+    flowed(40, 5, PAYMENT, ORDER)
+    flowed(40, 5, shipped)
+    for source in (PAYMENT, reserved):
+        flowed(40, 5, shipped, source)
+    assert presence.silences(NOW).keys() == {"payment"}
+    flowed(5, 0, PAYMENT)
+    assert presence.silences(NOW).keys() == {"shipping"}
+
+
 @pytest.mark.parametrize("kind", SAID)
 def test_each_kind_of_change_has_its_sentence_and_its_place(kind: str) -> None:
     change = Change(NOW, kind, "a b", "its service")
