@@ -37,7 +37,8 @@ class Viewer:
             await socket.send(json.dumps({"watch": ["overview", "alerts"], "shown": SHOWN}))
             while True:
                 try:
-                    message = await asyncio.wait_for(socket.recv(), AT_LEAST_EVERY)
+                    async with asyncio.timeout(AT_LEAST_EVERY):
+                        message = await socket.recv()
                 except TimeoutError:
                     self._old.set()
                     continue

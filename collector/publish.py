@@ -1,7 +1,8 @@
 """Tells browsers what changed, after the commit: ids only, and only as a hint. Redis may be slow or away.
 
-A thread sends at most one message a quarter of a second; what it cannot send is dropped, since pages read the database
-and catch up by themselves.
+A thread sends at most ten messages a second; what it cannot send is dropped, since pages read the database and catch up
+by themselves. Web applications tell each browser less often than that: to wait for a browser's turn is left to them,
+since what waits here and there, waits twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 GROUP = "live"
-INTERVAL = 0.25
+INTERVAL = 0.1
 MOST_IDS = 500
 
 

@@ -229,7 +229,8 @@ async def _tell(socket: Socket, send: Send) -> None:
     pings = 0
     while True:
         try:
-            await asyncio.wait_for(socket.news.wait(), PING_EVERY)
+            async with asyncio.timeout(PING_EVERY):  # unlike wait_for, it never swallows that we are cancelled
+                await socket.news.wait()
             answer: dict[str, Any] = socket.take()
         except TimeoutError:
             pings += 1

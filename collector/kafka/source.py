@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 LEAVING = 5.0
 """Seconds that the brokers have to answer when we leave the group; the client itself would wait for a minute."""
+GATHERING = 0.04
+"""Seconds that the first record waits for others: a batch of a few costs nearly as much as one of hundreds."""
 _LATEST_MILLIS = int(timedelta(days=365 * 400) / timedelta(milliseconds=1))
 
 
@@ -141,7 +143,10 @@ class Source:
     def poll(self, limit: int, timeout: float) -> list[Span]:
         """Up to `limit` records, by partition; waits at most `timeout` seconds for the first."""
         spans: dict[Place, Span] = {}
-        for message in self._consumer.consume(limit, timeout):
+        messages = self._consumer.consume(1, timeout)
+        if messages and limit > 1:  # asked for many at once, the client would wait for all of them
+            messages += self._consumer.consume(limit - 1, GATHERING)
+        for message in messages:
             self._take(message, spans)
         if self._refusal is not None:
             raise KafkaException(self._refusal)

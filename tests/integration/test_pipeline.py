@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +54,18 @@ def test_events_become_transactions(broker: Broker) -> None:
         ]
         assert positions() == {(topic, i): 5 for i in range(4)}
         assert sorted(set(collector.browsers.told)) == [f"order-{i}" for i in range(4)]
+
+
+def test_few_records_do_not_wait_for_many(broker: Broker) -> None:
+    topic, services = broker.topic("orders"), Services(broker)
+    send(services, topic, 4)
+    with Collector(broker) as collector:
+        collector.until_read(4)
+        send(services, topic, 1, start=4)
+        patience = 20.0
+        began = time.monotonic()
+        poll_until(lambda: collector.source.poll(300, patience), patience, "the record")
+        assert time.monotonic() - began < patience / 2
 
 
 def test_new_topics_join_by_themselves(broker: Broker) -> None:

@@ -4,7 +4,12 @@ import { draw } from "./graph.js";
 import { fetchJSON, onChange } from "./live.js";
 
 const map = document.getElementById("map");
-const refresh = async () => draw(map, await fetchJSON(map.dataset.figure));
+const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+async function refresh() {
+  const drawing = await fetchJSON(map.dataset.figure);
+  await painted(); // first what is read, which comes at the same time, then what is looked at
+  draw(map, drawing);
+}
 if (map.dataset.still === undefined) onChange(refresh)();
 else refresh();
 
