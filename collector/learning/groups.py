@@ -2,7 +2,7 @@
 
 A service answers a record only after its group has come to it. So a group may be the service's that has passed what the
 service answered. It is not, if the service went on answering for long where the group stood still; and it is, if both
-stopped at the same place, which no other group does. Groups commit late, some of them every few minutes: nothing
+stopped at the same place, which others do only by chance. Groups commit late, some of them every few minutes: nothing
 follows from what lasts for less than LASTING.
 """
 

@@ -31,7 +31,8 @@ from collector.storage.sql import binary_cursor
 
 NEWEST, ENDED, WAITING = 300, 200, 300
 MOST_EVENTS = 20_000
-MOST_GROUPS = 200
+MOST_GROUPS = 1_000
+"""Of more nothing is learned: the one that was not looked at could be the service's."""
 LATELY = timedelta(hours=1)
 """What is owed for longer says nothing of groups: they went on without it."""
 
@@ -74,16 +75,19 @@ def groups() -> Groups:
 def watch(rulebook: RuleBook, groups: Groups, now: datetime) -> None:
     """A handful of queries, and one question to Kafka for each group."""
     asked = _asked(rulebook, now)
-    ours = _ours()
-    names = [name for name in groups.names() if name not in ours][:MOST_GROUPS]
+    names = sorted(set(groups.names()) - _ours())
     places = {(topic, number) for (_, topic), partitions in asked.items() for number in partitions}
-    committed = groups.committed(names, places) if names and places else {}
+    if not names or not places or len(names) > MOST_GROUPS:
+        return
+    committed = groups.committed(names, places)
+    if len(committed) < len(names):
+        return  # one of them did not answer, and could be the one
     known = {(row.service, row.topic, row.name): row for row in LearnedGroup.objects.all()}
     found = [
         _row(known.get((service, topic, name)), service, topic, name, partitions, committed[name], now)
-        for (service, topic), partitions in asked.items()
+        for (service, topic), partitions in sorted(asked.items())
         for name in names
-        if any(place[0] == topic for place in committed.get(name, ()))
+        if any(place[0] == topic for place in committed[name])
     ]
     LearnedGroup.objects.bulk_create(
         found,

@@ -21,6 +21,7 @@ from collector.config import Service
 from collector.correlation.choreography import RuleBook
 from collector.kafka import Groups, KafkaFailure, Place
 from collector.kafka.groups import Members
+from collector.learning import watching
 from collector.learning.watching import watch
 from collector.models import Event, Heartbeat, LearnedGroup
 from collector.queries import why
@@ -36,7 +37,7 @@ class Stand(Groups):
     """Kafka, as far as groups go: how far each has read the one partition of a topic."""
 
     def __init__(self, **committed: int) -> None:
-        self.read = committed
+        self.read, self.hidden = committed, set[str]()
 
     def names(self) -> list[str]:
         return sorted(self.read)
@@ -45,7 +46,7 @@ class Stand(Groups):
         return {name: Members(1, frozenset()) for name in names}
 
     def committed(self, names: Iterable[str], places: Iterable[Place]) -> dict[str, dict[Place, int]]:
-        return {name: dict.fromkeys(places, self.read[name]) for name in names if name in self.read}
+        return {name: dict.fromkeys(places, self.read[name]) for name in {*names} & self.read.keys() - self.hidden}
 
 
 @pytest.fixture
@@ -148,6 +149,22 @@ def test_our_own_groups_are_nobodys(stand: Stand, feed: Feed) -> None:
     Heartbeat.objects.create(name="collector:x", at=timezone.now(), detail={"group": "one"})
     look(stand)
     assert not LearnedGroup.objects.exists()
+
+
+def test_nothing_follows_where_not_all_groups_are_seen(
+    stand: Stand, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is not seen could be the service's."""
+    stand.hidden = {"two"}
+    stand.read = {"one": 1_000, "two": 1_000}
+    look(stand)
+    stand.hidden = set()
+    monkeypatch.setattr(watching, "MOST_GROUPS", 1)
+    look(stand)
+    assert not LearnedGroup.objects.exists()
+    monkeypatch.undo()
+    look(stand)
+    assert LearnedGroup.objects.exists()
 
 
 def test_a_service_need_not_read_its_own_events(stand: Stand, feed: Feed) -> None:
