@@ -58,7 +58,8 @@ def precise(moment: datetime) -> str:
 
 def full(moment: datetime) -> str:
     """ "2026-11-20 12:01:46.920 UTC"."""
-    return f"{localtime(moment):%Y-%m-%d} {precise(moment)} {localtime(moment):%Z}"
+    moment = localtime(moment)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} {moment:%Z}"
 
 
 def day_and_clock(moment: datetime, beside: datetime | None = None) -> str:

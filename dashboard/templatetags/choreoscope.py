@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import get_current_timezone_name
+from django.utils.timezone import get_current_timezone_name, localtime
 
 from dashboard.pages import statement, wording
 
@@ -40,6 +41,7 @@ for function in (
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """Decoration: the words beside it say the same."""
     return format_html(
@@ -50,6 +52,7 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
+@cache
 def status(word: str) -> SafeString:
     """Colour, sign and word."""
     return format_html('<span class="state state-{}">{}{}</span>', word, status_icon(word), word.capitalize())
@@ -63,14 +66,16 @@ def status_icon(word: str) -> SafeString:
 @register.simple_tag
 def moment(at: datetime, precise: bool = False) -> SafeString:
     """The time of day, its date on hovering."""
-    shown = wording.precise(at) if precise else wording.clock(at)
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), wording.full(at), shown)
+    local = localtime(at)
+    shown = wording.precise(local) if precise else wording.clock(local)
+    # There are hundreds on a page, and nothing in a time is to be escaped.
+    return SafeString(f'<time datetime="{at.isoformat()}" title="{wording.full(local)}">{shown}</time>')
 
 
 @register.simple_tag
 def ago(at: datetime, now: datetime, suffix: str = " ago") -> SafeString:
     """How long ago, kept counting by static/js/clock.js."""
-    return format_html("{}{}", _counting("since", at, wording.whole((now - at).total_seconds())), suffix)
+    return _counting("since", at, wording.whole((now - at).total_seconds())) + conditional_escape(suffix)
 
 
 @register.simple_tag
@@ -99,14 +104,8 @@ def _part(part: statement.Part, now: datetime) -> str:
 
 
 def _counting(direction: str, at: datetime, words: str) -> SafeString:
-    return format_html(
-        '<time datetime="{}" data-{}="{}" title="{}">{}</time>',
-        at.isoformat(),
-        direction,
-        round(at.timestamp() * 1000),
-        wording.full(at),
-        words,
-    )
+    when = f'datetime="{at.isoformat()}" data-{direction}="{round(at.timestamp() * 1000)}" title="{wording.full(at)}"'
+    return SafeString(f"<time {when}>{escape(words)}</time>")
 
 
 @register.simple_tag
