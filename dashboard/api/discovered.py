@@ -23,6 +23,8 @@ from dashboard.pages.shared import shared
 router = Router(tags=["choreographies"])
 _RARELY = 10.0
 """Seconds that rules found in a thousand transactions may be old."""
+_MINED = 5.0
+"""Mining is done every five seconds."""
 
 
 class RangeParameters(Schema):
@@ -235,7 +237,12 @@ def export(request: HttpRequest, name: str, parameters: Query[ExportParameters])
 def one_choreography(request: HttpRequest, name: str, parameters: Query[RangeParameters]) -> dict[str, Any]:
     """The directly-follows graph in event order. `_all`: of every choreography."""
     wanted = _wanted(name, parameters)
-    found = queries.mined_map(name, wanted.since, wanted.until, wanted.status, timezone.now())
+    key = ("mined-map-of", name, parameters.since, parameters.until, parameters.status)
+    found = shared.get(
+        key,
+        _MINED,
+        lambda: queries.mined_map(name, wanted.since, wanted.until, wanted.status, timezone.now()),
+    )
     return {
         "name": found.name,
         "since": found.since,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast, get_args
 
@@ -23,7 +24,7 @@ from dashboard.pages.overview import flow_map
 from dashboard.pages.shared import MOMENT, shared
 from dashboard.pages.statement import Statement, Text
 
-EVENTS_ON_A_PAGE = 200
+EVENTS_ON_A_PAGE = 100
 _RARELY = 60.0
 """Seconds that what is usual may be old."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
@@ -40,7 +41,7 @@ def page(request: HttpRequest, transaction_id: str) -> HttpResponse:
         context |= {"then": _then(found, at), "at": at}
     selected = _selected(request, found)
     if selected is not None:
-        context |= {"selected": selected, **_event(found, selected)}
+        context |= {"selected": selected, **_event(found, selected, context["every_row"])}
     return frame.page(request, "transaction.html", "transactions", context)
 
 
@@ -71,7 +72,8 @@ def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
     key = (request.GET.get("source", ""), request.GET.get("event", ""))
     if found.event(key) is None:
         raise Http404("There is no such event in this transaction.")
-    return frame.fragment(request, "transaction/event.html", {"found": found, **_event(found, key)})
+    inspected = {"found": found, **_event(found, key, story.event_rows(found))}
+    return frame.fragment(request, "transaction/event.html", inspected)
 
 
 def why(request: HttpRequest, transaction_id: str) -> HttpResponse:
@@ -143,6 +145,7 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "hints": _hints(found),
         "contact": _contact(found),
         "clocks": _clocks(found),
+        "every_row": rows,
         "rows": rows[first : first + EVENTS_ON_A_PAGE],
         "any_marks": any(row.marks for row in rows),
         "page_number": number,
@@ -209,19 +212,20 @@ def _selected(request: HttpRequest, found: queries.Found) -> EventKey | None:
     return waited_on or (found.skeletons[-1].key if found.skeletons else None)
 
 
-def _event(found: queries.Found, key: EventKey) -> dict[str, Any]:
+def _event(found: queries.Found, key: EventKey, rows: Sequence[story.EventRow]) -> dict[str, Any]:
     chosen = found.event(key)
     if chosen is None:
         return {}
+    place = next(place for place, row in enumerate(rows) if row.event is chosen)
     kept = queries.payload(chosen)
     written = queries.written(kept) if kept else None
     content = written.content if written else _bytes(kept.value) if kept else None
     return {
         "event": chosen,
-        "row": next(row for row in story.event_rows(found) if row.event is chosen),
+        "row": rows[place],
         "open": found.transaction.phase in OPEN_PHASES,
         "led_to": story.led_to(found, key),
-        "band": usual.steps(found.events, _usual(found)).get(key),
+        "band": usual.steps(found.events[max(0, place - 1) : place + 1], _usual(found)).get(key),
         "ingest_delay": wording.between(chosen.record_time, chosen.received_at),
         "payload": kept,
         "withheld": not config.current(settings.CHOREOSCOPE_CONFIG).policy.of(chosen.topic.name).payloads,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -171,6 +171,12 @@ def steps(listed: Any) -> SafeString:
     """A strip of signs; in words for those who cannot see it, and on hovering."""
     words = {"done": "", "undone": " (failure path)", "awaited": " (awaited)", "overdue": " (overdue)"}
     said = ", ".join(mark.label + words[mark.kind] for mark in listed.marks)
-    signs = format_html_join("", '<i class="pip pip-{}" title="{}"></i>', ((m.kind, m.label) for m in listed.marks))
+    signs = SafeString("".join(_sign(mark.kind, mark.label) for mark in listed.marks))
     more = format_html('<small class="text-secondary">+{}</small>', listed.more) if listed.more else ""
     return format_html('<span class="strip" role="img" aria-label="{}">{}{}</span>', said or "no step", signs, more)
+
+
+@lru_cache(5_000)
+def _sign(kind: str, label: str) -> SafeString:
+    """A page has hundreds, of few event types."""
+    return format_html('<i class="pip pip-{}" title="{}"></i>', kind, label)

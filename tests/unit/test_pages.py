@@ -251,8 +251,8 @@ class TestTransaction:
             moment = feed.ago(600 - number)
             feed.raw(*cloud_event("Ticked", "big", f"e{number:03}", "/services/a", moment), value=b"{}", at=moment)
         feed.read()
-        assert text(client.get("/transactions/big")).count("<tr id=") == 200
-        assert text(client.get("/transactions/big?page=3")).count("<tr id=") == 50
+        assert text(client.get("/transactions/big")).count("<tr id=") == 100
+        assert text(client.get("/transactions/big?page=5")).count("<tr id=") == 50
         assert text(client.get("/live/transaction/big?page=99")).count("<tr id=") == 50
         assert len(client.get("/live/drawing/big").content) < 500_000
 
