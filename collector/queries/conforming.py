@@ -103,8 +103,14 @@ def conformance(name: str, since: datetime, now: datetime) -> Conformance:
     forms = {number: _multiset(definition) for number, *_, definition in counted if definition}
     usual = tuple(number for place, (number, count, *_) in enumerate(counted) if not place or count >= USUAL * ways)
     unusual = tuple(
-        _unusual(number, count, begun, ended_at, forms.get(number), [forms[one] for one in usual if one in forms])
-        for number, count, begun, ended_at, _ in counted
+        _unusual(
+            number,
+            count,
+            (moment_of(begun), min(moment_of(until), now)),  # an hour that is not over yet ends now
+            forms.get(number),
+            [forms[one] for one in usual if one in forms],
+        )
+        for number, count, begun, until, _ in counted
         if number not in usual
     )
     return Conformance(ended, deviating, first, deviations, ways, usual, unusual)
@@ -115,13 +121,15 @@ def _multiset(definition: str) -> Counter[str]:
 
 
 def _unusual(
-    number: int, count: int, begun: int, ended: int, form: Counter[str] | None, usual: Sequence[Counter[str]]
+    number: int,
+    count: int,
+    within: tuple[datetime, datetime],
+    form: Counter[str] | None,
+    usual: Sequence[Counter[str]],
 ) -> Unusual:
     missing, unexpected = Counter[str](), Counter[str]()
     if form is not None and usual:
         like = min(usual, key=lambda one: ((one - form).total() + (form - one).total(), -one.total()))
         missing, unexpected = like - form, form - like
     how: Way = "both" if missing and unexpected else "missing" if missing else "unexpected" if unexpected else "order"
-    return Unusual(
-        number, how, tuple(sorted(missing)), tuple(sorted(unexpected)), count, moment_of(begun), moment_of(ended)
-    )
+    return Unusual(number, how, tuple(sorted(missing)), tuple(sorted(unexpected)), count, *within)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import config, miner, queries
@@ -507,6 +508,7 @@ def test_conformance_says_how_and_since_when(company: Company, rules: Path, clie
     }
     (unusual,) = answer["unusual"]
     assert (unusual["how"], unusual["unexpected"], unusual["count"]) == ("unexpected", ["FraudChecked"], 1)
+    assert datetime.fromisoformat(unusual["last"]) <= timezone.now(), "the hour that it is counted in is not over yet"
     assert answer["ways"] == 102
 
 

@@ -27,6 +27,7 @@ from dashboard.pages import wording as wording_of_pages
 from dashboard.pages.alert_story import story
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
+from tests.pages import text
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 40
@@ -177,6 +178,8 @@ def test_what_is_explained_is_listed_under_its_cause(client: Client, alert: Aler
     places = [page.index(f'id="a-{pk}"') for pk in (made[1].pk, made[0].pk, alert.pk)]
     assert places == sorted(places)
     assert f'id="a-{alert.pk}" data-row class="alert-nested"' in page
+    overview = text(client.get("/"))
+    assert "inventory · since" in overview, "it is about a service, and nothing about reading"
 
 
 def test_more_than_a_page_shows_is_said(client: Client, db: None) -> None:
