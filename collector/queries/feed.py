@@ -8,7 +8,7 @@ from datetime import datetime
 from collector.mining.contribution import HOUR, hour_of, moment_of
 from collector.queries.bounds import rows
 from collector.queries.changes import LATELY, Change, changes
-from collector.queries.presence import KNOWN, VANISHED, silences
+from collector.queries.presence import KNOWN, PATIENCE, VANISHED, silences
 
 MOST = 50
 _EACH = 20
@@ -38,9 +38,14 @@ WHERE bucket > %(before)s GROUP BY 2
 HAVING min(bucket) <= %(since)s AND min(bucket) FILTER (WHERE outcome = 'deviating') > %(since)s
 ORDER BY 1 DESC LIMIT {_EACH}
 """
+# Two days are read only of those that the last minutes do not tell of.
 _VANISHED = f"""
-SELECT max(bucket), target_service FROM collector_flow
-WHERE bucket > %(before)s AND source_type = '' AND target_service <> '' GROUP BY 2
+WITH quiet AS MATERIALIZED (
+    SELECT service FROM collector_eventtype WHERE service <> ''
+    EXCEPT SELECT target_service FROM collector_flow WHERE bucket > %(lately)s AND source_type = ''
+)
+SELECT max(bucket), target_service FROM collector_flow JOIN quiet ON service = target_service
+WHERE bucket > %(before)s AND source_type = '' GROUP BY 2
 HAVING max(bucket) <= %(since)s ORDER BY 1 DESC LIMIT {_EACH}
 """
 
@@ -49,7 +54,7 @@ def feed(now: datetime) -> list[Change]:
     """The newest first. Five queries, which read much: for once in a while."""
     since = now - LATELY
     found = changes(now)
-    moments = {"since": since, "before": now - KNOWN}
+    moments = {"since": since, "before": now - KNOWN, "lately": now - PATIENCE}
     found += [
         Change(moment_of(bucket), "edge", f"{source} → {target}", choreography)
         for bucket, source, target, choreography in rows(_EDGES, {"first": hour_of(since), "last": hour_of(now)})

@@ -148,6 +148,8 @@ class TestFeed:
 
     def test_the_overview_tells_it_with_where_to_look(self, client: Client) -> None:
         now = timezone.now()
+        topic = Topic.objects.create(cluster="c", uid="u", name="t")
+        EventType.objects.create(topic=topic, type="Stored", service="archive")
         for seconds in range(0, 3_000, 30):
             Flow.objects.create(
                 bucket=now - timedelta(hours=26, seconds=seconds), writer="w", choreography="order", topic="t",
