@@ -10,6 +10,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
+    support_js_module_import_aggregation = True
+    """Modules import each other by hashed names as well: no page may meet a module of another version."""
+
     def stored_name(self, name: str) -> str:
         stored: str = super().stored_name(name) if self.hashed_files else name
         return stored

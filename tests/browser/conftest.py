@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -95,8 +96,9 @@ def page(browser: Browser) -> Iterator[Page]:
 class Site:
     """Choreoscope under uvicorn in a thread of this process, on a port of its own; can be stopped and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, application: Any) -> None:
         self.port = free_port()
+        self._application = application
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -106,7 +108,7 @@ class Site:
 
     def start(self) -> None:
         config = uvicorn.Config(
-            "dashboard.asgi:application",
+            self._application,
             port=self.port,
             log_config=None,
             lifespan="off",
@@ -124,8 +126,14 @@ class Site:
 
 
 @pytest.fixture
-def site(transactional_db: None, redis_url: str) -> Iterator[Site]:
-    site = Site()
+def application() -> Any:
+    """What the site serves."""
+    return "dashboard.asgi:application"
+
+
+@pytest.fixture
+def site(transactional_db: None, redis_url: str, application: Any) -> Iterator[Site]:
+    site = Site(application)
     site.start()
     yield site
     site.stop()

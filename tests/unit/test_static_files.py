@@ -44,6 +44,23 @@ def test_all_scripts_and_styles_together_are_small(collected: dict[str, str], tm
     assert sum(path.stat().st_size for path in sent) < MOST_SENT
 
 
+def test_modules_import_each_other_by_hashed_names(collected: dict[str, str], tmp_path: Path) -> None:
+    imported = [
+        found
+        for path in SOURCE.glob("js/*.js")
+        for found in re.findall(
+            r"^import[^;]*?[\"'](.+?)[\"'];", (tmp_path / collected[f"js/{path.name}"]).read_text(), re.MULTILINE
+        )
+    ]
+    assert len(imported) > 10
+    assert {f"js/{found.removeprefix('./')}" for found in imported} <= set(collected.values())
+
+
+def test_the_largest_script_is_compiled_beside_the_page() -> None:
+    """The browser would else compile it piece by piece on the page's main thread, for a third of a second."""
+    assert (SOURCE / "vendor/plotly/plotly-basic.min.js").read_text().startswith("//# allFunctionsCalledOnLoad\n")
+
+
 def test_are_sent_compressed_and_kept_for_ever(collected: dict[str, str], tmp_path: Path, settings: Settings) -> None:
     settings.STATIC_ROOT, settings.WHITENOISE_USE_FINDERS = str(tmp_path), False
     middleware = StaticFilesMiddleware(_never_asked)
