@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector.mining.contribution import DAY, HOUR, CausalForm, Contribution, digest, first_hourly
+from collector.mining.contribution import DAY, HOUR, CausalForm, digest, first_hourly
 from collector.mining.counts import Counts, Figure, Key
 from collector.storage.sql import array, arrays, binary_cursor, copy
 
@@ -78,6 +78,16 @@ _LOCK = 0x6D696E65
 
 VariantKey = tuple[str, bool, bytes]
 Form = tuple[str, ...] | CausalForm
+
+
+class Way(NamedTuple):
+    """How transactions of a choreography went: the types of their events in event order, and what led to what."""
+
+    choreography: str
+    types: tuple[str, ...]
+    causal: CausalForm
+
+
 _types = msgspec.json.Decoder(tuple[str, ...])
 _durations = msgspec.json.Decoder(dict[int, int])
 
@@ -130,25 +140,15 @@ def _row(figure: Figure) -> tuple[int, str, str]:
     return figure.count, str(figure.total), _text({index: n for index, n in figure.durations.items() if n})
 
 
-def number_variants(cursor: CursorWrapper, ways: Sequence[tuple[Contribution, CausalForm]]) -> list[tuple[int, int]]:
-    """The numbers of the variants and of the causal variants that these went; 0 for those beyond the bound."""
-    keys: dict[tuple[str, bool, Form], VariantKey] = {}
+def number_variants(cursor: CursorWrapper, ways: Sequence[Way]) -> list[tuple[int, int]]:
+    """The numbers of the variants and of the causal variants of these; 0 for those beyond the bound."""
     forms: dict[VariantKey, Form] = {}
-
-    def key_of(name: str, form: Form, *, causal: bool) -> VariantKey:
-        key = keys.get((name, causal, form))
-        if key is None:
-            key = keys[name, causal, form] = (name, causal, digest(form))
-            forms[key] = form
-        return key
-
-    wanted = [
-        (
-            key_of(found.choreography, found.types, causal=False),
-            key_of(found.choreography, causal, causal=True),
-        )
-        for found, causal in ways
-    ]
+    wanted = []
+    for way in ways:
+        plain = (way.choreography, False, digest(way.types))
+        causal = (way.choreography, True, digest(way.causal))
+        forms[plain], forms[causal] = way.types, way.causal
+        wanted.append((plain, causal))
     numbers = _known(cursor, forms)
     if new := _within_bounds(cursor, sorted(forms.keys() - numbers.keys())):
         rows = ((name, causal, form.hex(), _text(forms[name, causal, form])) for name, causal, form in new)

@@ -16,7 +16,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -27,9 +26,9 @@ from collector import config
 from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.correlation.shape import Course, Shape
-from collector.mined_courses import Found, courses
-from collector.mined_rows import append, number_variants, settle, types_of
-from collector.mining.contribution import CausalForm, Contribution, causal_form, contribution, first_hourly
+from collector.mined_courses import Found, Went, courses
+from collector.mined_rows import Way, append, number_variants, settle, types_of
+from collector.mining.contribution import Contribution, causal_form, contribution, first_hourly
 from collector.mining.counts import differences
 from collector.storage import unmined
 from collector.storage.sql import array, arrays, binary_cursor
@@ -41,12 +40,14 @@ CHUNK = 30_000
 MOST_EVENTS = 300_000
 ROWS = 100
 """Rows of `Unmined` at a time, as long as they name fewer transactions than that."""
+AT_ONCE = 4
+"""So many of them are taken with one statement."""
 ALONE = 100
 """How many transactions of a chunk that failed are then tried one by one."""
 
-_CLAIM = """
+_CLAIM = f"""
 DELETE FROM collector_unmined WHERE id = ANY (ARRAY(
-    SELECT id FROM collector_unmined ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)) RETURNING transactions
+    SELECT id FROM collector_unmined ORDER BY id LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED)) RETURNING transactions
 """
 _SIZES = "SELECT id, event_count FROM collector_transaction WHERE id = ANY(%s::bigint[]) ORDER BY id"
 _LOCK = """
@@ -71,11 +72,8 @@ _body = msgspec.msgpack.Decoder(Contribution)
 _encoded = msgspec.msgpack.Encoder().encode
 
 
-class Way(NamedTuple):
-    """What it contributes, and what its causal variant is known by."""
-
-    contribution: Contribution
-    causal: CausalForm
+Numbers = dict[tuple[str, Shape], tuple[int, int]]
+"""By choreography and shape, those of the variant and of the causal variant."""
 
 
 def mine_now() -> int:
@@ -150,21 +148,23 @@ def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook) -> None
     kept = {row: _body.decode(body) for row, body in cursor.fetchall()}
     cursor.execute(_TRANSACTIONS, [array(ids)])
     stored = {found.id: found for found in map(Found._make, cursor.fetchall())}
-    ways = _ways(cursor, [found for found in stored.values() if found.countable], rulebook, now)
+    went = list(courses(cursor, [found for found in stored.values() if found.countable]))
+    after = _contributions(went, _numbered(cursor, went, rulebook), first_hourly(now))
+    gone = [row for row in kept if row not in after]
     # what is no longer stored stays counted; what contributes nothing needs no row
-    _exchange(cursor, {row: body for row, body in kept.items() if row in stored}, ways)
-    if gone := [row for row in kept if row not in ways]:
+    _exchange(cursor, {row: body for row, body in kept.items() if row in stored}, after)
+    if gone:
         unmined.forget(cursor, gone)
 
 
 def _claim(cursor: CursorWrapper, most: int) -> list[int]:
     """The changed transactions that this miner takes now, in order; what is too much for once is put back."""
     found: set[int] = set()
-    for _ in range(ROWS):
+    for _ in range(ROWS // AT_ONCE):
         cursor.execute(_CLAIM)
         rows = cursor.fetchall()
         found.update(row for (named,) in rows for row in named)
-        if not rows or len(found) >= most:
+        if len(rows) < AT_ONCE or len(found) >= most:
             break
     changed = sorted(found)
     if not changed:
@@ -180,39 +180,34 @@ def _claim(cursor: CursorWrapper, most: int) -> list[int]:
     return changed
 
 
-def _ways(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook, now: datetime) -> dict[int, Way]:
-    forms, hourly = Forms(rulebook), first_hourly(now)
-    ways = {}
-    for found, began, gaps, shape in courses(cursor, rows):
-        made = contribution(found.choreography, found.status, shape.types, began, gaps, hourly)
-        ways[found.id] = Way(made, forms.of(shape, found.choreography))
-    return ways
+def _numbered(cursor: CursorWrapper, went: Iterable[Went], rulebook: RuleBook) -> Numbers:
+    """What led to what is worked out once for each shape that a choreography's transactions have."""
+    choreographies: dict[str, Choreography] = {}
+    ways: dict[tuple[str, Shape], Way] = {}
+    for name, shape in {(one.found.choreography, one.shape): None for one in went}:
+        choreography = choreographies.setdefault(name, rulebook.named(name))
+        causal = causal_form(shape.types, links_of(Course((), shape), choreography))
+        ways[name, shape] = Way(name, shape.types, causal)
+    return dict(zip(ways, number_variants(cursor, list(ways.values())), strict=True))
 
 
-class Forms:
-    """What led to what, worked out once for each shape of a choreography's transactions in a chunk."""
-
-    def __init__(self, rulebook: RuleBook) -> None:
-        self._rulebook = rulebook
-        self._choreographies: dict[str, Choreography] = {}
-        self._found: dict[tuple[str, Shape], CausalForm] = {}
-
-    def of(self, shape: Shape, name: str) -> CausalForm:
-        form = self._found.get((name, shape))
-        if form is None:
-            choreography = self._choreographies.setdefault(name, self._rulebook.named(name))
-            form = causal_form(shape.types, links_of(Course((), shape), choreography))
-            self._found[name, shape] = form
-        return form
-
-
-def _exchange(cursor: CursorWrapper, before: dict[int, Contribution], ways: dict[int, Way]) -> None:
-    """Subtracts what these contributed before, adds what they contribute now, and keeps that."""
-    numbers = number_variants(cursor, [(way.contribution, way.causal) for way in ways.values()])
-    after = {
-        row: msgspec.structs.replace(way.contribution, variant=variant, causal=causal)
-        for (row, way), (variant, causal) in zip(ways.items(), numbers, strict=True)
+def _contributions(went: Iterable[Went], numbers: Numbers, hourly: int) -> dict[int, Contribution]:
+    return {
+        one.found.id: contribution(
+            one.found.choreography,
+            one.found.status,
+            one.shape.types,
+            one.began,
+            one.gaps,
+            hourly,
+            numbers[one.found.choreography, one.shape],
+        )
+        for one in went
     }
+
+
+def _exchange(cursor: CursorWrapper, before: dict[int, Contribution], after: dict[int, Contribution]) -> None:
+    """Subtracts what these contributed before, adds what they contribute now, and keeps that."""
     if again := sorted(after.keys() & before.keys()):
         cursor.execute(_KEEP, arrays((row, _stored(after[row])) for row in again))
     if new := sorted(after.keys() - before.keys()):

@@ -66,13 +66,20 @@ def gaps_of(moments: Sequence[int]) -> tuple[int, ...]:
 
 
 def contribution(
-    choreography: str, status: str, types: tuple[str, ...], began: int, gaps: tuple[int, ...], hourly: int
+    choreography: str,
+    status: str,
+    types: tuple[str, ...],
+    began: int,
+    gaps: tuple[int, ...],
+    hourly: int,
+    variants: tuple[int, int] = (0, 0),
 ) -> Contribution:
     """Of a transaction with events of these types (at least one), in event order, which `began` so many microseconds
-    after 1970. From the hour `hourly` on it is counted by hour. Its variants have no numbers yet."""
+    after 1970. From the hour `hourly` on it is counted by hour. `variants`: the numbers of its variant and of its
+    causal variant."""
     hour = began // _MICROSECONDS_AN_HOUR
     hours = HOUR if hour >= hourly else DAY
-    return Contribution(choreography, status, hours, hour - hour % hours, types, gaps)
+    return Contribution(choreography, status, hours, hour - hour % hours, types, gaps, *variants)
 
 
 def causal_form(types: Sequence[str], links: Links) -> CausalForm:

@@ -196,12 +196,10 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
 
     first = min(event.time for event in events if event.case == "c7")
 
-    def refused(
-        name: str, status: str, types: tuple[str, ...], began: int, gaps: tuple[int, ...], hourly: int
-    ) -> Contribution:
-        if began == micros_of(first):
-            raise ValueError(name)
-        return whole(name, status, types, began, gaps, hourly)
+    def refused(*made_of: Any) -> Contribution:
+        if micros_of(first) in made_of:
+            raise ValueError(made_of)
+        return whole(*made_of)
 
     monkeypatch.setattr(miner, "contribution", refused)
     assert miner.mine(RULES) == 30
