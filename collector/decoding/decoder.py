@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from collector.decoding.event import UNTYPED, Bundle, Event, Found, Undecodable
 from collector.decoding.matching import ByHeaders, ByValue
 from collector.decoding.plans import HEADER, PLANS, VALUE, Look, Plan
 from collector.decoding.tracing import Trace
+from collector.decoding.values import LONGEST_NONE, SURELY_SHORT
 from collector.records import Record
 
 MAX_CAUSES = 100
@@ -53,10 +55,10 @@ def decode(record: Record, schemas: Schemas | None = None) -> Found:
 
 def postponed(content: Content, found: Event | Undecodable) -> Event | Undecodable:
     """Undecodable for now, where its transaction may be named by what could not be read, and can perhaps be later."""
-    problem = content.waiting
-    if problem is None or (isinstance(found, Event) and found.transaction_ids):
+    if isinstance(found, Event) and found.transaction_ids:
         return found
-    return _undecodable(content.record, problem.reason, problem.detail)
+    problem = content.waiting
+    return found if problem is None else _undecodable(content.record, problem.reason, problem.detail)
 
 
 def understand(content: Content) -> Found:
@@ -161,10 +163,11 @@ def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event
         cloudevents.check(document, notes)
     elif plan is _BINARY and headers["ce_specversion"] != cloudevents.VERSION:
         notes.append(cloudevents.OTHER_VERSION)
+    # sources and types are few: thousands of events wait in memory at a time, and many comparisons lie before them
     return Event(
         id=identifier,
-        source=source,
-        type=_bounded(kind, "type", notes),
+        source=intern(source),
+        type=intern(_bounded(kind, "type", notes)),
         service=values.service_of(source),
         time=time,
         record_time=record_time,
@@ -181,9 +184,10 @@ def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event
 
 def _look(look: Look, content: Content, document: Document, notes: list[str]) -> str:
     """The text at the first of these places that has one, or empty. Notes what had to be mended."""
+    headers = content.headers
     for place, name, path, reading in look:
         if place is HEADER:
-            raw = content.headers.get(name)
+            raw = headers.get(name)
             if raw is None:
                 continue
             if reading is not None:
@@ -194,7 +198,7 @@ def _look(look: Look, content: Content, document: Document, notes: list[str]) ->
                 except UnicodeDecodeError:
                     found = raw.decode(errors="replace")
                     notes.append(f"{name} is not UTF-8")
-                if len(found) > values.LONGEST_NONE and found[0] != " " != found[-1] and found.isprintable():
+                if len(found) > LONGEST_NONE and found[0] != " " != found[-1] and found.isprintable():
                     return found  # the usual case, and nothing to mend
                 found = readings.text(found)
         elif reading is not None:
@@ -222,7 +226,7 @@ def _trace(plan: Plan, content: Content, document: Document, notes: list[str]) -
 
 
 def _bounded(text: str, what: str, notes: list[str]) -> str:
-    if len(text) <= values.SURELY_SHORT:
+    if len(text) <= SURELY_SHORT:
         return text
     name = values.bounded(text)
     if name is not text:
@@ -256,10 +260,11 @@ def _times(record: Record, text: str, notes: list[str]) -> tuple[datetime, datet
         notes.append("its time is out of bounds: the record's stands for it")
     elif not text:
         notes.append("no time: the record's stands for it")
-    if stamp is None:
-        notes.append("the record has no usable timestamp")
-    fallback = stamp or own or values.EARLIEST
-    return own or fallback, fallback
+    if stamp is not None:
+        return own or stamp, stamp
+    notes.append("the record has no usable timestamp")
+    fallback = own or values.EARLIEST
+    return fallback, fallback
 
 
 def _undecodable(record: Record, reason: str, detail: str) -> Undecodable:

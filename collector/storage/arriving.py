@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 import msgspec
 
@@ -37,14 +38,15 @@ class Arriving(msgspec.Struct):
         """Sorts what was decoded of these spans; `stored` is the next offset of each of their partitions."""
         arriving = cls()
         overlap = any(span.start < stored[span.key] for span in spans)
-        for record, found in decoded:
+        for pair in decoded:
+            record, found = pair
             if overlap and record.offset < stored[record.topic.row, record.partition]:
                 arriving.dropped += len(found.found) if isinstance(found, Bundle) else 1
             elif isinstance(found, Bundle):
                 for one in found.found:
                     arriving.add(record, one)
             elif isinstance(found, Event) and found.transaction_ids and found.failure is None:
-                arriving.events.append((record, found))  # the usual case
+                arriving.events.append(cast("tuple[Record, Event]", pair))  # the usual case
                 arriving.links += found.links
             else:
                 arriving.add(record, found)
