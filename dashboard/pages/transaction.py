@@ -27,6 +27,8 @@ from dashboard.pages.statement import Statement, Text
 EVENTS_ON_A_PAGE = 100
 _RARELY = 60.0
 """Seconds that what is usual may be old."""
+_STILL = 10.0
+"""Seconds that a drawing is kept on which no time goes on: the page wants its height, and then asks for it."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
 
 
@@ -114,7 +116,8 @@ def _then(found: queries.Found, at: datetime) -> Statement:
 
 def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
     key = ("drawing", found.transaction.id, found.transaction.version, view, at, timezone.get_current_timezone_name())
-    return shared.get(key, MOMENT, lambda: _drawn(found, view, at))
+    ended = found.transaction.phase not in OPEN_PHASES
+    return shared.get(key, _STILL if ended else MOMENT, lambda: _drawn(found, view, at))
 
 
 def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
