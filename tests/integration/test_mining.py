@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,44 +14,22 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from collector import mined_retention, mined_rows, miner, queries, tasks
+from collector import mined_rows, miner, tasks
 from collector.bus import announcement_id
-from collector.correlation.choreography import RuleBook
 from collector.mining.contribution import Contribution, micros_of
 from collector.models import Mined, MinedCount, Transaction, Transition, Unmined, Variant
-from collector.queries import MinedMap
 from collector.storage import unmined
-from collector.upkeep import keep_up
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
+from tests.mining_found import RULES, found, ways
 from tests.mining_logs import LogEvent, Plain, Store, agrees, log
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
-
-RULES = RuleBook(())
 
 
 @pytest.fixture
 def feed() -> Feed:
     return Feed()
-
-
-def found(
-    name: str = "_all", status: str = "", since: datetime | None = None, until: datetime | None = None
-) -> MinedMap:
-    return queries.mined_map(name, since, until, status, timezone.now())
-
-
-def ways(name: str = "_all", *, causal: bool = False) -> Counter[tuple[object, ...]]:
-    """All variants, by pages of 100."""
-    counted: Counter[tuple[object, ...]] = Counter()
-    cursor: str | None = ""
-    while cursor is not None:
-        page = queries.variants(name, None, None, "", timezone.now(), causal=causal, cursor=cursor, limit=100)
-        for item in page.items:
-            counted[(item.types, item.causes) if causal else item.types] += item.count
-        cursor = page.next
-    return counted
 
 
 def test_sixty_years_agree_with_a_plain_count() -> None:
@@ -95,38 +72,6 @@ def test_a_range_of_days_holds_what_began_within_it() -> None:
     agrees(mined, Plain(within))
 
 
-def settle_all() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mined_rows, "UNSETTLED", 1)
-        while mined_rows.settle():
-            pass
-
-
-def test_the_last_two_days_are_counted_by_the_hour_until_they_are_over() -> None:
-    now = timezone.now().replace(minute=30)
-    old, young = log(5, 40, begin=now - timedelta(hours=5)), log(6, 30, begin=now - timedelta(hours=2), name="young")
-    site = Store()
-    site.write_all([*old, *young[:-20]], 7)
-    miner.mine(RULES)
-    since = now - timedelta(hours=2)
-    hours = queries.mined_map("_all", since, None, "", now)
-    assert hours.since == since.replace(minute=0, second=0, microsecond=0)
-    agrees(hours, Plain.of(young[:-20], site.places))
-
-    later = now + timedelta(days=4)
-    assert mined_rows.make_days(later) > 0
-    assert not MinedCount.objects.filter(hours=1).exists()
-    site.write_all(young[-20:], 8)  # what was counted by the hour is subtracted, though its hour is part of a day now
-    miner.mine(RULES)
-    settle_all()
-    mined_rows.make_days(later)
-    days = queries.mined_map("_all", since, None, "", later)
-    assert days.since == since.replace(hour=0, minute=0, second=0, microsecond=0)
-    plain = Plain.of([*old, *young], site.places)
-    agrees(days, Plain({key: case for key, case in plain.cases.items() if case[0].time >= days.since}))
-    assert not MinedCount.objects.filter(count__lte=0).exists()
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_it_makes_no_difference_in_what_pieces_it_is_taken_in_nor_how_often(seed: int) -> None:
     events = log(seed, 60)
@@ -145,27 +90,6 @@ def test_it_makes_no_difference_in_what_pieces_it_is_taken_in_nor_how_often(seed
         assert ways() == plain.variants
         with connection.cursor() as cursor:
             unmined.note(cursor, Transaction.objects.values_list("id", flat=True))
-
-
-def test_a_few_differences_are_appended_and_settled_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    events = log(21, 60)
-    site = Store()
-    for start in range(0, len(events), 50):
-        site.write_all(events[start : start + 50], start)
-        miner.mine(RULES)
-        assert mined_rows.settle() == 0  # not many yet
-    plain = Plain.of(events, site.places)
-    agrees(found(), plain)
-    assert not MinedCount.objects.filter(settled=True).exists()
-    appended = MinedCount.objects.count()
-    monkeypatch.setattr(mined_rows, "UNSETTLED", appended // 2)
-    assert mined_rows.settle() == 2 * (appended // 2)
-    agrees(found(), plain)
-    settle_all()
-    assert not MinedCount.objects.filter(settled=False).exists()
-    assert 0 < MinedCount.objects.count() < appended
-    agrees(found(), plain)
-    assert ways() == plain.variants
 
 
 def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,102 +220,6 @@ def test_of_transactions_that_become_one_what_was_counted_of_each_is_subtracted(
     miner.mine(feed.rulebook)
     assert found().transactions == 1
     assert found().events == 3
-
-
-def test_what_is_no_longer_stored_stays_counted(feed: Feed) -> None:
-    feed.order("old")
-    feed.read()
-    miner.mine(feed.rulebook)
-    Transaction.objects.update(day=feed.now.date() - timedelta(days=400))
-    keep_up()
-    assert not Transaction.objects.exists()
-    assert not Mined.objects.exists()
-    miner.mine(feed.rulebook)
-    assert found().transactions == 1
-
-
-YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def days() -> Counter[str]:
-    """Transactions by kind and name, of the hours and days that are kept."""
-    counted: Counter[str] = Counter()
-    for kind, source, target, count in MinedCount.objects.filter(hours__gt=0).values_list(
-        "kind", "source", "target", "count"
-    ):
-        counted[f"{kind} {source} {target}"] += count
-    return +counted
-
-
-def all_times() -> Counter[str]:
-    counted: Counter[str] = Counter()
-    for kind, source, target, count in MinedCount.objects.filter(hours=0).values_list(
-        "kind", "source", "target", "count"
-    ):
-        counted[f"{kind} {source} {target}"] += count
-    return +counted
-
-
-@pytest.mark.parametrize(("buckets", "chunk"), [(1_000, 2_000), (3, 7)])
-def test_days_of_which_nothing_is_stored_are_forgotten_in_the_end(
-    buckets: int, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mined_retention, "_PAST", mined_retention._PAST.replace("LIMIT 1000", f"LIMIT {buckets}"))
-    monkeypatch.setattr(mined_retention, "_REMOVE", mined_retention._REMOVE.replace("LIMIT 2000", f"LIMIT {chunk}"))
-    monkeypatch.setattr(mined_retention, "CHUNK", chunk)
-    events = log(31, 150)
-    site = Store()
-    site.write_all(events, 32)
-    miner.mine(RULES)
-    now = timezone.now()
-    assert mined_retention.forget(now) == 0  # of long ago, and stored
-    Transaction.objects.filter(started_at__lt=YEAR_2000).delete()
-    assert mined_retention.forget(datetime(1969, 12, 31, tzinfo=UTC)) == 0  # not for so long
-    agrees(found(), Plain.of(events, site.places))
-    while mined_retention.forget(now):
-        pass
-    gone = {event.case for event in events} - set(Transaction.objects.values_list("transaction_id", flat=True))
-    kept = [event for event in events if event.case not in gone]
-    assert 50 < len(gone) < 100
-    agrees(found(), Plain.of(kept, site.places))
-    assert ways() == Plain.of(kept, site.places).variants
-    assert days() == all_times()
-
-
-def test_how_long_counts_are_kept_is_configured(feed: Feed, tmp_path: Path, settings: Settings) -> None:
-    settings.CHOREOSCOPE_CONFIG = tmp_path / "choreoscope.yaml"
-    settings.CHOREOSCOPE_CONFIG.write_text("retention: {counts: 100d}")
-    for days in (40, 99, 102):
-        feed.order(f"order-{days}", ago=days * 86_400)
-    feed.read()
-    miner.mine(feed.rulebook)
-    Transaction.objects.update(day=feed.now.date() - timedelta(days=31))
-    keep_up()
-    assert not Transaction.objects.exists()
-    assert found().transactions == 2
-    settings.CHOREOSCOPE_CONFIG.write_text("")
-    keep_up()
-    assert (found().transactions, found().nodes, queries.is_mined("_all")) == (0, (), True)
-
-
-def test_what_comes_of_a_day_that_was_forgotten_is_counted_anew(feed: Feed) -> None:
-    feed.order("old", ago=40 * 86_400)
-    feed.read()
-    miner.mine(feed.rulebook)
-    Transaction.objects.update(started_at=feed.now)  # as if an event of it had just come, which is not mined yet
-    assert mined_retention.forget(feed.now - timedelta(days=30))
-    assert found().transactions == 0
-    Transaction.objects.update(started_at=feed.ago(40 * 86_400))
-    with connection.cursor() as cursor:
-        unmined.note(cursor, Transaction.objects.values_list("id", flat=True))
-    feed.order("another", ago=40 * 86_400)
-    feed.read()
-    miner.mine(feed.rulebook)
-    assert days() == all_times()
-    Transaction.objects.filter(transaction_id="another").delete()
-    Transaction.objects.filter(transaction_id="old").delete()
-    mined_retention.forget(feed.now - timedelta(days=30))
-    assert (days(), all_times()) == (Counter(), Counter())
 
 
 def test_the_status_is_that_of_now_and_tells_what_is_in_flight(feed: Feed) -> None:
