@@ -52,7 +52,7 @@ def test_not_by_a_link_nor_by_a_stranger_nor_one_that_is_not_there(operator: Cli
 def test_new_services_and_types_are_told_what_was_there_from_the_beginning_is_not(client: Client, feed: Feed) -> None:
     feed.order("order", ago=20)
     feed.read()
-    assert "What changed lately" not in text(client.get("/"))
+    assert "No service, event type or rule is new since yesterday." in text(client.get("/"))
     EventType.objects.exclude(service="inventory").exclude(type="OrderCompleted").update(first_seen_at=feed.ago(7_200))
     shared.clear()
     page = text(client.get("/"))

@@ -93,7 +93,7 @@ def test_behind(client: Client, feed: Feed) -> None:
 
 
 def test_nobody_is_told_to_start_what_belongs_to_the_demo(client: Client, since: str, settings: Settings) -> None:
-    assert f"stopped at {since}: nothing is read, and all deadlines wait. Start one with" in text(client.get("/"))
+    assert f"stopped at {since} UTC: nothing is read, and all deadlines wait. Start one with" in text(client.get("/"))
     shared.clear()
     settings.DEMO_CONTROL_URL = "http://127.0.0.1:9"
     settings.ROOT_URLCONF = "tests.demo_urls"
