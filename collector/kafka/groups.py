@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from collector.kafka.places import Place
@@ -81,7 +81,7 @@ class Groups:
 
     def _committed(self, names: tuple[str, ...], places: tuple[Place, ...]) -> dict[str, dict[Place, int]]:
         futures: dict[str, Any] = {}
-        for name in names:
+        for name in self._coordinated(names):
             wanted = ConsumerGroupTopicPartitions(name, [TopicPartition(*place) for place in places])
             futures |= self._admin.list_consumer_group_offsets([wanted], request_timeout=TIMEOUT)
         found: dict[str, dict[Place, int]] = {}
@@ -90,3 +90,17 @@ class Groups:
                 offsets = future.result().topic_partitions
                 found[name] = {(o.topic, o.partition): o.offset for o in offsets if o.error is None and o.offset >= 0}
         return found
+
+    def _coordinated(self, names: tuple[str, ...]) -> list[str]:
+        """Those of the groups whose coordinator answers. librdkafka ends the whole process with a segmentation fault
+        where the broker that it asks for a group's offsets is not, or no longer, its coordinator
+        (https://github.com/confluentinc/librdkafka/pull/5318). Asked for the group itself, it finds the right one."""
+        answering = []
+        for name, future in self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT).items():
+            try:
+                future.result()
+            except KafkaException as failure:
+                if failure.args[0].code() != KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001 - librdkafka's own codes
+                    continue  # the embedded broker describes none, and is the only one there is
+            answering.append(name)
+        return answering
