@@ -21,7 +21,7 @@ from dashboard.api.schemas import Problem
 from dashboard.pages.shared import shared
 
 router = Router(tags=["choreographies"])
-_RARELY = 10.0
+_RARELY = 60.0
 """Seconds that rules found in a thousand transactions may be old."""
 _MINED = 5.0
 """Mining is done every five seconds."""

@@ -15,12 +15,16 @@ from django.utils import timezone
 
 from collector import config, queries
 from collector.config.rules import registered
+from collector.correlation.choreography import RuleBook
 from collector.queries.answered import answers
 from dashboard.pages.choreography import known
 from dashboard.pages.shared import shared
 
 _RARELY = 60.0
 """Seconds that what was found in thousands of transactions may be old."""
+_SELDOM, _ENOUGH = 300.0, 250
+"""The same of rules that were looked for in so many: a few minutes more tell nothing new. Other rules are tried at
+once."""
 _LATELY = timedelta(days=7)
 _PATIENCE = 2.0
 """Seconds of reading, twice: browsers wait for ten, on a machine that has other things to do as well."""
@@ -31,7 +35,11 @@ def rules(request: HttpRequest, name: str) -> HttpResponse:
     """Those declared and those learned, tried on the last days, with what was found of them; and what was found
     besides."""
     known(name)
-    context = shared.get(("rules", name), _RARELY, lambda: _rules(name))
+    rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    key = ("rules", name, rulebook.version)
+    kept = shared.kept(key)
+    seconds = _SELDOM if kept and kept["transactions"] >= _ENOUGH else _RARELY
+    context = shared.get(key, seconds, lambda: _rules(name, rulebook))
     return _apart(request, "choreographies/rules.html", context)
 
 
@@ -61,9 +69,8 @@ def _adoption(name: str) -> dict[str, Any]:
     return {"name": name, "written": written, "why": "" if written else queries.unlearned(name, learning)}
 
 
-def _rules(name: str) -> dict[str, Any]:
+def _rules(name: str, rulebook: RuleBook) -> dict[str, Any]:
     now = timezone.now()
-    rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
     found = queries.responses(name, now, rulebook, _PATIENCE)
     tried = queries.trial(name, now - _LATELY, rulebook, patience=_PATIENCE)
     return {
