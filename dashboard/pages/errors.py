@@ -9,6 +9,8 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import is_valid_path
 
+_SAID = "Choreoscope could not answer; its log says why."
+
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Where only a slash at the end is too much, leads to what is there without it. None of our addresses ends in one,
@@ -23,7 +25,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Needs neither database nor configuration: either may be what broke."""
+    """Needs neither database nor configuration, and no static files for the worst: any of them may be what broke."""
     if request.path.startswith("/api/"):
-        return JsonResponse({"error": "Choreoscope could not answer; its log says why."}, status=500)
-    return HttpResponse(render_to_string("500.html"), status=500)
+        return JsonResponse({"error": _SAID}, status=500)
+    try:
+        page = render_to_string("500.html")
+    except ValueError:
+        page = f"<!doctype html><title>Broken</title><p>{_SAID}"
+    return HttpResponse(page, status=500)

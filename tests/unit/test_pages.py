@@ -9,6 +9,7 @@ from unittest import mock
 from urllib.parse import quote
 
 import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -338,3 +339,5 @@ def test_errors(client: Client, rf: RequestFactory) -> None:
     assert "error" in client.get("/api/nothing").json()
     assert "/readyz" in text(errors.broken(rf.get("/")), 500)
     assert errors.broken(rf.get("/api/x"))["Content-Type"] == "application/json"
+    with mock.patch.object(staticfiles_storage, "url", side_effect=ValueError("no such file was collected")):
+        assert "its log says why" in text(errors.broken(rf.get("/")), 500)
