@@ -32,7 +32,8 @@ EXPORTS = (("xes", "XES"), ("ocel", "OCEL 2.0 (JSON)"), ("csv", "CSV"))
 _MINED = 2.0
 """Seconds that what was mined may be old; miners run every five."""
 _RANGE = 10.0
-"""The same of a range of time, for which many hours are added up."""
+"""The same of a range of time, for which many hours are added up; up to a minute, where it is hours long."""
+_SHARE, _LONGEST = 1 / 300, 60.0
 _TIMED = 60
 """Of how many steps, the most frequent, times are gathered, whether they are drawn or not."""
 _VARIANTS = 8
@@ -143,7 +144,10 @@ def _drawing(name: str, wanted: asking.Asked) -> tuple[Drawing, Shown]:
 
 
 def _fresh(wanted: asking.Asked) -> float:
-    return _RANGE if wanted.since or wanted.until or wanted.against else _MINED
+    if wanted.since is None:
+        return _RANGE if wanted.until or wanted.against else _MINED
+    length = (wanted.until or timezone.now()) - wanted.since
+    return min(max(_RANGE, length.total_seconds() * _SHARE), _LONGEST)
 
 
 def _drawn(name: str, wanted: asking.Asked) -> tuple[Drawing, Shown]:
