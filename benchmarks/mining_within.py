@@ -20,10 +20,11 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from collector import mined_rows, miner, queries  # noqa: E402
+from collector import miner, queries  # noqa: E402
 from collector.correlation.choreography import RuleBook  # noqa: E402
 from collector.decoding import decode  # noqa: E402
 from collector.kafka import Span  # noqa: E402
+from collector.miner import rows as counts  # noqa: E402
 from collector.models import MinedCount, Progress, Topic, Transaction  # noqa: E402
 from collector.records import Record, TopicRef, pack_headers  # noqa: E402
 from collector.storage import partitions, store, unmined  # noqa: E402
@@ -150,7 +151,7 @@ def mined() -> float:
 def settle() -> None:
     """What `mine_now` does afterwards."""
     begun, settled = time.perf_counter(), 0
-    while rows := mined_rows.settle():
+    while rows := counts.settle():
         settled += rows
     print(f"{settled:,} appended rows settled in {time.perf_counter() - begun:.2f} s")
 

@@ -12,10 +12,12 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collector import config, deadlines, hours, mined_retention, mined_rows, rejudging
+from collector import config, deadlines, hours, rejudging
 from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
+from collector.miner.retention import forget as forget_counts
+from collector.miner.rows import make_days
 from collector.models import Clock, Flow, FlowHour, Outcome, OutcomeHour, Phase, Transaction
 from collector.storage import judgement, partitions, saving
 from collector.storage.judgement import Row
@@ -83,8 +85,8 @@ def keep_up() -> None:
         while ids := list(old_rows[:CHUNK]):
             statistics.objects.filter(pk__in=ids).delete()
     Clock.objects.filter(day__lt=(now - KEEP_STATISTICS).date()).delete()
-    mined_rows.make_days(now)
-    mined_retention.forget(now - retention.counts)
+    make_days(now)
+    forget_counts(now - retention.counts)
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 
 

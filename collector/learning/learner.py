@@ -20,7 +20,7 @@ from collector.correlation.causality import links_of
 from collector.correlation.choreography import RuleBook
 from collector.correlation.shape import course_of
 from collector.learning import keeping
-from collector.mined_courses import announced
+from collector.miner.courses import announced
 from collector.mining.contribution import without_echoes
 from collector.mining.lessons import Settings, counting, packed, superfluous, taught, unpacked
 from collector.mining.responses import Seen, seen

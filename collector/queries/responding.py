@@ -13,7 +13,7 @@ from django.db.models import Min
 from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.correlation.shape import course_of
-from collector.mined_courses import Found, announced
+from collector.miner.courses import Found, announced
 from collector.mining.contribution import hour_of, without_echoes
 from collector.mining.responses import Learning, Response, Seen, discover, ends, seen
 from collector.models import OPEN_PHASES, Topic, Transaction

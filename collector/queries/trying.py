@@ -15,7 +15,7 @@ from collector.config.yaml_reader import meant
 from collector.correlation.choreography import Rule, RuleBook
 from collector.correlation.shape import Course, course_of
 from collector.learning import keeping
-from collector.mined_courses import Found
+from collector.miner.courses import Found
 from collector.mining.adoption import adopted
 from collector.mining.backtest import Backtest, Tried, backtest
 from collector.mining.contribution import ALWAYS

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from django.db.models import Q
 
-from collector.mined_rows import types_of
+from collector.miner.rows import types_of
 from collector.mining.contribution import Contribution, moment_of
 from collector.queries.bounds import rows
 from collector.storage.sql import array, binary_cursor

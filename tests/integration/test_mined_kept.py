@@ -11,7 +11,8 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from collector import mined_retention, mined_rows, miner, queries
+from collector import miner, queries
+from collector.miner import retention, rows
 from collector.models import Mined, MinedCount, Transaction
 from collector.storage import unmined
 from collector.upkeep import keep_up
@@ -29,8 +30,8 @@ def feed() -> Feed:
 
 def settle_all() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mined_rows, "UNSETTLED", 1)
-        while mined_rows.settle():
+        patch.setattr(rows, "UNSETTLED", 1)
+        while rows.settle():
             pass
 
 
@@ -46,12 +47,12 @@ def test_the_last_two_days_are_counted_by_the_hour_until_they_are_over() -> None
     agrees(hours, Plain.of(young[:-20], site.places))
 
     later = now + timedelta(days=4)
-    assert mined_rows.make_days(later) > 0
+    assert rows.make_days(later) > 0
     assert not MinedCount.objects.filter(hours=1).exists()
     site.write_all(young[-20:], 8)  # what was counted by the hour is subtracted, though its hour is part of a day now
     miner.mine(RULES)
     settle_all()
-    mined_rows.make_days(later)
+    rows.make_days(later)
     days = queries.mined_map("_all", since, None, "", later)
     assert days.since == since.replace(hour=0, minute=0, second=0, microsecond=0)
     plain = Plain.of([*old, *young], site.places)
@@ -65,13 +66,13 @@ def test_a_few_differences_are_appended_and_settled_when_they_are_many(monkeypat
     for start in range(0, len(events), 50):
         site.write_all(events[start : start + 50], start)
         miner.mine(RULES)
-        assert mined_rows.settle() == 0  # not many yet
+        assert rows.settle() == 0  # not many yet
     plain = Plain.of(events, site.places)
     agrees(found(), plain)
     assert not MinedCount.objects.filter(settled=True).exists()
     appended = MinedCount.objects.count()
-    monkeypatch.setattr(mined_rows, "UNSETTLED", appended // 2)
-    assert mined_rows.settle() == 2 * (appended // 2)
+    monkeypatch.setattr(rows, "UNSETTLED", appended // 2)
+    assert rows.settle() == 2 * (appended // 2)
     agrees(found(), plain)
     settle_all()
     assert not MinedCount.objects.filter(settled=False).exists()
@@ -118,19 +119,19 @@ def all_times() -> Counter[str]:
 def test_days_of_which_nothing_is_stored_are_forgotten_in_the_end(
     buckets: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mined_retention, "_PAST", mined_retention._PAST.replace("LIMIT 1000", f"LIMIT {buckets}"))
-    monkeypatch.setattr(mined_retention, "_REMOVE", mined_retention._REMOVE.replace("LIMIT 2000", f"LIMIT {chunk}"))
-    monkeypatch.setattr(mined_retention, "CHUNK", chunk)
+    monkeypatch.setattr(retention, "_PAST", retention._PAST.replace("LIMIT 1000", f"LIMIT {buckets}"))
+    monkeypatch.setattr(retention, "_REMOVE", retention._REMOVE.replace("LIMIT 2000", f"LIMIT {chunk}"))
+    monkeypatch.setattr(retention, "CHUNK", chunk)
     events = log(31, 150)
     site = Store()
     site.write_all(events, 32)
     miner.mine(RULES)
     now = timezone.now()
-    assert mined_retention.forget(now) == 0  # of long ago, and stored
+    assert retention.forget(now) == 0  # of long ago, and stored
     Transaction.objects.filter(started_at__lt=YEAR_2000).delete()
-    assert mined_retention.forget(datetime(1969, 12, 31, tzinfo=UTC)) == 0  # not for so long
+    assert retention.forget(datetime(1969, 12, 31, tzinfo=UTC)) == 0  # not for so long
     agrees(found(), Plain.of(events, site.places))
-    while mined_retention.forget(now):
+    while retention.forget(now):
         pass
     gone = {event.case for event in events} - set(Transaction.objects.values_list("transaction_id", flat=True))
     kept = [event for event in events if event.case not in gone]
@@ -161,7 +162,7 @@ def test_what_comes_of_a_day_that_was_forgotten_is_counted_anew(feed: Feed) -> N
     feed.read()
     miner.mine(feed.rulebook)
     Transaction.objects.update(started_at=feed.now)  # as if an event of it had just come, which is not mined yet
-    assert mined_retention.forget(feed.now - timedelta(days=30))
+    assert retention.forget(feed.now - timedelta(days=30))
     assert found().transactions == 0
     Transaction.objects.update(started_at=feed.ago(40 * 86_400))
     with connection.cursor() as cursor:
@@ -172,5 +173,5 @@ def test_what_comes_of_a_day_that_was_forgotten_is_counted_anew(feed: Feed) -> N
     assert days() == all_times()
     Transaction.objects.filter(transaction_id="another").delete()
     Transaction.objects.filter(transaction_id="old").delete()
-    mined_retention.forget(feed.now - timedelta(days=30))
+    retention.forget(feed.now - timedelta(days=30))
     assert (days(), all_times()) == (Counter(), Counter())

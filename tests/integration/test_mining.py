@@ -14,8 +14,9 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from collector import mined_rows, miner, tasks
+from collector import miner, tasks
 from collector.bus import announcement_id
+from collector.miner import chunks, rows
 from collector.mining.contribution import Contribution, micros_of
 from collector.models import Mined, MinedCount, Transaction, Transition, Unmined, Variant
 from collector.storage import unmined
@@ -97,7 +98,7 @@ def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyP
     site = Store()
     site.write_all(events, 12)
     with monkeypatch.context() as patch:
-        patch.setattr(miner, "append", lambda cursor, found: (mined_rows.append(cursor, found), killed()))
+        patch.setattr(chunks, "append", lambda cursor, found: (rows.append(cursor, found), killed()))
         with pytest.raises(KeyboardInterrupt):
             miner.mine(RULES)
     assert not MinedCount.objects.exists()
@@ -116,7 +117,7 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
     site = Store()
     site.write_all(events, 24)
     bad = Transaction.objects.get(transaction_id="c7").id
-    whole = miner.contribution
+    whole = chunks.contribution
 
     first = min(event.time for event in events if event.case == "c7")
 
@@ -125,7 +126,7 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
             raise ValueError(made_of)
         return whole(*made_of)
 
-    monkeypatch.setattr(miner, "contribution", refused)
+    monkeypatch.setattr(chunks, "contribution", refused)
     assert miner.mine(RULES) == 30
     assert f"row {bad} cannot be mined" in caplog.text
     assert not Unmined.objects.exists()
@@ -138,8 +139,8 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
 
 
 def test_large_changes_are_taken_in_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miner, "MOST_EVENTS", 20)
-    monkeypatch.setattr(miner, "CHUNK", 7)
+    monkeypatch.setattr(chunks, "MOST_EVENTS", 20)
+    monkeypatch.setattr(chunks, "CHUNK", 7)
     events = log(13, 50)
     site = Store()
     site.write_all(events, 14)
@@ -154,7 +155,7 @@ def test_a_transaction_that_somebody_else_has_counted_first_is_left_for_later(mo
     events = log(25, 20)
     site = Store()
     site.write_all(events[:-30], 26)
-    known, others = miner.number_variants, iter([True])
+    known, others = chunks.number_variants, iter([True])
 
     def overtaken(*arguments: Any) -> Any:
         if next(others, False):
@@ -164,14 +165,14 @@ def test_a_transaction_that_somebody_else_has_counted_first_is_left_for_later(mo
             site.write_all(events[-30:], 27)
         return known(*arguments)
 
-    monkeypatch.setattr(miner, "number_variants", overtaken)
+    monkeypatch.setattr(chunks, "number_variants", overtaken)
     miner.mine(RULES, most=1)
     miner.mine(RULES)
     agrees(found(), Plain.of(events, site.places))
 
 
 def test_what_goes_its_own_way_beyond_the_bound_is_counted_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mined_rows, "MOST_VARIANTS", 5)
+    monkeypatch.setattr(rows, "MOST_VARIANTS", 5)
     events = log(15, 80, types=30)
     site = Store()
     site.write_all(events, 16)

@@ -26,8 +26,8 @@ from collector import config
 from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.correlation.shape import Course, Shape
-from collector.mined_courses import Found, Went, courses
-from collector.mined_rows import Way, append, number_variants, settle, types_of
+from collector.miner.courses import Found, Went, courses
+from collector.miner.rows import Way, append, number_variants, settle, types_of
 from collector.mining.contribution import Contribution, causal_form, contribution, first_hourly
 from collector.mining.counts import differences
 from collector.storage import unmined

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from collector.mined_rows import alone, append, summed
+from collector.miner.rows import alone, append, summed
 from collector.mining.contribution import ALWAYS, hour_of
 from collector.mining.counts import Counts, Figure
 from collector.queries.bounds import rows
