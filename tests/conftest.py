@@ -11,6 +11,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as trying
 from pytest_django import DjangoDbBlocker, Settings
 
 from collector.storage import partitions
@@ -21,6 +23,10 @@ from dashboard.parts import redis as embedded_redis
 from tests.stack import kafka as apache_kafka
 from tests.stack import place
 from tests.stack.brokers import Broker
+
+# How long an example takes depends on what else runs: speed is measured in benchmarks.
+trying.register_profile("untimed", parent=trying(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+trying.load_profile("untimed")
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 

@@ -42,7 +42,7 @@ def transactions(draw: st.DrawFn) -> list[Seen]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(names, transactions(), st.sampled_from([0.9, 0.99, 1.0]))
 def test_what_is_adopted_is_right(name: str, found: list[Seen], confidence: float) -> None:
     how = Settings(confidence=confidence, support=5, floor=timedelta(seconds=1))

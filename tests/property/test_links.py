@@ -44,7 +44,7 @@ impact: "header:x-weight"
 ).policy
 IDS = {"x-order": ("o-1", "o-2"), "x-shipment": ("s-1", "s-2", "s-3"), "x-parcel": ("a-1", "a-2")}
 
-in_database = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_database = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Told(NamedTuple):

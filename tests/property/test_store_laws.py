@@ -49,7 +49,7 @@ TOPICS = 3
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
 
 # every example is rolled back, so that the test's own database may serve them all
-in_database = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_database = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class World:

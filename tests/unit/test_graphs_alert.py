@@ -50,7 +50,7 @@ def test_what_is_not_known_is_said() -> None:
     assert waiting(counted(3), whole=False).name == "Overdue by"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(DURATIONS, DURATIONS, st.none() | st.floats(0.001, 1e6))
 @example([0.001], [2e6], None)
 def test_no_label_covers_another_whatever_was_measured(usual: list[float], now: list[float], due: float | None) -> None:
@@ -76,7 +76,7 @@ def test_a_course_with_what_happened() -> None:
     assert line["x"][-1] == pytest.approx(drawing.width - 14, abs=1), "the last count lasts until now"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 10**7)), min_size=1, max_size=30),
     st.lists(st.floats(-10, 2e6), max_size=5),

@@ -53,7 +53,7 @@ def reached(part: Shown, *, onward: bool) -> set[str]:
         found |= more
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MAPS.map(of_ways), st.integers(0, 100) | st.none())
 def test_every_part_is_connected_from_its_beginnings_to_its_ends(whole: Discovered, detail: int | None) -> None:
     part = shown(whole, detail)
@@ -65,7 +65,7 @@ def test_every_part_is_connected_from_its_beginnings_to_its_ends(whole: Discover
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MAPS.map(of_ways), st.integers(0, 99))
 def test_more_detail_adds_and_takes_nothing_away(whole: Discovered, detail: int) -> None:
     less, more = shown(whole, detail), shown(whole, detail + 1)
@@ -119,7 +119,7 @@ def test_a_tangle_is_bounded() -> None:
     assert drawing.stops
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MAPS.map(of_ways), st.sampled_from(["frequency", "duration"]), st.booleans())
 def test_no_label_touches_anything(whole: Discovered, overlay: str, compared: bool) -> None:
     words = ["new", "gone", "more often", "slower", ""]

@@ -57,7 +57,7 @@ def transactions(draw: st.DrawFn) -> Drawing:
     return samples.transaction(events, pending, undeclared(names[0]), after=draw(st.floats(60, 1e6)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(transactions())
 def test_no_label_touches_anything_in_any_transaction(drawing: Drawing) -> None:
     assert collisions(drawing) == []
@@ -89,7 +89,7 @@ WAITING = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FLOWS, WAITING)
 def test_no_label_touches_anything_in_any_map(flows: list[Flow], waiting: list[Waiting]) -> None:
     assert collisions(services_figure(flows, waiting, window_seconds=300)) == []
