@@ -29,7 +29,7 @@ def broken(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return JsonResponse({"error": _SAID}, status=500)
     try:
-        page = render_to_string("500.html")
+        page: str = render_to_string("500.html")
     except ValueError:
         page = f"<!doctype html><title>Broken</title><p>{_SAID}"
     return HttpResponse(page, status=500)
