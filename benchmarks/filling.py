@@ -102,8 +102,8 @@ def _records(now: datetime, topics: dict[str, TopicRef]) -> dict[tuple[str, int]
     for name, partition in [*found][::7]:
         into = found[name, partition]
         priced = [("ce_type", b"PriceChanged"), *_attributes(f"price-{next(numbers)}", name)]
-        for value, headers in ((b"{no", []), (b'{"price": 3}', priced)):
-            into.append(Record(topics[name], partition, len(into), now, None, value, pack_headers(headers)))
+        for value, said in ((b"{no", []), (b'{"price": 3}', priced)):
+            into.append(Record(topics[name], partition, len(into), now, None, value, pack_headers(said)))
     return found
 
 

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import psutil
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import stream
@@ -129,7 +129,7 @@ class Publishing:
         moment = datetime.now(UTC)
         self.sent[name] = time.time() * 1000
         for kind in ("OrderPlaced", "OrderCancelled"):
-            headers = {
+            headers: dict[str, str | bytes | None] = {
                 "ce_specversion": b"1.0",
                 "ce_id": f"{name}/{kind}".encode(),
                 "ce_source": b"/services/order",

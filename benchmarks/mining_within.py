@@ -41,7 +41,8 @@ Happening = tuple[str, int, str, datetime]
 
 def log(events: int, now: datetime) -> list[Happening]:
     """Cases of about ten events within the last 30 days, most of which go one of a few ways; in the order of time."""
-    rng, made, case = random.Random(1), [], 0
+    rng, case = random.Random(1), 0
+    made: list[Happening] = []
     while len(made) < events:
         at = now - rng.random() * timedelta(days=30)
         steps = ["Started", *TYPES[:8], "Ended"]
