@@ -18,6 +18,7 @@ from playwright.sync_api import Page, Response
 from pytest_django import Settings
 
 from dashboard import asgi
+from dashboard.templatetags import choreoscope
 from tests.browser.conftest import ALL, Site, opened
 from tests.feeding import Feed
 
@@ -32,11 +33,17 @@ HASHED = re.compile(r"/static/.+\.[0-9a-f]{12}\.\w+$")
 def application(settings: Settings, tmp_path: Path) -> Iterator[Any]:
     """As in production: `collectstatic` has run."""
     settings.STATIC_ROOT, settings.WHITENOISE_USE_FINDERS = tmp_path, False
-    staticfiles_storage._wrapped = empty
+    forget_names()
     call_command("collectstatic", interactive=False, verbosity=0)
     sockets = asgi.application.application_mapping["websocket"]
     yield ProtocolTypeRouter({"http": get_asgi_application(), "websocket": sockets})
+    forget_names()
+
+
+def forget_names() -> None:
     staticfiles_storage._wrapped = empty
+    choreoscope.icon.cache_clear()
+    choreoscope.status.cache_clear()
 
 
 def test_little_is_loaded_from_here_alone_and_kept(page: Page, site: Site, company: Feed) -> None:
