@@ -22,10 +22,12 @@ function close() {
 const ask = onceAtATime(async () => {
   const text = input.value.trim();
   if (!text) return close();
-  const response = await fetch(`${form.dataset.found}?${new URLSearchParams({ q: text })}`).catch(() => null);
-  if (!response?.ok || document.activeElement !== input) return;
+  const hits = await fetch(`${form.dataset.found}?${new URLSearchParams({ q: text })}`)
+    .then((response) => (response.ok ? response.text() : null))
+    .catch(() => null); // the page may be left meanwhile
+  if (hits === null || document.activeElement !== input) return;
   asked = text;
-  found.innerHTML = await response.text(); // made by our own templates, which escape
+  found.innerHTML = hits; // made by our own templates, which escape
   found.hidden = false;
   input.ariaExpanded = "true";
 });
