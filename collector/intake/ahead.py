@@ -17,7 +17,7 @@ from collector.kafka import EPOCH, Place, Span
 from collector.records import Record, TopicRef
 from collector.storage.store import Decoded
 
-RECORDS = 18_000
+RECORDS = 15_000
 """The records of a full batch."""
 BEYOND = 9_000
 """Records, of all partitions together, that may wait for slower partitions."""
