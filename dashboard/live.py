@@ -80,6 +80,8 @@ class Socket:
         self.watched = frozenset(wanted[:MOST_WATCHED])
         seen = (Seen(text, self._zone) for text in addresses if isinstance(text, str) and len(text) <= LONGEST_ADDRESS)
         self.shown = tuple(one for _, one in zip(range(MOST_SHOWN), seen, strict=False) if one.concern in self.watched)
+        kept = {seen.address for seen in self.shown}
+        self._sent = {address: text for address, text in self._sent.items() if address in kept}
 
     def note(self, change: Change) -> None:
         self._changed |= change.of(self.watched)

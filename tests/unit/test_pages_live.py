@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -248,6 +249,21 @@ async def test_what_is_shown_is_bounded() -> None:
     addresses = [f"/live/overview?service={number}" for number in range(100)]
     socket.watch(["overview"], ["/live/overview?service=" + "x" * live.LONGEST_ADDRESS, 3, None, *addresses])
     assert [seen.address for seen in socket.shown] == addresses[: live.MOST_SHOWN]
+
+
+async def test_what_was_sent_is_not_sent_again_and_kept_only_while_it_is_shown() -> None:
+    socket, large = live.Socket(), "x" * 1_000_000
+    tracemalloc.start()
+    for number in range(100):
+        address = f"/live/overview?service={number}"
+        socket.watch(["overview"], [address])
+        socket.tell({"overview"}, {address: f"{number}{large}"})
+        assert list(socket.take()["shown"]) == [address]
+        socket.tell({"overview"}, {address: f"{number}{large}"})
+        assert socket.take()["shown"] == {}
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 10 * len(large), "a page may be left open for days, and show one thing after the other"
 
 
 def test_what_may_be_old_is_not_made_anew_for_a_change() -> None:
