@@ -186,6 +186,15 @@ def test_keys(page: Page, site: Site, company: Feed) -> None:
     expect(page.locator("h1")).to_have_text("stuck-2")
 
 
+def test_a_drawing_that_cannot_be_had_is_no_error_of_the_page(page: Page, site: Site, company: Feed) -> None:
+    """As when the page is left before it has come."""
+    assert company
+    with page.expect_console_message(lambda said: said.text.startswith("Not done:")):
+        page.route(re.compile("/live/drawing/"), lambda route: route.abort())
+        page.goto(f"{site.url}/transactions/stuck-1")
+    expect(page.get_by_role("link", name="PaymentAuthorized")).to_be_visible()
+
+
 def test_filters_are_in_the_address(page: Page, site: Site, company: Feed) -> None:
     assert company
     opened(page, site, "/transactions")

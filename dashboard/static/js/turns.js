@@ -1,4 +1,5 @@
-// What is asked for while it is being done is done once more, after it: never twice at a time, never in a queue.
+// What is asked for while it is being done is done once more, after it: never twice at a time, never in a queue. That it
+// failed, as when the page is left meanwhile, is no error of the page.
 
 export function onceAtATime(act) {
   let running = null;
@@ -8,7 +9,7 @@ export function onceAtATime(act) {
     running ??= (async () => {
       while (again) {
         again = false;
-        await act();
+        try { await act(); } catch (error) { console.warn("Not done:", error); }
       }
     })().finally(() => {
       running = null;
