@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +25,7 @@ from collector.learning import keeping
 from collector.learning.groups import KEPT, Asked, Evidence, Record, judged
 from collector.models import Heartbeat, LearnedGroup, Topic
 from collector.queries.readiness import COLLECTOR
+from collector.queries.why import kafka_groups
 from collector.storage.judgement import skeletons
 from collector.storage.sql import binary_cursor
 
@@ -64,12 +64,7 @@ class _Case(NamedTuple):
 
 def watch_now() -> None:
     """With the configuration; KafkaFailure where Kafka does not answer."""
-    watch(config.current(settings.CHOREOSCOPE_CONFIG).rulebook, groups(), timezone.now())
-
-
-@lru_cache(maxsize=1)
-def groups() -> Groups:
-    return Groups(dict(settings.KAFKA))
+    watch(config.current(settings.CHOREOSCOPE_CONFIG).rulebook, kafka_groups(), timezone.now())
 
 
 def watch(rulebook: RuleBook, groups: Groups, now: datetime) -> None:

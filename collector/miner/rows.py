@@ -118,10 +118,9 @@ def settle() -> int:
 
 def _settle(cursor: CursorWrapper, told: Mapping[Key, Figure]) -> None:
     """First what is new, then what was there, each in the order of their keys, so that miners that meet here cannot
-    deadlock. Sums are made here, which is many times faster than in the database."""
+    deadlock; under one of the locks. Sums are made here, which is many times faster than in the database."""
     if not told:
         return
-    cursor.execute(_ADDING, [_LOCK])
     cursor.execute(_ADD, arrays((*key, *_row(figure)) for key, figure in told.items()))
     if cursor.rowcount == len(told):
         return

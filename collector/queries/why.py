@@ -55,7 +55,7 @@ def _of(
 def _verdict(service: str, triggers: Sequence[Trigger], services: Mapping[str, Service], learned: Learned) -> Verdict:
     """By the groups that are declared; without these, by those that are called after it and have to do with this;
     without these, by what was learned."""
-    facts = _facts(groups_of(service, services, _groups().names), triggers)
+    facts = _facts(groups_of(service, services, kafka_groups().names), triggers)
     declared = is_declared(service, services)
     names, certain = of_topics(learned, {trigger.topic for trigger in triggers}, timezone.now())
     if declared or not names or any(group.reads(triggers) for group in facts):
@@ -97,7 +97,7 @@ def groups(service: str, ends: Mapping[tuple[str, int], int]) -> list[GroupFigur
     everywhere = [Trigger(topic, partition, 0) for topic, partition in ends]
     basis: Basis = "declared" if is_declared(service, services) else "named"
     try:
-        found = _living(_facts(groups_of(service, services, _groups().names), everywhere))
+        found = _living(_facts(groups_of(service, services, kafka_groups().names), everywhere))
         if basis == "named" and not found:
             learned = keeping.groups({service}).get(service, {})
             names, certain = of_topics(learned, learned, timezone.now())
@@ -158,7 +158,7 @@ def groups_of(service: str, services: Mapping[str, Service], listed: Callable[[]
 def _facts(names: Sequence[str], triggers: Sequence[Trigger]) -> list[Group]:
     if not names:
         return []
-    groups = _groups()
+    groups = kafka_groups()
     members = groups.members(names)
     committed = groups.committed(names, {trigger.place for trigger in triggers})
     return [
@@ -173,5 +173,6 @@ def _facts(names: Sequence[str], triggers: Sequence[Trigger]) -> list[Group]:
 
 
 @lru_cache(maxsize=1)
-def _groups() -> Groups:
+def kafka_groups() -> Groups:
+    """One client for all who ask: each has threads of its own."""
     return Groups(dict(settings.KAFKA))

@@ -37,9 +37,9 @@ def fresh(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settled = msgspec.structs.replace(known, services={**known.services, "payment": payment})
     monkeypatch.setattr(config, "current", lambda _: settled)
     monkeypatch.setattr(groups_module, "KEPT", 0.0)
-    why._groups.cache_clear()
+    why.kafka_groups.cache_clear()
     yield
-    why._groups.cache_clear()
+    why.kafka_groups.cache_clear()
 
 
 @pytest.fixture
@@ -110,5 +110,5 @@ def test_kafka_that_does_not_answer_holds_up_nobody_for_long(
 ) -> None:
     monkeypatch.setattr(groups_module, "TIMEOUT", 0.2)
     nowhere = groups_module.Groups({"bootstrap.servers": "127.0.0.1:9", "log_level": 0})
-    monkeypatch.setattr(why, "_groups", lru_cache(lambda: nowhere))
+    monkeypatch.setattr(why, "kafka_groups", lru_cache(lambda: nowhere))
     assert verdict(client)["verdict"] == "not known"

@@ -63,7 +63,7 @@ def feed() -> Feed:
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     stand = Stand(one=1_000)
-    monkeypatch.setattr(why, "_groups", lambda: stand)
+    monkeypatch.setattr(why, "kafka_groups", lambda: stand)
     configured({}, monkeypatch)
     return stand
 
@@ -200,7 +200,7 @@ def test_groups_are_asked_of_kafka(broker: Broker, client: Client, monkeypatch: 
     reader.commit(offsets=[TopicPartition(topic, 0, 3)], asynchronous=False)
     reader.close()
     asked = Groups({"bootstrap.servers": broker.bootstrap})
-    monkeypatch.setattr(why, "_groups", lambda: asked)
+    monkeypatch.setattr(why, "kafka_groups", lambda: asked)
     with nullcontext() if broker.is_real else pytest.raises(KafkaFailure, match="not supported by broker"):
         look(asked)
     found = verdict(client)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -96,22 +97,20 @@ def test_what_is_no_longer_stored_stays_counted(feed: Feed) -> None:
 YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def days() -> Counter[str]:
-    """Transactions by kind and name, of the hours and days that are kept."""
-    counted: Counter[str] = Counter()
-    for kind, source, target, count in MinedCount.objects.filter(hours__gt=0).values_list(
-        "kind", "source", "target", "count"
-    ):
-        counted[f"{kind} {source} {target}"] += count
-    return +counted
+def days() -> Counter[tuple[str, ...]]:
+    """Of the hours and days that are kept."""
+    return sums(Q(hours__gt=0))
 
 
-def all_times() -> Counter[str]:
-    counted: Counter[str] = Counter()
-    for kind, source, target, count in MinedCount.objects.filter(hours=0).values_list(
-        "kind", "source", "target", "count"
-    ):
-        counted[f"{kind} {source} {target}"] += count
+def all_times() -> Counter[tuple[str, ...]]:
+    return sums(Q(hours=0))
+
+
+def sums(which: Q) -> Counter[tuple[str, ...]]:
+    """Transactions by kind, source and target."""
+    counted: Counter[tuple[str, ...]] = Counter()
+    for *names, count in MinedCount.objects.filter(which).values_list("kind", "source", "target", "count"):
+        counted[tuple(names)] += count
     return +counted
 
 
