@@ -8,11 +8,8 @@ topics, with four partitions each. It keeps everything in memory, some 5 MB for 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +17,8 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from dashboard.parts.process import Launcher, stop
+from dashboard.parts import modules
+from dashboard.parts.process import Launcher
 
 NAME = "broker"
 
@@ -33,33 +31,18 @@ def running(folder: Path | None = None, *, launcher: Launcher | None = None) -> 
     """
     with ExitStack() as stack:
         folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choreoscope-broker-")))
-        folder.mkdir(parents=True, exist_ok=True)
-        launcher = launcher or Launcher(folder)
-        address = folder / "address.json"
-        address.unlink(missing_ok=True)
-        process = launcher.start(NAME, [sys.executable, "-m", "dashboard.parts.broker", "--address-file", address])
-        try:
-            launcher.wait_until(address.exists, NAME, process, seconds=20)
-            yield json.loads(address.read_text())["bootstrap.servers"]
-        finally:
-            stop(process)
+        told = stack.enter_context(modules.running(NAME, __name__, folder, launcher or Launcher(folder)))
+        yield told["bootstrap.servers"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Run the embedded broker until it is told to stop.")
-    parser.add_argument("--address-file", type=Path, help="a file to make, with the address, when it is ready")
-    path: Path | None = parser.parse_args().address_file
+    path = modules.address_file("Run the embedded broker until it is told to stop.")
     # Blocked before the client starts its threads, so that only sigwait below gets them.
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     client = Producer({"test.mock.num.brokers": 1, "log_level": 3})
     brokers = client.list_topics(timeout=20).brokers.values()
-    address = json.dumps({"bootstrap.servers": ",".join(f"{broker.host}:{broker.port}" for broker in brokers)})
-    if path:
-        draft = path.with_suffix(".new")
-        draft.write_text(address)
-        draft.rename(path)
-    print(address, flush=True)
+    modules.tell({"bootstrap.servers": ",".join(f"{broker.host}:{broker.port}" for broker in brokers)}, path)
     signal.sigwait(signals)
     # The cluster goes with the process; freeing it piece by piece would only take time.
     os._exit(0)

@@ -8,12 +8,10 @@ checked for compatibility. Paths and answers are those of Confluent's Schema Reg
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import re
 import signal
-import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -24,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dashboard.parts.process import Launcher, stop
+from dashboard.parts import modules
+from dashboard.parts.process import Launcher
 
 NAME = "registry"
 HOST = "127.0.0.1"
@@ -126,30 +125,16 @@ def serving(handler: type[Handler], schemas: Schemas) -> ThreadingHTTPServer:
 @contextmanager
 def running(folder: Path, *, launcher: Launcher) -> Iterator[str]:
     """The registry in a process of its own while the block runs; yields its URL."""
-    folder.mkdir(parents=True, exist_ok=True)
-    address = folder / "address.json"
-    address.unlink(missing_ok=True)
-    process = launcher.start(NAME, [sys.executable, "-m", "dashboard.parts.registry", "--address-file", address])
-    try:
-        launcher.wait_until(address.exists, NAME, process, seconds=20)
-        yield json.loads(address.read_text())["url"]
-    finally:
-        stop(process)
+    with modules.running(NAME, __name__, folder, launcher) as told:
+        yield told["url"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Run the embedded schema registry until it is told to stop.")
-    parser.add_argument("--address-file", type=Path, help="a file to make, with the address, when it is ready")
-    path: Path | None = parser.parse_args().address_file
+    path = modules.address_file("Run the embedded schema registry until it is told to stop.")
     server = serving(Handler, Schemas())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-    address = json.dumps({"url": f"http://{HOST}:{server.server_port}"})
-    if path:
-        draft = path.with_suffix(".new")
-        draft.write_text(address)
-        draft.rename(path)
-    print(address, flush=True)
+    modules.tell({"url": f"http://{HOST}:{server.server_port}"}, path)
     server.serve_forever()
 
 
