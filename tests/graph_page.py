@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 from dashboard.graphs import Drawing
 
@@ -16,7 +16,6 @@ ADDRESS = "http://graphs.test/"
 STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:"
 """A content security policy without any exception: graphs need none."""
 TYPES = {".js": "text/javascript", ".css": "text/css"}
-DRAWN = "[...document.querySelectorAll('.graph')].every((one) => one.dataset.drawn)"
 
 MAIN_JS = """
 import { draw } from "/static/js/graph.js";
@@ -68,4 +67,8 @@ def show(page: Page, drawings: Mapping[str, Drawing], *, theme: str = "light", h
     page.route(ADDRESS + "**", answer)
     page.goto(ADDRESS)
     if not hidden:
-        page.wait_for_function(DRAWN)
+        all_drawn(page)
+
+
+def all_drawn(page: Page) -> None:
+    expect(page.locator(".graph:not([data-drawn])")).to_have_count(0, timeout=30_000)

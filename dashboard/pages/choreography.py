@@ -44,7 +44,7 @@ _MOST_CHANGES = 30
 def page(request: HttpRequest, name: str) -> HttpResponse:
     context = _context(request, name)
     if not context["complaint"]:
-        context["map_height"] = _drawing(name, context["wanted"])[0].height
+        context["map_room"] = _drawing(name, context["wanted"])[0]
     status = 400 if context["complaint"] else 200
     return frame.page(request, "choreography.html", "choreographies", context, status)
 

@@ -40,12 +40,12 @@ _SHARE = 1 / 300
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The graph's height is known before it is drawn, so that nothing moves when it is."""
+    """The graph's size is known before it is drawn, so that nothing moves when it is."""
     wanted = _chosen(request)
     clear = period.to_be_rewritten(request, wanted.period)
     if clear:
         return redirect(clear)
-    context = {**_context(wanted), "map_height": _map(wanted).height}
+    context = {**_context(wanted), "map_room": _map(wanted)}
     return frame.page(request, "overview.html", "overview", context, 400 if wanted.period.complaint else 200)
 
 

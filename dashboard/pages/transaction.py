@@ -27,8 +27,9 @@ from dashboard.pages.statement import Statement, Text
 EVENTS_ON_A_PAGE = 100
 _RARELY = 60.0
 """Seconds that what is usual may be old."""
-_STILL = 10.0
-"""Seconds that a drawing is kept on which no time goes on: the page wants its height, and then asks for it."""
+_STILL = 300.0
+"""Seconds that a drawing of this version is kept on which no time goes on: the page wants its height, and then asks for
+it; and people come back."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
 
 
@@ -38,7 +39,7 @@ def page(request: HttpRequest, transaction_id: str) -> HttpResponse:
         missing = {"transaction_id": transaction_id, "prefix": transaction_id[:500]}
         return frame.page(request, "transaction/missing.html", "transactions", missing, status=404)
     view, at = _view(request), replay.asked_moment(request)
-    context = {**_context(request, found), "graph_height": _drawing(found, view, at).height}
+    context = {**_context(request, found), "graph_room": _drawing(found, view, at)}
     if at:
         context |= {"then": _then(found, at), "at": at}
     selected = _selected(request, found)
@@ -95,7 +96,7 @@ def _found(transaction_id: str, version: str = "") -> queries.Found | None:
     kept: queries.Found | None = shared.kept(key)
     if kept is not None and str(kept.transaction.version) == version:
         return kept
-    return shared.get(key, MOMENT, lambda: queries.find(transaction_id))
+    return shared.get(key, MOMENT, lambda: queries.find(transaction_id, kept))
 
 
 def _there(transaction_id: str, version: str = "") -> queries.Found:
@@ -115,14 +116,16 @@ def _then(found: queries.Found, at: datetime) -> Statement:
 
 
 def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
-    key = ("drawing", found.transaction.id, found.transaction.version, view, at, timezone.get_current_timezone_name())
+    version = (found.transaction.id, found.transaction.version, found.choreography.digest)
+    key = ("drawing", version, view, at, timezone.get_current_timezone_name())
     ended = found.transaction.phase not in OPEN_PHASES
     return shared.get(key, _STILL if ended else MOMENT, lambda: _drawn(found, view, at))
 
 
 def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
+    zone = timezone.get_current_timezone()
     return graphs.transaction_figure(
-        [msgspec.structs.replace(event, time=timezone.localtime(event.time)) for event in found.skeletons],
+        [msgspec.structs.replace(event, time=event.time.astimezone(zone)) for event in found.skeletons],
         found.causality,
         found.state.pending,
         found.choreography,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from dashboard.graphs import Drawing
 from tests import graph_samples as samples
-from tests.graph_page import DRAWN, show
+from tests.graph_page import all_drawn, show
 
 pytestmark = pytest.mark.browser
 
@@ -92,7 +93,7 @@ def test_colours_follow_the_theme(tab: Page) -> None:
     title = tab.locator(".textpoint text", has_text="OrderPlaced")
     light = title.evaluate("(node) => getComputedStyle(node).fill")
     tab.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
-    tab.wait_for_function("document.querySelector('.graph').dataset.drawn.includes('dark')")
+    expect(tab.locator(".graph")).to_have_attribute("data-drawn", re.compile("dark"))
     dark = title.evaluate("(node) => getComputedStyle(node).fill")
     assert (light, dark) == ("rgb(27, 36, 51)", "rgb(231, 236, 244)")
 
@@ -182,7 +183,7 @@ def test_a_hidden_graph_is_drawn_when_it_is_shown(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()}, hidden=True)
     assert tab.locator(".main-svg").count() == 0
     tab.evaluate("document.querySelectorAll('[hidden]').forEach((one) => (one.hidden = false))")
-    tab.wait_for_function(DRAWN)
+    all_drawn(tab)
     assert tab.locator(".textpoint").count()
 
 

@@ -118,3 +118,25 @@ def test_all_text_can_be_read(page: Page, site: Site, company: Feed, theme: str)
     for address in ALL:
         opened(page, site, address)
         assert page.evaluate(CONTRASTS) == [], address
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("address", ["/", "/transactions/done-1?view=time", "/choreographies/order-fulfilment"])
+def test_nothing_moves_when_a_graph_is_drawn(page: Page, site: Site, company: Feed, width: int, address: str) -> None:
+    """There is room for it as wide as the screen is, and one task or another does not draw it bit by bit."""
+    assert company
+    page.set_viewport_size({"width": width, "height": 900})
+    page.add_init_script(
+        "window.bottoms = [];"
+        "const look = () => {"
+        "  const place = document.querySelector('.graph-place');"
+        "  if (place) window.bottoms.push(Math.round(place.getBoundingClientRect().bottom));"
+        "  requestAnimationFrame(look);"
+        "};"
+        "requestAnimationFrame(look);"
+    )
+    opened(page, site, address)
+    expect(page.locator(".graph-place")).to_have_attribute("data-drawn", re.compile(".+"))
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    bottoms = page.evaluate("window.bottoms")
+    assert max(bottoms) - min(bottoms) <= 2, bottoms

@@ -4,9 +4,14 @@
 // Needs css/graph.css and the global `Plotly` (static/vendor/plotly). Works under a content security policy without
 // 'unsafe-inline' where the page links vendor/plotly/plotly.css as that file says.
 
+import { onceAtATime } from "./turns.js";
+
 const SMALLEST = 0.7; // narrower than this, the graph scrolls instead of shrinking
 const REFERENCE = ["PaymentAuthorized 0123456789", 171.2]; // a text and its width in 12px Arial
 const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false, responsive: false };
+const WHOLE = () => true;
+// What a first drawing begins with, each a task of its own: new to Plotly, all at once would hold up the page.
+const PARTS = [() => false, (trace) => trace.mode === "lines", (trace) => trace.mode !== "text"];
 const graphs = new Map();
 
 export function draw(element, drawing) {
@@ -43,6 +48,7 @@ class Graph {
     this.twin.addEventListener("toggle", () => this.tabulate());
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("scroll", () => this.hint(), { passive: true });
+    this.plotted = onceAtATime(() => this.build());
     this.sizes = new ResizeObserver(() => this.render());
     this.sizes.observe(element);
   }
@@ -57,12 +63,21 @@ class Graph {
     this.wanted = wanted;
     this.figure = fit(this.drawing, room, getComputedStyle(this.element));
     this.tick();
-    this.queue = (this.queue ?? Promise.resolve())
-      .then(() => Plotly.react(this.plot, this.figure.data, this.figure.layout, CONFIG))
-      .then(() => this.settled());
+    this.plotted();
   }
 
-  settled() {
+  /** Has Plotly draw the figure, which may be replaced meanwhile: then it is called again. Unseen until it is whole. */
+  async build() {
+    const { figure, drawing, wanted } = this;
+    for (const part of this.listening ? [WHOLE] : [...PARTS, WHOLE]) {
+      await rest();
+      await Plotly.react(this.plot, figure.data.filter(part), figure.layout, CONFIG);
+    }
+    await rest();
+    this.settled(drawing, wanted);
+  }
+
+  settled(drawing, wanted) {
     if (!this.listening) {
       this.listening = true;
       this.plot.on("plotly_click", ({ points }) => this.select(points[0].customdata, points[0].id));
@@ -70,8 +85,8 @@ class Graph {
       this.plot.on("plotly_hover", () => this.element.classList.add("cs-graph-answers"));
       this.plot.on("plotly_unhover", () => this.element.classList.remove("cs-graph-answers"));
     }
-    this.element.dataset.drawn = this.wanted;
-    this.element.dataset.width = this.drawing.width; // which drawing it is, for whoever waits for another one
+    this.element.dataset.drawn = wanted;
+    this.element.dataset.width = drawing.width; // which drawing it is, for whoever waits for another one
     this.hint();
     this.tabulate();
     this.mark();
@@ -250,6 +265,9 @@ function duration(seconds) {
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${two((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
 }
+
+/** Lets the browser do something else: what follows is a task of its own. */
+const rest = () => new Promise((resolve) => setTimeout(resolve));
 
 const theme = () => document.documentElement.dataset.bsTheme ?? "light";
 

@@ -3,6 +3,8 @@ import "./app.js";
 import { draw } from "./graph.js";
 import { fetchJSON, onChange } from "./live.js";
 
+const AT_MOST_EVERY = 500; // milliseconds: drawing takes the most of what a page does
+
 const map = document.getElementById("map");
 const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 async function refresh() {
@@ -10,7 +12,7 @@ async function refresh() {
   await painted(); // first what is read, which comes at the same time, then what is looked at
   draw(map, drawing);
 }
-if (map.dataset.still === undefined) onChange(refresh)();
+if (map.dataset.still === undefined) onChange(refresh, AT_MOST_EVERY)();
 else refresh();
 
 // A box or an arrow opens exactly the transactions that it stands for, of the range of time that is shown; a group of

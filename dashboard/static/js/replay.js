@@ -10,8 +10,6 @@ export function replay(box, { remember, redraw, version }) {
   const idle = "Drag to see what was known when.";
   const moments = box.dataset.moments.split(",").filter(Boolean).map(Number);
   if (moments.length < 2) return;
-  box.hidden = false;
-  slider.max = moments.length;
   const asked = Number(box.dataset.at ?? NaN);
   const first = moments.findLastIndex((moment) => moment <= asked);
   slider.value = first < 0 ? moments.length : first;
