@@ -7,7 +7,8 @@ in many logs no event names its causes. Only of the others more is asked for.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -18,12 +19,12 @@ from collector.bus import announcement_id
 from collector.correlation.shape import Shape, course_of, shape_by
 from collector.mining.contribution import gaps_of, micros_of, without_echoes
 from collector.storage.judgement import skeletons
-from collector.storage.sql import array
+from collector.storage.sql import array, read_ahead
 
 _THEIRS = "e.day = ANY(%s::date[]) AND e.transaction = ANY(%s::bigint[])"
 _PLAIN = f"""
-SELECT e.transaction, string_agg(timestamptz_send(e.time), '' ORDER BY e.time), array_agg(e.type ORDER BY e.time),
-    bool_or(e.causes IS NOT NULL OR e.trace <> '')
+SELECT e.transaction, string_agg(timestamptz_send(e.time), '' ORDER BY e.time),
+    array_send(array_agg(e.type ORDER BY e.time)), bool_or(e.causes IS NOT NULL OR e.trace <> '')
 FROM collector_event e WHERE {_THEIRS} GROUP BY e.transaction
 """
 # As `collector.correlation.events.in_order` has it.
@@ -43,8 +44,10 @@ WHERE transaction = ANY(%s::bigint[]) AND day = ANY(%s::date[]) AND detail ? 'an
 _TOPICS = "SELECT id, name FROM collector_topic"
 _SENT_FROM = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 """A moment is sent as the microseconds since then."""
+_HEADER, _LENGTH = struct.Struct(">5i"), struct.Struct(">i")
+"""How many dimensions, whether there are nulls, the type, how many elements, the first's number; each one's length."""
 
-PIECE = 80_000
+PIECE = 40_000
 """Events that are read at once."""
 
 _causes = msgspec.json.Decoder(tuple[str, ...])
@@ -71,37 +74,37 @@ class Went(NamedTuple):
     shape: Shape
 
 
-def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Iterator[Went]:
-    """Of those of these transactions that have events which do not follow from what Choreoscope itself told the bus."""
+def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Generator[Went]:
+    """Of those of these transactions that have events which do not follow from what Choreoscope itself told the bus. No
+    statement can be executed until this has ended or was closed."""
     if not rows:
         return
     by_id = {row.id: row for row in rows}
-    shapes: dict[tuple[str, ...], Shape] = {}
+    shapes: dict[bytes, Shape] = {}
     others = []
     cursor.execute(_ROOM)
-    for row, sent, types, linked in _read(cursor, _PLAIN, rows):
-        began, gaps = _times(sent)
-        if linked or 0 in gaps:
-            others.append(by_id[row])
-            continue
-        way = tuple(types)
-        shape = shapes.get(way)
-        if shape is None:
-            shape = shapes[way] = Shape(way)
-        yield Went(by_id[row], began, gaps, shape)
+    with closing(_read(cursor, _PLAIN, rows)) as plain:
+        for row, sent, types, linked in plain:
+            began, gaps = _times(sent)
+            if linked or 0 in gaps:
+                others.append(by_id[row])
+                continue
+            shape = shapes.get(types)
+            if shape is None:
+                shape = shapes[types] = Shape(_texts(types))
+            yield Went(by_id[row], began, gaps, shape)
     ours = announced(cursor, others)  # what names no causes follows from nothing that was told
     for piece in _pieces([found for found in others if found.id in ours]):
         yield from _without(cursor, piece, ours)
     whole = [found for found in others if found.id not in ours]
-    for row, sent, types, ids, causes, traces in _read(cursor, _WHOLE, whole):
-        named = [_causes.decode(names) if names else () for names in causes]
-        yield Went(by_id[row], *_times(sent), shape_by(tuple(types), ids, named, traces))
+    with closing(_read(cursor, _WHOLE, whole)) as read:
+        for row, sent, names, ids, causes, traces in read:
+            named = [_causes.decode(those) if those else () for those in causes]
+            yield Went(by_id[row], *_times(sent), shape_by(tuple(names), ids, named, traces))
 
 
-def _read(cursor: CursorWrapper, statement: str, rows: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
-    for piece in _pieces(rows):
-        cursor.execute(statement, _parameters(piece))
-        yield from cursor.fetchall()
+def _read(cursor: CursorWrapper, statement: str, rows: Sequence[Found]) -> Generator[tuple[Any, ...]]:
+    return read_ahead(cursor, statement, map(_parameters, _pieces(rows)))
 
 
 def _pieces(rows: Iterable[Found]) -> Iterator[list[Found]]:
@@ -121,6 +124,16 @@ def _pieces(rows: Iterable[Found]) -> Iterator[list[Found]]:
 def _parameters(rows: Iterable[Found]) -> list[str]:
     rows = list(rows)
     return [array(sorted({row.day for row in rows})), array(row.id for row in rows)]
+
+
+def _texts(sent: bytes) -> tuple[str, ...]:
+    """An array as PostgreSQL sends it: so most need not be taken apart, since many transactions went the same way."""
+    place, texts = _HEADER.size, []
+    for _ in range(_HEADER.unpack_from(sent)[3]):
+        start = place + _LENGTH.size
+        place = start + _LENGTH.unpack_from(sent, place)[0]
+        texts.append(sent[start:place].decode())
+    return tuple(texts)
 
 
 def _times(sent: bytes) -> tuple[int, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.mining.contribution import DAY, HOUR, CausalForm, digest, first_hourly
 from collector.mining.counts import Counts, Figure, Key
-from collector.storage.sql import array, arrays, binary_cursor, copy
+from collector.storage.sql import array, arrays, binary_cursor, copied, copy_text
 
 MOST_VARIANTS = 100_000
 """Of a choreography, and as many causal ones; what goes another way is counted with the others."""
@@ -22,11 +22,7 @@ UNSETTLED = 10_000
 
 _KEY = "choreography, kind, hours, bucket, status, source, target"
 _KEYS = "%s::text[], %s::text[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[]"
-_APPENDED = (
-    *(("settled", "bool"), ("choreography", "text"), ("kind", "text"), ("hours", "int2"), ("bucket", "int4")),
-    *(("status", "text"), ("source", "text"), ("target", "text"), ("count", "int8"), ("total", "numeric")),
-    ("durations", "bytea"),  # jsonb in its binary form
-)
+_APPENDED = ("settled", *Key._fields, "count", "total", "durations")
 _ADD = f"""
 INSERT INTO collector_minedcount (settled, {_KEY}, count, total, durations)
 SELECT true, {_KEY}, count, total::numeric, durations::jsonb
@@ -95,12 +91,16 @@ _durations = msgspec.json.Decoder(dict[int, int])
 def append(cursor: CursorWrapper, found: Iterable[tuple[Key, Figure]]) -> None:
     """Adds these to what is stored, as rows that are not settled: that locks nothing, and costs a fraction of changing
     sums."""
-    copy(cursor, "collector_minedcount", _APPENDED, (_appended(key, figure) for key, figure in found))
+    copy_text(cursor, "collector_minedcount", _APPENDED, (_appended(key, figure) for key, figure in found))
 
 
-def _appended(key: Key, figure: Figure) -> tuple[Any, ...]:
-    durations = msgspec.json.encode({index: n for index, n in figure.durations.items() if n})
-    return False, *key, figure.count, figure.total, b"\x01" + durations
+def _appended(key: Key, figure: Figure) -> str:
+    choreography, kind, hours, bucket, status, source, target = key
+    count, total, durations = _row(figure)
+    return (
+        f"f\t{copied(choreography)}\t{kind}\t{hours}\t{bucket}\t{status}\t{copied(source)}\t{copied(target)}"
+        f"\t{count}\t{total}\t{durations}"
+    )
 
 
 def settle() -> int:
@@ -136,7 +136,10 @@ def _settle(cursor: CursorWrapper, told: Mapping[Key, Figure]) -> None:
 
 
 def _row(figure: Figure) -> tuple[int, str, str]:
-    return figure.count, str(figure.total), _text({index: n for index, n in figure.durations.items() if n})
+    durations = figure.durations
+    if 0 in durations.values():
+        durations = {index: n for index, n in durations.items() if n}
+    return figure.count, str(figure.total), _text(durations)
 
 
 def number_variants(cursor: CursorWrapper, ways: Sequence[Way]) -> list[tuple[int, int]]:

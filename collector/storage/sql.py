@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Self
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
@@ -18,6 +20,9 @@ from collector.storage import turn
 
 _UNSENT = 256 * 1024
 """Bytes of a COPY that are handed to the client's library at a time."""
+_LINES = 100
+"""As many lines are."""
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 class _Cursor(Cursor[Any]):
@@ -58,6 +63,20 @@ def pipelined() -> Iterator[None]:
         yield
         with turn.waiting():
             pipeline.sync()
+
+
+def read_ahead(cursor: CursorWrapper, statement: str, each: Iterable[Sequence[Any]]) -> Generator[tuple[Any, ...]]:
+    """The rows of the statement with each of these parameters: while those of the one are looked at, the database works
+    on the next. No other statement can be executed until this has ended or was closed."""
+    waits = False
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        for parameters in each:
+            rows = cursor.fetchall() if waits else []
+            cursor.execute(statement, parameters)
+            waits = True
+            yield from rows
+        if waits:
+            yield from cursor.fetchall()
 
 
 @contextmanager
@@ -144,3 +163,24 @@ def copying(
         for row in rows:
             target.write_row(row)
         yield
+
+
+def copy_text(cursor: CursorWrapper, table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
+    """Sends these lines into the table, each as soon as it is made: values as `copied` has them, tabs between them. For
+    many short values that is twice as fast as in binary form, and needs no thread."""
+    lines = iter(lines)
+    with (
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as target,
+    ):
+        while piece := "\n".join(islice(lines, _LINES)):
+            target.write(piece + "\n")
+
+
+@lru_cache(maxsize=4_096)
+def copied(value: str) -> str:
+    """A text as COPY reads it.
+
+    https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-TEXT-FORMAT
+    """
+    return value.translate(_ESCAPES)

@@ -14,10 +14,9 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from collector import miner, tasks
+from collector import miner
 from collector.bus import announcement_id
 from collector.miner import chunks, rows
-from collector.mining.contribution import Contribution, micros_of
 from collector.models import Mined, MinedCount, Transaction, Transition, Unmined, Variant
 from collector.storage import unmined
 from tests.builders import cloud_event
@@ -108,34 +107,6 @@ def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyP
 
 def killed() -> None:
     raise KeyboardInterrupt
-
-
-def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    events = log(23, 30)
-    site = Store()
-    site.write_all(events, 24)
-    bad = Transaction.objects.get(transaction_id="c7").id
-    whole = chunks.contribution
-
-    first = min(event.time for event in events if event.case == "c7")
-
-    def refused(*made_of: Any) -> Contribution:
-        if micros_of(first) in made_of:
-            raise ValueError(made_of)
-        return whole(*made_of)
-
-    monkeypatch.setattr(chunks, "contribution", refused)
-    assert miner.mine(RULES) == 30
-    assert f"row {bad} cannot be mined" in caplog.text
-    assert not Unmined.objects.exists()
-    agrees(found(), Plain.of([event for event in events if event.case != "c7"], site.places))
-    monkeypatch.undo()
-    with connection.cursor() as cursor:
-        unmined.note(cursor, [bad])
-    tasks.mine()
-    agrees(found(), Plain.of(events, site.places))
 
 
 def test_large_changes_are_taken_in_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
