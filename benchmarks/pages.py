@@ -89,6 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
             "KAFKA_BOOTSTRAP_SERVERS": stack.enter_context(kafka.running(folder / "kafka")),
         }
         stack.enter_context(reading(database))
+        stack.enter_context(prepared(environment))
         plan = asked(environment)
         port = stack.enter_context(web(environment, "benchmarks.served:application", options.workers)).port
         chosen = {name: found for name, found in plan["addresses"].items() if options.only in name}
@@ -158,6 +159,22 @@ def reading(database: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def prepared(environment: dict[str, str]) -> Iterator[None]:
+    """As if a worker were there that looks ahead, and has done so for a while."""
+    command = [sys.executable, "-m", "benchmarks.prepared"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            if line.startswith("prepared"):
+                break
+            print(line, end="", flush=True)
+        try:
+            yield
+        finally:
+            worker.terminate()
 
 
 def asked(environment: dict[str, str]) -> dict[str, Any]:

@@ -157,6 +157,7 @@ CELERY_BEAT_SCHEDULE = {
     "mine": {"task": "collector.tasks.mine", "schedule": 5.0, "options": {"expires": 5}},
     "learn": {"task": "collector.tasks.learn", "schedule": 20.0, "options": {"expires": 20}},
     "watch-groups": {"task": "collector.tasks.watch_groups", "schedule": 60.0, "options": {"expires": 60}},
+    "look-ahead": {"task": "dashboard.tasks.look_ahead", "schedule": 60.0, "options": {"expires": 60}},
     "upkeep": {"task": "collector.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
     "forget": {"task": "dashboard.tasks.upkeep", "schedule": 600.0, "options": {"expires": 600}},
 }

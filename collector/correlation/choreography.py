@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -102,6 +103,11 @@ class Choreography(msgspec.Struct, frozen=True, dict=True):
     parts: tuple[Choreography, ...] = ()
     learned: tuple[Rule, ...] = ()
     known: frozenset[str] = frozenset()
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for all that are declared alike, in every process."""
+        return blake2b(msgspec.json.encode(self, order="deterministic"), digest_size=16).hexdigest()
 
     @cached_property
     def mentioned(self) -> frozenset[str]:

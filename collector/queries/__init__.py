@@ -27,7 +27,7 @@ from collector.queries.ingestion import (
 )
 from collector.queries.keysets import keyset
 from collector.queries.metrics import metrics
-from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, is_mined, mined_map, variants
+from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, busiest, is_mined, mined_map, variants
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import SLOT, Figures, Slot, figures, over_time
 from collector.queries.past import Past, Span, flow_map_of, past, span
@@ -104,6 +104,7 @@ __all__ = [
     "adoption",
     "behind_seconds",
     "breaking",
+    "busiest",
     "changes",
     "choreographies",
     "clock",

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.db.models import Sum
 
 from collector.correlation.buckets import merged
 from collector.mining.contribution import ALWAYS, CausalForm
@@ -190,6 +191,12 @@ def times(
     parameters = parameters_of(name, status, rounded(since, until, now))
     parameters |= {"edges": [f"{source}\x01{target}" for source, target in edges]}
     return {(source, target): taken(*row) for source, target, *row in rows(_TIMES, parameters)}
+
+
+def busiest(most: int) -> list[str]:
+    """The choreographies with the most transactions. One query."""
+    cases = MinedCount.objects.filter(kind="case", hours=ALWAYS).values_list("choreography", flat=True)
+    return list(cases.annotate(total=Sum("count")).filter(total__gt=0).order_by("-total", "choreography")[:most])
 
 
 def is_mined(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -14,7 +14,7 @@ from collector.correlation.causality import links_of
 from collector.correlation.choreography import Choreography, RuleBook
 from collector.correlation.shape import course_of
 from collector.miner.courses import Found, announced
-from collector.mining.contribution import hour_of, without_echoes
+from collector.mining.contribution import hour_of, moment_of, without_echoes
 from collector.mining.responses import Learning, Response, Seen, discover, ends, seen
 from collector.models import OPEN_PHASES, Topic, Transaction
 from collector.queries.bounds import rows
@@ -33,7 +33,7 @@ LEARNING = Learning()
 
 _DISTURBED = """
 SELECT DISTINCT date_trunc('hour', bucket) FROM collector_outcome
-WHERE outcome = 'stuck' AND (%(name)s = '_all' OR choreography = %(name)s)
+WHERE outcome = 'stuck' AND bucket >= %(since)s AND (%(name)s = '_all' OR choreography = %(name)s)
 """
 
 
@@ -54,9 +54,17 @@ def responses(name: str, now: datetime, rulebook: RuleBook, patience: float = in
     take from their first event to their last."""
     found = _settled(name, now)
     transactions = _seen(found, rulebook, patience)
-    disturbed = {hour_of(hour) for (hour,) in rows(_DISTURBED, {"name": name})}
+    disturbed = _disturbed(name, transactions)
     rules = discover(transactions, LEARNING, disturbed)
     return Responses(len(transactions), tuple(rules), ends(transactions, LEARNING))
+
+
+def _disturbed(name: str, transactions: Sequence[Seen]) -> set[int]:
+    """The hours since the first of these in which some became stuck. One query."""
+    if not transactions:
+        return set()
+    since = moment_of(min(one.hour for one in transactions))
+    return {hour_of(hour) for (hour,) in rows(_DISTURBED, {"name": name, "since": since})}
 
 
 def _settled(name: str, now: datetime) -> list[Found]:

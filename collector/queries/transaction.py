@@ -60,15 +60,30 @@ def only_with_key(value: str) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def find(transaction_id: str) -> Found | None:
-    """None where there is no such transaction. Three queries; one more each where deliveries
-    failed, where other ids lead to it, and for each step from one of these."""
+def find(transaction_id: str, known: Found | None = None) -> Found | None:
+    """None where there is no such transaction. Three queries; one more each where deliveries failed, where other ids
+    lead to it, and for each step from one of these. `known`: what was found before, and is given back where nothing
+    has changed since."""
     if "\x00" in transaction_id:
         return None
     transaction = _called(transaction_id)
     if transaction is None:
         return None
     aliases = _aliases(transaction) if transaction.link_rank is not None else ()
+    choreography = config.current(settings.CHOREOSCOPE_CONFIG).rulebook.named(transaction.choreography)
+    if known and (known.aliases, known.choreography) == (aliases, choreography) and _alike(known, transaction):
+        return known
+    return _read(transaction, aliases, choreography)
+
+
+def _alike(known: Found, row: Transaction) -> bool:
+    """Whether no column differs: whatever is stored of a transaction, events, transitions or copies that failed, its
+    row tells of, if by its version or a count alone."""
+    before = vars(known.transaction)
+    return all(before[name] == value for name, value in vars(row).items() if name != "_state")
+
+
+def _read(transaction: Transaction, aliases: tuple[str, ...], choreography: Choreography) -> Found:
     stored = (
         Event.objects.filter(day=transaction.day, transaction=transaction.id)
         .select_related("topic")
@@ -76,11 +91,10 @@ def find(transaction_id: str) -> Found | None:
     )
     events = tuple(stored)
     transitions = Transition.objects.filter(day=transaction.day, transaction=transaction.id)
-    choreography = config.current(settings.CHOREOSCOPE_CONFIG).rulebook.named(transaction.choreography)
     skeletons = tuple(skeleton(event) for event in events[:MOST_EVENTS])
     known = tuple(transitions.order_by("-id")[:_MOST_TRANSITIONS])[::-1]
     causal = causality(skeletons if not transaction.oversized else (), choreography)
-    announced = {announcement_id(transaction_id, entry.id, entry.at): entry for entry in known}
+    announced = {announcement_id(transaction.transaction_id, entry.id, entry.at): entry for entry in known}
     missing = tuple((key, cause) for key, cause in causal.missing if cause not in announced)
     return Found(
         transaction=transaction,

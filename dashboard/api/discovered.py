@@ -15,14 +15,14 @@ from ninja import Field, Query, Router, Schema
 from ninja.errors import HttpError
 
 from collector import config, queries
+from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from dashboard.api.formats import FORMATS
 from dashboard.api.schemas import Problem
+from dashboard.pages import lessons
 from dashboard.pages.shared import shared
 
 router = Router(tags=["choreographies"])
-_RARELY = 60.0
-"""Seconds that rules found in a thousand transactions may be old."""
 _MINED = 5.0
 """Mining is done every five seconds."""
 
@@ -127,6 +127,7 @@ class KeptOut(Schema):
 
 
 class ResponsesOut(Schema):
+    at: datetime = Field(description="When they were looked for: some minutes ago at most.")
     transactions: int = Field(description="How many were looked at: the latest settled ones, 1,000 at most.")
     rules: list[ResponseOut]
     ends: dict[str, float] = Field(description="Event types that were the last of nearly all their transactions.")
@@ -137,8 +138,8 @@ class ResponsesOut(Schema):
 @router.get("/{id:name}/rules", response={200: ResponsesOut, 404: Problem}, summary="The rules that it follows")
 def list_rules(request: HttpRequest, name: str) -> dict[str, Any]:
     """Found in the transactions themselves, whether anything was declared or not."""
-    rulebook = _rulebook(name)
-    found = shared.get(("responses", name), _RARELY, lambda: queries.responses(name, timezone.now(), rulebook))
+    looked = lessons.looked_at(name, registered(_rulebook(name)))
+    found = looked.found
     rules = [
         {
             "after": rule.after,
@@ -169,6 +170,7 @@ def list_rules(request: HttpRequest, name: str) -> dict[str, Any]:
         if rule.within is not None
     ]
     return {
+        "at": looked.at,
         "transactions": found.transactions,
         "rules": rules,
         "ends": found.ends,

@@ -18,6 +18,7 @@ from collector.config.rules import registered
 from collector.correlation.choreography import Rule
 from collector.queries import BadParameter, TransactionFilter
 from dashboard.api.schemas import Problem
+from dashboard.pages import lessons
 
 router = Router(tags=["choreographies"])
 
@@ -61,6 +62,7 @@ class TriedOut(Schema):
 
 
 class TrialOut(Schema):
+    at: datetime = Field(description="When they were tried: of rules in force, some minutes ago at most.")
     transactions: int = Field(description="How many were looked at: the latest, 2,000 at most.")
     since: datetime | None = Field(description="When the first of these began.")
     more: bool = Field(description="There are others in the time asked for.")
@@ -101,8 +103,14 @@ def try_rules(request: HttpRequest, name: str, parameters: Query[BacktestParamet
     """What a proposed rule would have raised; without one, what each rule in force would have, declared or learned."""
     rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
     _known(name)
-    found = queries.trial(name, _since(parameters.since), rulebook, _proposal(parameters))
+    proposal, now = _proposal(parameters), timezone.now()
+    if proposal or parameters.since:
+        found = queries.trial(name, _since(parameters.since), rulebook, proposal)
+    else:
+        looked = lessons.looked_at(name, rulebook)
+        found, now = looked.tried, looked.at
     return {
+        "at": now,
         "transactions": found.transactions,
         "since": found.since,
         "more": found.more,

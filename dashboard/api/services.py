@@ -6,21 +6,18 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 from ninja import Router, Schema
 from pydantic import Field
 
 from collector import queries
-from collector.queries.feed import feed, sentence
+from collector.queries.feed import sentence
 from dashboard.api import build
 from dashboard.api.deeds import ClockState
 from dashboard.api.schemas import Listing
-from dashboard.pages import services
-from dashboard.pages.shared import shared
+from dashboard.pages import news, services
 
 router = Router()
 _MILLISECONDS = 1000
-_SELDOM = 10.0
 
 
 class EmittedOut(Schema):
@@ -95,10 +92,9 @@ def list_services(request: HttpRequest) -> dict[str, Any]:
 @router.get("/changes", response=Listing[ChangeOut], summary="What changed within the last day", tags=["services"])
 def list_changes(request: HttpRequest) -> dict[str, Any]:
     """The newest first."""
-    found = shared.get("feed", _SELDOM, lambda: feed(timezone.now()))
     items = [
         {"at": one.at, "kind": one.kind, "name": one.name, "about": one.about, "sentence": sentence(one)}
-        for one in found
+        for one in news.found()
     ]
     return {"items": items, "next": None}
 

@@ -17,17 +17,13 @@ from collector import config, queries
 from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.queries.answered import answers
+from dashboard import ahead
 from dashboard.pages.choreography import known
 from dashboard.pages.shared import shared
 
 _RARELY = 60.0
 """Seconds that what was found in thousands of transactions may be old."""
-_SELDOM, _ENOUGH = 300.0, 250
-"""The same of rules that were looked for in so many: a few minutes more tell nothing new. Other rules are tried at
-once."""
 _LATELY = timedelta(days=7)
-_PATIENCE = 2.0
-"""Seconds of reading, twice: browsers wait for ten, on a machine that has other things to do as well."""
 _MOST = 12
 
 
@@ -36,11 +32,18 @@ def rules(request: HttpRequest, name: str) -> HttpResponse:
     besides."""
     known(name)
     rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
+    return _apart(request, "choreographies/rules.html", _rules(name, looked_at(name, rulebook)))
+
+
+def looked_at(name: str, rulebook: RuleBook) -> ahead.Rules:
+    """As a worker found them, or anew. Other rules are tried at once."""
     key = ("rules", name, rulebook.version)
-    kept = shared.kept(key)
-    seconds = _SELDOM if kept and kept["transactions"] >= _ENOUGH else _RARELY
-    context = shared.get(key, seconds, lambda: _rules(name, rulebook))
-    return _apart(request, "choreographies/rules.html", context)
+    here: ahead.Rules | None = shared.kept(key)
+    if here and here.holds(timezone.now()):
+        return here
+    return ahead.kept_rules(name, rulebook.version) or shared.get(
+        key, _RARELY, lambda: ahead.look_at_rules(name, rulebook)
+    )
 
 
 def conformance(request: HttpRequest, name: str) -> HttpResponse:
@@ -69,12 +72,11 @@ def _adoption(name: str) -> dict[str, Any]:
     return {"name": name, "written": written, "why": "" if written else queries.unlearned(name, learning)}
 
 
-def _rules(name: str, rulebook: RuleBook) -> dict[str, Any]:
-    now = timezone.now()
-    found = queries.responses(name, now, rulebook, _PATIENCE)
-    tried = queries.trial(name, now - _LATELY, rulebook, patience=_PATIENCE)
+def _rules(name: str, looked: ahead.Rules) -> dict[str, Any]:
+    found, tried = looked.found, looked.tried
     return {
         "name": name,
+        "at": looked.at,
         "rows": answers(tried.rules, found.rules),
         "transactions": found.transactions,
         "tried": tried,

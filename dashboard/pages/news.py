@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from collector.queries import Change
-from collector.queries.feed import LOOKED_FOR, feed, parts
+from collector.queries.feed import LOOKED_FOR, parts
+from dashboard import ahead
 from dashboard.pages.shared import shared
 
 _SELDOM = 60.0
@@ -39,11 +40,16 @@ def told(changes: Iterable[Change]) -> list[Told]:
 
 def looked_for(request: HttpRequest) -> HttpResponse:
     """What was found by looking far back: apart from the page, since that takes its time."""
-    found = shared.get("feed", _SELDOM, lambda: feed(timezone.now()))
-    changes = told([one for one in found if one.kind in LOOKED_FOR][:_MOST])
+    changes = told([one for one in found() if one.kind in LOOKED_FOR][:_MOST])
     response = render(request, "overview/changes.html", {"changes": changes, "now": timezone.now()})
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def found() -> list[Change]:
+    """As a worker found it, or anew."""
+    fed = ahead.kept_feed() or shared.get("feed", _SELDOM, ahead.look_for_changes)
+    return fed.changes
 
 
 def _address(change: Change) -> str:

@@ -122,7 +122,7 @@ def test_rules_are_found_in_settled_transactions_without_a_declaration(
         feed.order(f"under way {number}", steps=1, ago=5)  # it may yet be answered: nothing is learned from it
     feed.read()
     miner.mine(feed.rulebook)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(14):
         answer = get(client, "OrderPlaced/rules")
     assert answer["transactions"] == 30
     assert answer["ends"] == {"OrderCompleted": 1.0}

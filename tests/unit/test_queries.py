@@ -157,6 +157,20 @@ class TestTransaction:
         assert len(found.causality.edges) == (8 if steps == 7 else 0)
         assert found.transitions
 
+    def test_is_read_anew_only_where_something_changed(
+        self, feed: Feed, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        feed.order("order", steps=2)
+        feed.read()
+        found = queries.find("order")
+        with django_assert_num_queries(1):
+            assert queries.find("order", found) is found
+        feed.order("order", steps=3)
+        feed.read()
+        later = queries.find("order", found)
+        assert later is not None
+        assert [event.type for event in later.events] == [name for name, _, _ in HAPPY[:3]]
+
     def test_its_payload(self, feed: Feed) -> None:
         feed.order("order", steps=1)
         feed.read()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from collector import config, queries
 from collector.config.rules import registered
 from collector.queries import responding, trying
-from dashboard.pages import lessons
+from dashboard import ahead
 from dashboard.pages.shared import shared
 from tests.integration.learning.company import Company, learn
 
@@ -99,7 +99,7 @@ def test_who_has_no_patience_gets_what_was_read_until_then(
     monkeypatch.setattr(trying, "TRIALS", 4 * 100)
     monkeypatch.setattr(trying, "FEWEST", 10)
     assert queries.trial("OrderPlaced", since, rulebook).transactions == 100
-    monkeypatch.setattr(lessons, "_PATIENCE", 0)
+    monkeypatch.setattr(ahead, "PATIENCE", 0)
     shared.clear()
     said = " ".join(client.get("/live/rules/OrderPlaced").content.decode().split())
     assert "Tried on 40 transactions" in said

@@ -1,0 +1,140 @@
+"""What takes long is found ahead, once for all processes; and found anew where that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from django.conf import settings as configured
+from django.test import Client
+from pytest_django import Settings
+
+from collector import config, queries
+from collector.config.rules import registered
+from collector.models import MinedCount
+from collector.queries import Responses
+from dashboard import ahead
+from dashboard.pages.shared import shared
+from tests.feeding import Feed
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def store(redis_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    settings.REDIS_URL = redis_url
+    monkeypatch.setattr(ahead, "_store", ahead._Store())
+    monkeypatch.setattr(queries, "busiest", lambda most: ["order-fulfilment", "parcel"][:most])
+    client = redis.Redis.from_url(redis_url)
+    shared.clear()
+    yield client
+    for key in client.scan_iter("choreoscope.ahead.*"):
+        client.delete(key)
+    client.close()
+    shared.clear()
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of choreographies whose rules were looked at."""
+    looked: list[str] = []
+    found = queries.responses
+
+    def look(name: str, *more: Any) -> Responses:
+        looked.append(name)
+        return found(name, *more)
+
+    monkeypatch.setattr(queries, "responses", look)
+    return looked
+
+
+def rulebook() -> Any:
+    return registered(config.current(configured.CHOREOSCOPE_CONFIG).rulebook)
+
+
+def test_nobody_waits_for_what_was_looked_at_ahead(client: Client, looks: list[str]) -> None:
+    feed = Feed()
+    feed.order("o-1")
+    feed.read()
+    assert ahead.prepare() == 2
+    assert looks == ["order-fulfilment", "parcel"]
+    page = client.get("/live/rules/order-fulfilment").content.decode()
+    assert "Looked at <time" in page
+    assert client.get("/api/choreographies/order-fulfilment/rules").json()["transactions"] == 1
+    assert client.get("/api/choreographies/order-fulfilment/backtest").json()["transactions"] == 1
+    assert looks == ["order-fulfilment", "parcel"]
+
+
+def test_is_kept_as_it_was_found() -> None:
+    feed = Feed()
+    for number in range(30):
+        feed.order(f"o-{number}")
+    feed.read()
+    rules = ahead.look_at_rules("order-fulfilment", rulebook())
+    assert rules.found.rules
+    assert rules.tried.rules
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(rules), type=ahead.Rules)
+    assert kept == rules
+
+
+def test_looks_only_at_what_is_due_the_longest_ago_first(looks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead.prepare()
+    assert ahead.prepare() == 0
+    monkeypatch.setattr(ahead, "ANEW", timedelta(0))
+    monkeypatch.setattr(ahead, "_AT_ONCE", 0.0)
+    monkeypatch.setattr(queries, "busiest", lambda most: ["parcel", "order-fulfilment", "new"][:most])
+    looks.clear()
+    assert ahead.prepare() == 0, "none is begun when there is no time"
+    monkeypatch.setattr(ahead, "_AT_ONCE", 60.0)
+    assert ahead.prepare() == 3
+    assert looks == ["new", "order-fulfilment", "parcel"]
+
+
+def test_what_is_old_is_not_shown(looks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead.prepare()
+    assert ahead.kept_rules("order-fulfilment", rulebook().version)
+    assert ahead.kept_feed()
+    monkeypatch.setattr(ahead, "RARELY", timedelta(0))
+    monkeypatch.setattr(ahead, "FED", timedelta(0))
+    assert ahead.kept_rules("order-fulfilment", rulebook().version) is None
+    assert ahead.kept_feed() is None
+
+
+def test_other_rules_are_tried_at_once() -> None:
+    ahead.prepare()
+    assert ahead.kept_rules("order-fulfilment", rulebook().version + 1) is None
+
+
+def test_what_another_version_kept_is_left_alone(store: redis.Redis) -> None:
+    store.set("choreoscope.ahead.feed", b"\x93what is this")
+    assert ahead.kept_feed() is None
+
+
+def test_without_redis_pages_look_themselves(client: Client, looks: list[str], settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    feed = Feed()
+    feed.order("o-1")
+    feed.read()
+    assert "Looked at <time" in client.get("/live/rules/order-fulfilment").content.decode()
+    assert client.get("/live/changes").status_code == 200
+    assert looks == ["order-fulfilment"]
+
+
+def test_keeps_nothing_for_ever(store: redis.Redis) -> None:
+    ahead.prepare()
+    keys = list(store.scan_iter("choreoscope.ahead.*"))
+    assert len(keys) == 3
+    assert all(0 < store.ttl(key) <= 600 for key in keys)
+
+
+def test_those_with_the_most_transactions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    ever = {"kind": "case", "hours": 0, "bucket": 0, "source": "", "target": "", "total": 0, "durations": {}}
+    for name, status, count in (("a", "completed", 5), ("b", "completed", 4), ("b", "stuck", 4), ("gone", "stuck", 0)):
+        MinedCount.objects.create(choreography=name, status=status, count=count, settled=True, **ever)
+    assert queries.busiest(9) == ["b", "a"]
+    assert queries.busiest(1) == ["b"]
