@@ -69,9 +69,10 @@ def _do(request: HttpRequest, method: str, path: str, content: dict[str, Any]) -
 def _context() -> dict[str, Any]:
     context: dict[str, Any] = {"state": None, "refusal": "", "many": MANY, "rates": RATES}
     try:
-        return {**context, "state": _ask("GET", "/state")}
+        state = _ask("GET", "/state")
     except Refused as refusal:
         return {**context, "refusal": str(refusal)}
+    return {**context, "state": state, "switched_on": sum(fault["on"] for fault in state["faults"].values())}
 
 
 def _ask(method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:

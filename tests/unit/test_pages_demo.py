@@ -100,3 +100,11 @@ class TestDemo:
     def test_says_when_nobody_answers(self, client: Client) -> None:
         with mock.patch.object(demo.urllib.request, "urlopen", side_effect=ConnectionRefusedError):
             assert "The demo services do not answer" in text(client.get("/demo"))
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize(("on", "said"), [(0, "all off: everything works"), (2, "2 switched on")])
+def test_the_page_says_how_many_faults_are_switched_on(client: Client, on: int, said: str) -> None:
+    faults = {str(number): {"on": number < on, "description": "d"} for number in range(3)}
+    with mock.patch.object(demo, "_ask", return_value={"rate": 1.0, "placed": 7, "faults": faults}):
+        assert said in text(client.get(reverse("demo")))
