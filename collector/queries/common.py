@@ -58,7 +58,8 @@ class Comparison:
 
 
 def common(cause: Cause) -> Comparison:
-    """Seven queries, over SAMPLE transactions on each side."""
+    """Seven queries, over SAMPLE transactions on each side; two more for each SAMPLE of candidates among which too few
+    have got the answer."""
     overdue = Overdue.objects.filter(
         choreography=cause.choreography, awaited=cause.awaited, service=cause.service, compensation=cause.compensation
     )
@@ -74,10 +75,20 @@ def common(cause: Cause) -> Comparison:
     theirs = _traits(stuck)
     types = {value for traits in theirs for what, value in traits if what == "event type"}
     answers = {("event type", name) for name in cause.awaited.split(" or ")}
-    answered = [traits for traits in _traits(list(candidates)) if traits & answers][:SAMPLE]
+    answered = _answered(list(candidates), answers)
     # healthy ones got further: what else they have says nothing
     healthy = [{trait for trait in traits if _of_types(trait, types)} for traits in answered]
     return Comparison(len(stuck), len(healthy), tuple(in_common(theirs, healthy)))
+
+
+def _answered(candidates: Sequence[tuple[int, date, datetime]], answers: Collection[Trait]) -> list[set[Trait]]:
+    """The first SAMPLE of them that have got one of the answers; no more are looked at than that takes."""
+    found: list[set[Trait]] = []
+    for start in range(0, len(candidates), SAMPLE):
+        found += [traits for traits in _traits(candidates[start : start + SAMPLE]) if not traits.isdisjoint(answers)]
+        if len(found) >= SAMPLE:
+            break
+    return found[:SAMPLE]
 
 
 def _of_types(trait: Trait, types: Collection[str]) -> bool:

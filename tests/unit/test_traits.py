@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.correlation.traits import MOST, Trait, in_common
+from collector.queries.common import _answered
 from dashboard.alerts.models import Alert
 from tests.feeding import Feed
 
@@ -62,3 +67,20 @@ def test_an_alert_says_what_its_transactions_have_in_common(
     told = {(item["what"], item["value"]) for item in answer["items"]}
     assert told == {("OrderPlaced from", "old-shop"), ("header ce_source", "/services/old-shop")}
     assert client.get("/api/alerts/999999/common").status_code == 404
+
+
+def test_looks_at_no_more_candidates_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["collector.queries.common"]  # the package calls the function so
+    looked: list[list[int]] = []
+
+    def traits(transactions: Sequence[tuple[int, date, datetime]]) -> list[set[Trait]]:
+        looked.append([key for key, *_ in transactions])
+        return [{TYPE} if key % 2 else {HERE} for key in looked[-1]]
+
+    monkeypatch.setattr(module, "SAMPLE", 2)
+    monkeypatch.setattr(module, "_traits", traits)
+    began = datetime(2026, 11, 20, tzinfo=UTC)
+    candidates = [(key, began.date(), began) for key in range(1, 7)]
+    assert _answered(candidates, {TYPE}) == [{TYPE}, {TYPE}]
+    assert looked == [[1, 2], [3, 4]]
+    assert _answered(candidates[1:4], {TYPE}) == [{TYPE}]
