@@ -10,6 +10,8 @@ from django.template.loader import render_to_string
 from django.urls import is_valid_path
 
 _SAID = "Choreoscope could not answer; its log says why."
+_PART = """<p class="nothing" role="alert">Choreoscope could not make this part of the page: its log says why, and
+<a href="/readyz">/readyz</a> whether the database and the other parts are well.</p>"""
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -28,6 +30,8 @@ def broken(request: HttpRequest) -> HttpResponse:
     """Needs neither database nor configuration, and no static files for the worst: any of them may be what broke."""
     if request.path.startswith("/api/"):
         return JsonResponse({"error": _SAID}, status=500)
+    if "HX-Request" in request.headers:
+        return HttpResponse(_PART, status=500)
     try:
         page: str = render_to_string("500.html")
     except ValueError:

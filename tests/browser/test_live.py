@@ -13,7 +13,7 @@ from collector.models import Heartbeat
 from collector.publish import Publisher
 from dashboard import pushed
 from dashboard.pages.shared import shared
-from tests.browser.conftest import Site, free_port, opened
+from tests.browser.conftest import LIVE, Site, free_port, opened
 from tests.feeding import HAPPY, Feed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -151,6 +151,24 @@ def test_a_lost_connection_shows_heals_and_catches_up(page: Page, site: Site, co
     expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=15_000)
     expect(page.get_by_role("link", name="meanwhile")).to_be_visible(timeout=3_000)
     assert page.evaluate("window.notReloaded")
+
+
+def test_what_cannot_be_made_anew_stays_as_it_was_and_that_is_said(
+    page: Page, site: Site, company: Feed, publisher: Publisher
+) -> None:
+    opened(page, site, "/")
+    expect(page.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    with mock.patch("dashboard.pages.overview._newest", side_effect=RuntimeError("the database is away")):
+        publisher.tell(["running"], alerts=False)
+        expect(page.locator("#connection .connection-word")).to_have_text("Not refreshed")
+        expect(page.get_by_role("link", name="done-0")).to_be_visible()
+        expect(page.locator("#map .textpoint").first).to_be_visible()
+    company.order("afterwards", steps=1, ago=0.1)
+    company.read()
+    publisher.tell(["afterwards"], alerts=False)
+    expect(page.locator("#connection")).to_have_text(LIVE)
+    expect(page.get_by_role("link", name="afterwards")).to_be_visible()
+    expect(page.locator("#map .textpoint").first).to_be_visible()
 
 
 def test_what_is_new_comes_with_the_news(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:

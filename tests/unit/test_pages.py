@@ -348,5 +348,8 @@ def test_errors(client: Client, rf: RequestFactory) -> None:
     assert "error" in client.get("/api/nothing").json()
     assert "/readyz" in text(errors.broken(rf.get("/")), 500)
     assert errors.broken(rf.get("/api/x"))["Content-Type"] == "application/json"
+    part = text(errors.broken(rf.get("/live/rules/order", headers={"HX-Request": "true"})), 500)
+    assert part.startswith("<p")
+    assert "/readyz" in part
     with mock.patch.object(staticfiles_storage, "url", side_effect=ValueError("no such file was collected")):
         assert "its log says why" in text(errors.broken(rf.get("/")), 500)

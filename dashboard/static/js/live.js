@@ -49,6 +49,18 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   if (content !== undefined) ctx.fetch = async () => new Response(content);
 });
 
+/** A page that cannot be made anew stays as it was, and says so until it can. */
+document.addEventListener("htmx:before:response", (event) => {
+  const { request, response, target } = event.detail.ctx;
+  if (target?.id !== "live" || request.method !== "GET") return;
+  if (response.status >= 500) {
+    event.preventDefault();
+    show("lost", "Not refreshed");
+  } else if (socket?.readyState === WebSocket.OPEN) {
+    show("live", "Live");
+  }
+});
+
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/ws/live/`);
