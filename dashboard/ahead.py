@@ -23,7 +23,7 @@ from collector.correlation.choreography import RuleBook
 from collector.queries.feed import feed
 
 LATELY = timedelta(days=7)
-"""Rules are tried on what began since then."""
+"""Rules are tried on what began since then, and deviations counted."""
 MOST = 20
 """Choreographies whose rules are looked at ahead, those with the most transactions."""
 ENOUGH = 250

@@ -4,7 +4,6 @@ Apart from the page, since that takes its time."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +22,6 @@ from dashboard.pages.shared import shared
 
 _RARELY = 60.0
 """Seconds that what was found in thousands of transactions may be old."""
-_LATELY = timedelta(days=7)
 _MOST = 12
 
 
@@ -86,7 +84,7 @@ def _rules(name: str, looked: ahead.Rules) -> dict[str, Any]:
 
 def _conformance(name: str) -> dict[str, Any]:
     now = timezone.now()
-    found = queries.conformance(name, now - _LATELY, now)
+    found = queries.conformance(name, now - ahead.LATELY, now)
     unusual = [(one, urlencode({"choreography": name, "variant": one.variant})) for one in found.unusual[:_MOST]]
     return {
         "found": found,

@@ -16,9 +16,10 @@ let usable = false; // it belongs to the news that are being heeded
 let socket, wait = FIRST_WAIT, heard = 0, refreshed = Date.now(), missed = false;
 
 function show(state, words) {
-  if (badge.dataset.state === state) return;
+  const word = badge.querySelector(".connection-word");
+  if (badge.dataset.state === state && word.textContent === words) return;
   badge.dataset.state = state;
-  badge.querySelector(".connection-word").textContent = words;
+  word.textContent = words;
 }
 
 /** Tells the page that what it shows may be old: htmx fragments listen to "live" on the body, and so do modules. */
