@@ -39,8 +39,9 @@ from collector.storage.turn import Turn
 
 logger = logging.getLogger(__name__)
 
-PIECE = 300
-"""Records that are read and decoded at a time: some milliseconds."""
+PIECE = 400
+"""Records that are read at a time: some milliseconds. They are decoded partition by partition, since whoever stores
+comes first."""
 WAIT = 0.1
 QUIET = 1.0
 """Seconds after which it is asked whether topics of which nothing is read are still those that were assigned."""
@@ -107,7 +108,9 @@ class Pipeline:
         if not away:
             self._begin()
         self._turn.wait(WAIT)
-        self._ahead.add(self._source.poll(min(PIECE, self._ahead.room), WAIT))
+        for span in self._source.poll(min(PIECE, self._ahead.room), WAIT):
+            self._turn.wait(WAIT)
+            self._ahead.add([span])
         self._source.rest(self._ahead.align(self._source.remaining))
         if (self._ahead.is_full or self._idle) and self._settle() and not away:
             self._locate()

@@ -56,5 +56,10 @@ _order = attrgetter("time", "record_time", "topic", "partition", "offset", "id",
 
 def in_order(events: Sequence[Skeleton]) -> list[Skeleton]:
     """The events in event order. Their times alone decide it, unless two have the same."""
-    times = {event.time for event in events}
-    return sorted(events, key=_time if len(times) == len(events) else _order)
+    ordered = sorted(events, key=_time)
+    before = None
+    for event in ordered:
+        if event.time == before:
+            return sorted(events, key=_order)
+        before = event.time
+    return ordered

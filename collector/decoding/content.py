@@ -7,13 +7,13 @@ written as JSON or with a schema from a registry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from collector.decoding import framing
-from collector.records import Record
+from collector.records import Header, Record
 
 MAX_HEADERS = 200
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -64,26 +64,41 @@ NOTHING = Body()
 
 
 class Content:
-    """What a record holds. `headers` are by lower-case name, the last of several counts; `irregular` says that one came
-    twice or that some beyond the bound were left out."""
+    """What a record holds; `listed` are its headers as they came."""
 
-    __slots__ = ("_key", "_schemas", "_value", "headers", "irregular", "record")
+    __slots__ = ("_headers", "_key", "_schemas", "_value", "listed", "record")
 
     def __init__(
-        self, record: Record, schemas: Schemas | None = None, key: Body | None = None, value: Body | None = None
+        self,
+        record: Record,
+        schemas: Schemas | None = None,
+        key: Body | None = None,
+        value: Body | None = None,
+        headers: Sequence[Header] | None = None,
     ) -> None:
-        """`key` and `value` where they are known already."""
-        headers = record.headers
+        """`key`, `value` and `headers` where they are known already."""
         self.record = record
-        self.headers: Mapping[str, bytes | None] = {name.lower(): value for name, value in headers[:MAX_HEADERS]}
-        self.irregular = len(self.headers) != len(headers)
+        self.listed = record.headers if headers is None else headers
+        self._headers: Mapping[str, bytes | None] | None = None
         self._schemas = schemas
         self._key, self._value = key, value
+
+    @property
+    def headers(self) -> Mapping[str, bytes | None]:
+        """By lower-case name; the last of several counts."""
+        if self._headers is None:
+            self._headers = {name.lower(): value for name, value in self.listed[:MAX_HEADERS]}
+        return self._headers
+
+    @property
+    def irregular(self) -> bool:
+        """Whether a header came twice, or some beyond the bound were left out."""
+        return len(self.headers) != len(self.listed)
 
     def header_values(self, name: str) -> list[bytes]:
         """All values of a header that comes several times, in order; without regard to case, null ones left out."""
         wanted = name.lower()
-        return [value for known, value in self.record.headers[:MAX_HEADERS] if known.lower() == wanted and value]
+        return [value for known, value in self.listed[:MAX_HEADERS] if known.lower() == wanted and value]
 
     @property
     def key(self) -> Body:

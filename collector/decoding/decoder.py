@@ -5,14 +5,14 @@ Total: every record becomes an `Event` or an `Undecodable`, or a `Bundle` of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from sys import intern
 from typing import Any
 
 import msgspec
 
-from collector.decoding import cloudevents, failures, readings, tracing, values
+from collector.decoding import cloudevents, failures, familiar, naming, readings, tracing, values
 from collector.decoding.content import Content, Schemas
 from collector.decoding.dialects import (
     CLOUDEVENTS_BINARY,
@@ -26,12 +26,12 @@ from collector.decoding.dialects import (
 )
 from collector.decoding.event import UNTYPED, Bundle, Event, Found, Undecodable
 from collector.decoding.matching import ByHeaders, ByValue
+from collector.decoding.naming import bounded
 from collector.decoding.plans import HEADER, PLANS, VALUE, Look, Plan
 from collector.decoding.tracing import Trace
-from collector.decoding.values import LONGEST_NONE, SURELY_SHORT
-from collector.records import Record
+from collector.decoding.values import LONGEST_NONE
+from collector.records import Header, Record
 
-MAX_CAUSES = 100
 LONGEST_CONTENT_TYPE = 200
 MAX_BUNDLE = 1_000
 """So many events of one record are looked at."""
@@ -40,16 +40,21 @@ _BINARY = PLANS[CLOUDEVENTS_BINARY.name]
 _STRUCTURED = PLANS[CLOUDEVENTS_STRUCTURED.name]
 _in_headers, _in_value, _last = ByHeaders(IN_HEADERS), ByValue(IN_VALUE), ByHeaders(LAST)
 _announced_as, _cloud_event = ByValue([DAPR]), ByValue([CLOUDEVENTS_STRUCTURED])
-BESIDE = tracing.MARKERS | failures.MARKERS
-"""Headers that say something beside what the dialect does."""
 
 Document = Mapping[str, Any]
 
 
-def decode(record: Record, schemas: Schemas | None = None) -> Found:
-    """What this record says; see the module."""
-    content = Content(record, schemas)
-    found = understand(content)
+def decode(record: Record, schemas: Schemas | None = None, headers: Sequence[Header] | None = None) -> Found:
+    """What this record says; see the module. `headers`: those of the record, where they have been unpacked already."""
+    headers = record.headers if headers is None else headers
+    if (familiar_one := familiar.read(record, headers)) is not None:
+        return familiar_one
+    return decode_at_length(Content(record, schemas, headers=headers))
+
+
+def decode_at_length(content: Content) -> Found:
+    """What any record says, the usual one or another."""
+    found = _understand(content)
     return found if isinstance(found, Bundle) else postponed(content, found)
 
 
@@ -62,7 +67,11 @@ def postponed(content: Content, found: Event | Undecodable) -> Event | Undecodab
 
 
 def understand(content: Content) -> Found:
-    """The same, of a record that has been looked into."""
+    """The same, of a record that has been looked into, but for what may be cured later (`postponed`)."""
+    return familiar.read(content.record, content.listed) or _understand(content)
+
+
+def _understand(content: Content) -> Found:
     if content.record.headers_error:
         return _undecodable(content.record, "headers", content.record.headers_error)
     headers = content.headers
@@ -140,12 +149,12 @@ def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event
     if not identifier:
         identifier = record.coordinates
         notes.append("no id: its coordinates stand for it")
-    identifier = _bounded(identifier, "id", notes)
+    identifier = bounded(identifier, "id", notes)
     source = _look(plan.source, content, document, notes)
     if not source:
         source = record.topic.name
         notes.append("no source: the topic stands for it")
-    source = _bounded(source, "source", notes)
+    source = bounded(source, "source", notes)
     kind = _look(plan.type, content, document, notes)
     if not kind:
         kind = UNTYPED
@@ -154,7 +163,7 @@ def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event
     transaction, basis = _transaction(plan, content, document, notes)
     causes = _look(plan.causes, content, document, notes)
     trace, failure = None, None
-    if plan.trace or not BESIDE.isdisjoint(headers):
+    if plan.trace or not familiar.BESIDE.isdisjoint(headers):
         trace, named_by = _trace(plan, content, document, notes)
         if trace is not None and not transaction:
             transaction, basis = trace.id, f"trace id in {named_by}"
@@ -167,14 +176,14 @@ def _event(content: Content, plan: Plan, document: Document = _NOTHING) -> Event
     return Event(
         id=identifier,
         source=intern(source),
-        type=intern(_bounded(kind, "type", notes)),
+        type=intern(bounded(kind, "type", notes)),
         service=values.service_of(source),
         time=time,
         record_time=record_time,
         dialect=plan.name,
         transaction_ids=(transaction,) if transaction else (),
-        causes=_causes(causes, notes) if causes else (),
-        subject=_bounded(_look(plan.subject, content, document, notes), "subject", notes) if plan.subject else "",
+        causes=naming.causes(causes, notes) if causes else (),
+        subject=bounded(_look(plan.subject, content, document, notes), "subject", notes) if plan.subject else "",
         trace=str(trace) if trace is not None else "",
         basis=basis,
         notes=tuple(notes),
@@ -212,7 +221,7 @@ def _transaction(plan: Plan, content: Content, document: Document, notes: list[s
     """The transaction's id and the place where it was found; both empty where there is none."""
     for look, basis in plan.transaction:
         if found := _look(look, content, document, notes):
-            return _bounded(found, "transaction id", notes), basis
+            return bounded(found, "transaction id", notes), basis
     return "", ""
 
 
@@ -223,25 +232,6 @@ def _trace(plan: Plan, content: Content, document: Document, notes: list[str]) -
             return trace, place
     found = tracing.found_in(content.headers)
     return (found[0], f"header {found[1]}") if found else (None, "")
-
-
-def _bounded(text: str, what: str, notes: list[str]) -> str:
-    if len(text) <= SURELY_SHORT:
-        return text
-    name = values.bounded(text)
-    if name is not text:
-        notes.append(f"{what} was shortened")
-    return name
-
-
-def _causes(text: str, notes: list[str]) -> tuple[str, ...]:
-    """The ids of the causes; several are separated by commas."""
-    if "," not in text:
-        return (values.bounded(text),)
-    names = [values.bounded(part.strip()) for part in text.split(",", MAX_CAUSES)]
-    if len(names) > MAX_CAUSES:
-        notes.append(f"more than {MAX_CAUSES} causes: the rest was left out")
-    return tuple(dict.fromkeys(name for name in names[:MAX_CAUSES] if not values.is_none(name)))
 
 
 def _record_time(record: Record) -> datetime | None:

@@ -17,11 +17,11 @@ import msgspec
 from collector.decoding import paths, values
 from collector.decoding.content import Content
 from collector.decoding.event import UNTYPED, Event, Undecodable
+from collector.decoding.naming import MAX_CAUSES, bounded
 from collector.decoding.paths import Path
 from collector.records import Record
 
 MAX_TRANSACTIONS = 100
-MAX_CAUSES = 100
 MAX_KEYS = 20
 _MOST_AT_STAKE = 1e15
 _EPOCH = re.compile(r"\d{9,19}")
@@ -119,7 +119,7 @@ def _transactions(rule: CorrelationRule, content: Content, notes: list[str]) -> 
         for text in paths.texts(path, content):
             name = values.clean(text.strip())
             if not values.is_none(name):
-                ids.setdefault(_bounded(name, "transaction id", notes), str(path))
+                ids.setdefault(bounded(name, "transaction id", notes), str(path))
     if len(ids) > MAX_TRANSACTIONS:
         notes.append(f"more than {MAX_TRANSACTIONS} transactions: the rest was left out")
     names = tuple(ids)[:MAX_TRANSACTIONS]
@@ -136,7 +136,7 @@ def _event(
     base = found if isinstance(found, Event) else _bare(content.record, found.record_time)
     transactions, basis = correlation if correlation[0] else (base.transaction_ids, base.basis)
     said = {
-        name: _bounded(text, name, notes)
+        name: bounded(text, name, notes)
         for name, where in (("id", rule.id), ("type", rule.type), ("source", rule.source), ("service", rule.service))
         if (text := _first(where, content))
     }
@@ -197,13 +197,6 @@ def _first(where: Iterable[Path], content: Content) -> str:
 def _causes(rule: CorrelationRule, content: Content) -> tuple[str, ...]:
     names = [values.clean(text.strip()) for path in rule.causes for text in paths.texts(path, content)]
     return tuple(dict.fromkeys(values.bounded(name) for name in names if not values.is_none(name)))[:MAX_CAUSES]
-
-
-def _bounded(text: str, what: str, notes: list[str]) -> str:
-    name = values.bounded(text)
-    if name is not text:
-        notes.append(f"{what} was shortened")
-    return name
 
 
 def _moment(text: str) -> datetime | None:

@@ -17,8 +17,9 @@ MASK = "***"
 """What stands for a value that must not be known. It is no id and no name: as if nothing were there."""
 LONGEST_NONE = 4
 """So many characters has the longest text that stands for none, "null"."""
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+EARLIEST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+LATEST = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from collector.kafka import EPOCH, Place, Span
-from collector.records import Record, TopicRef
+from collector.records import Header, Record, TopicRef
 from collector.storage.store import Decoded
 
 RECORDS = 15_000
@@ -45,10 +45,10 @@ class _Read(msgspec.Struct):
 class Ahead:
     """Spans that follow on each other, merged by partition; bounded by what `is_full` says.
 
-    `read` makes of the records of the topic that it is given what is stored of them.
+    `read` makes of the records of the topic that it is given, and of their headers, what is stored of them.
     """
 
-    def __init__(self, read: Callable[[str, Sequence[Record]], list[Decoded]]) -> None:
+    def __init__(self, read: Callable[[str, Sequence[Record], Sequence[Sequence[Header]]], list[Decoded]]) -> None:
         self._decode = read
         self._read: dict[Place, _Read] = {}
         self._newest: dict[Place, tuple[datetime, float]] = {}
@@ -73,7 +73,8 @@ class Ahead:
         now = time.monotonic()
         for span in spans:
             place = (span.topic.name, span.partition)
-            decoded = self._decode(span.topic.name, span.records)
+            decoded = self._decode(span.topic.name, span.records, span.headers)
+            span.headers = []
             if span.records:
                 self._newest[place] = (_stamp(span.records[-1]), now)
             if known := self._read.get(place):

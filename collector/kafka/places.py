@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from collector.records import Record, TopicRef
+from collector.records import Header, Record, TopicRef
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,7 +34,8 @@ class Start(msgspec.Struct, frozen=True):
 class Span(msgspec.Struct):
     """What was read of one partition: from the offset `start` on, up to before `next_offset`.
 
-    Offsets between that no record has were compacted away or are transaction markers.
+    Offsets between that no record has were compacted away or are transaction markers. `headers`: those of each record
+    as they came, until it has been decoded; empty where records are to be asked for theirs.
     """
 
     topic: TopicRef
@@ -41,6 +43,7 @@ class Span(msgspec.Struct):
     start: int
     next_offset: int
     records: list[Record] = []
+    headers: list[Sequence[Header]] = []
 
     @property
     def key(self) -> tuple[int, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -56,7 +57,7 @@ class Source:
                 "fetch.wait.max.ms": 100,
                 # small pieces of many partitions, not large ones of a few: a transaction's events come in one batch
                 "max.partition.fetch.bytes": 65536,
-                "queued.max.messages.kbytes": 4096,
+                "queued.max.messages.kbytes": 1024,
                 "fetch.queue.backoff.ms": 10,
                 "session.timeout.ms": 10000,
                 "max.poll.interval.ms": 300000,
@@ -115,6 +116,8 @@ class Source:
 
     def start(self, positions: Mapping[Place, Start]) -> None:
         """Begins, or begins again, to read these partitions at these offsets."""
+        if not positions:
+            return
         assigned = {(p.topic, p.partition) for p in self._consumer.assignment()}
         positions = {place: at for place, at in positions.items() if place in assigned}
         if positions:
@@ -187,29 +190,39 @@ class Source:
 
     def _take(self, message: Message, spans: dict[Place, Span]) -> None:
         place = (message.topic() or "", message.partition() or 0)
-        failure = message.error()
-        if failure is not None and failure.code() != END:
-            self._failed(failure, place, message.offset())
+        failure, offset = message.error(), message.offset()
+        if failure is not None:
+            self._take_word(failure, place, offset, spans)
             return
         if self.forbidden:
             self.forbidden.pop(place[0], None)
-        position, offset = self._positions.get(place), message.offset()
+        position = self._positions.get(place)
         if position is None or offset is None:
-            return
-        span = spans.get(place)
-        if failure is not None:
-            # the end of a partition: offsets before it that no record had were transaction markers
-            if offset > position or (span is not None and offset > span.next_offset):
-                span = spans.setdefault(place, Span(self._topics[place[0]], place[1], position, position, []))
-                span.next_offset = max(span.next_offset, offset)
             return
         if offset < position:
             self._compare(place, offset, message.leader_epoch())
             return
-        if span is None:
+        if (span := spans.get(place)) is None:
             span = spans[place] = Span(self._topics[place[0]], place[1], position, position, [])
-        span.records.append(record_of(message, span.topic))
+        record, headers = record_of(message, span.topic)
+        span.records.append(record)
+        span.headers.append(headers)
         span.next_offset = offset + 1
+
+    def _take_word(self, failure: KafkaError, place: Place, offset: int | None, spans: dict[Place, Span]) -> None:
+        """What the client says of a partition in a record's place: that something failed, or that this is its end.
+        Offsets before that no record had were transaction markers."""
+        if failure.code() != END:
+            self._failed(failure, place, offset)
+            return
+        if self.forbidden:
+            self.forbidden.pop(place[0], None)
+        position, span = self._positions.get(place), spans.get(place)
+        if position is None or offset is None:
+            return
+        if offset > position or (span is not None and offset > span.next_offset):
+            span = spans.setdefault(place, Span(self._topics[place[0]], place[1], position, position, []))
+            span.next_offset = max(span.next_offset, offset)
 
     def _compare(self, place: Place, offset: int, leader_epoch: int | None) -> None:
         """What comes before the position was asked for to see whether the log is still the one that was read: one that
@@ -244,28 +257,30 @@ class Source:
             self._refusal = error
 
 
-def record_of(message: Message, topic: TopicRef) -> Record:
-    """What the client hands over, as plain values."""
+def record_of(message: Message, topic: TopicRef) -> tuple[Record, Sequence[Header]]:
+    """What the client hands over, as plain values; and its headers as they came, for whoever decodes it at once."""
     kind, millis = message.timestamp()
-    stamp = EPOCH + timedelta(milliseconds=millis) if kind and 0 <= millis < _LATEST_MILLIS else None
-    headers = NO_HEADERS
+    headers: Sequence[Header] = ()
     headers_error = ""
     try:
-        headers = pack_headers(cast("list[Header]", message.headers() or []))
+        headers = cast("list[Header]", message.headers() or ())
     except UnicodeDecodeError:
         headers_error = "A header's name is not UTF-8."
-    return Record(
-        topic=topic,
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        timestamp=stamp,
-        key=_bytes(message.key()),
-        value=_bytes(message.value()),
-        packed_headers=headers,
-        headers_error=headers_error,
-        leader_epoch=-1 if (epoch := message.leader_epoch()) is None else epoch,
+    record = Record(
+        topic,
+        message.partition() or 0,
+        message.offset() or 0,
+        _moment(millis) if kind else None,
+        message.key(),
+        message.value(),
+        pack_headers(headers) if headers else NO_HEADERS,
+        headers_error,
+        -1 if (epoch := message.leader_epoch()) is None else epoch,
     )
+    return record, headers
 
 
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
+@lru_cache(maxsize=1_024)
+def _moment(millis: int) -> datetime | None:
+    """A record's timestamp; None where it is none. Where much comes, many have the same."""
+    return EPOCH + timedelta(milliseconds=millis) if 0 <= millis < _LATEST_MILLIS else None

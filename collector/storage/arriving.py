@@ -24,7 +24,8 @@ Group = tuple[tuple[int, str], ...]
 class Arriving(msgspec.Struct):
     """The records of a batch that were not stored before. A record may stand here several times, with one of its events
     each. `failures`: copies of events that could not be delivered, which are no events themselves. `links`: groups of
-    names of one and the same transaction; `dropped`: how many were stored before."""
+    names of one and the same transaction; `dropped`: how many were stored before; `keyed`: some events have business
+    keys, or say what is at stake."""
 
     events: list[tuple[Record, Event]] = []
     uncorrelated: list[tuple[Record, Event]] = []
@@ -32,22 +33,30 @@ class Arriving(msgspec.Struct):
     undecodable: list[tuple[Record, Undecodable]] = []
     links: list[Group] = []
     dropped: int = 0
+    keyed: bool = False
 
     @classmethod
     def of(cls, decoded: Sequence[Decoded], spans: Sequence[Span], stored: dict[tuple[int, int], int]) -> Arriving:
         """Sorts what was decoded of these spans; `stored` is the next offset of each of their partitions."""
         arriving = cls()
+        events = arriving.events
         overlap = any(span.start < stored[span.key] for span in spans)
         for pair in decoded:
             record, found = pair
             if overlap and record.offset < stored[record.topic.row, record.partition]:
                 arriving.dropped += len(found.found) if isinstance(found, Bundle) else 1
+            elif (
+                isinstance(found, Event)
+                and found.transaction_ids
+                and not found.links
+                and not found.keys
+                and found.impact is None
+                and found.failure is None
+            ):
+                events.append(cast("tuple[Record, Event]", pair))  # the usual case
             elif isinstance(found, Bundle):
                 for one in found.found:
                     arriving.add(record, one)
-            elif isinstance(found, Event) and found.transaction_ids and found.failure is None:
-                arriving.events.append(cast("tuple[Record, Event]", pair))  # the usual case
-                arriving.links += found.links
             else:
                 arriving.add(record, found)
         return arriving
@@ -62,6 +71,7 @@ class Arriving(msgspec.Struct):
         else:
             self.events.append((record, found))
             self.links += found.links
+            self.keyed = self.keyed or bool(found.keys) or found.impact is not None
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -57,31 +57,32 @@ class Touched(msgspec.Struct):
     """
 
     row: Row
-    incoming: list[Incoming] = []
-    events: list[Skeleton] = []
-    arrived: dict[EventKey, Incoming] = {}
-    copies: dict[EventKey, int] = {}
-    again: list[Incoming] = []
-    smaller: dict[EventKey, Incoming] = {}
+    incoming: list[Incoming]
+    events: Sequence[Skeleton] = ()
+    arrived: Sequence[Incoming] = ()
+    copies: Mapping[EventKey, int] | None = None
+    again: Sequence[Incoming] = ()
+    smaller: Sequence[Incoming] = ()
     change: Change | None = None
 
     @property
     def redeliveries(self) -> int:
-        return len(self.again) + sum(self.copies.values())
+        return len(self.incoming) - len(self.arrived)
 
     def merge(self, stored: Sequence[Skeleton]) -> None:
         """Adds what arrives to what is stored."""
-        skeletons = [item.skeleton for item in self.incoming]
-        known = {(event.source, event.id): event for event in stored}
-        arrived = {(event.source, event.id): item for event, item in zip(skeletons, self.incoming, strict=True)}
-        if len(arrived) == len(skeletons) and known.keys().isdisjoint(arrived):
-            self.arrived, self.events = arrived, [*stored, *skeletons]
+        arriving = [item.skeleton for item in self.incoming]
+        events = [*stored, *arriving] if stored else arriving
+        if len(events) == 1 or len({event.id for event in events}) == len(events):
+            self.arrived, self.events = self.incoming, events  # the usual case: no id comes twice
         else:
-            self._settle(known)
+            self._settle({event.key: event for event in stored})
 
     def _settle(self, known: dict[EventKey, Skeleton]) -> None:
         """The same where some arrive that are stored, or several copies of one."""
-        arrived = self.arrived
+        arrived: dict[EventKey, Incoming] = {}
+        smaller_ones: dict[EventKey, Incoming] = {}
+        copies, again = Counter[EventKey](), []
         for item in self.incoming:
             event = item.skeleton
             key = event.key
@@ -93,14 +94,23 @@ class Touched(msgspec.Struct):
             if smaller:
                 known[key] = event
             if key in arrived:
-                self.copies[key] = self.copies.get(key, 0) + 1
+                copies[key] += 1
                 if smaller:
                     arrived[key] = item
             else:
-                self.again.append(item)
+                again.append(item)
                 if smaller:
-                    self.smaller[key] = item
+                    smaller_ones[key] = item
+        self.arrived, self.copies = list(arrived.values()), copies
+        self.again, self.smaller = again, list(smaller_ones.values())
         self.events = list(known.values())
+
+    def which_arrived(self, ordered: Sequence[Skeleton]) -> list[bool]:
+        """Whether each of these events, all that it has, is new to it."""
+        if len(self.arrived) == len(ordered):
+            return [True] * len(ordered)
+        new = {id(item.skeleton) for item in self.arrived}
+        return [id(event) in new for event in ordered]
 
     def judge(self, ctx: Context) -> Change:
         """Judges it by all its events; one with too many is only counted."""
@@ -140,7 +150,8 @@ class Batch:
                 pass
             self._lock_linked(cursor, by_name, ctx.now)
             return
-        new = [by_name[name] for name in judgement.missing(cursor, sorted(by_name))]
+        missing = judgement.missing(cursor, sorted(by_name))
+        new = [Touched(Row.new(name, ctx.now), by_name[name]) for name in missing]
         with copying_payloads(cursor, payloads, ctx.now):
             for touched in new:
                 touched.merge(())
@@ -149,11 +160,12 @@ class Batch:
         for touched in new:
             if row := made.get(touched.row.transaction_id):
                 touched.row.id, touched.row.written = row, True
-                self._touched.append(by_name.pop(touched.row.transaction_id))
+                self._touched.append(touched)
+                del by_name[touched.row.transaction_id]
         rows = self._locked(cursor, sorted(by_name))
-        self._read(cursor, [Touched(row, by_name[row.transaction_id].incoming) for row in rows])
+        self._read(cursor, [Touched(row, by_name[row.transaction_id]) for row in rows])
 
-    def _lock_linked(self, cursor: CursorWrapper, by_name: Mapping[str, Touched], now: datetime) -> None:
+    def _lock_linked(self, cursor: CursorWrapper, by_name: Mapping[str, list[Incoming]], now: datetime) -> None:
         """The same where several ids may name one transaction. All of them get rows before any is locked, and what they
         have is joined before anything is read."""
         self._memory.linked = True
@@ -167,9 +179,9 @@ class Batch:
         for called, arriving in by_name.items():
             name = aliases.get(called, called)
             row = merged.get(name) or rows[name]
-            touched = found.setdefault(row.id, Touched(row))
+            touched = found.setdefault(row.id, Touched(row, []))
             known = set(map(id, touched.incoming))  # an event that names several ids of it comes once
-            touched.incoming += [item for item in arriving.incoming if id(item) not in known]
+            touched.incoming += [item for item in arriving if id(item) not in known]
         self._read(cursor, [found[row] for row in sorted(found)])
 
     def _locked(self, cursor: CursorWrapper, names: Sequence[str]) -> list[Row]:
@@ -185,16 +197,14 @@ class Batch:
     def now(self) -> datetime:
         return self._ctx.now
 
-    def _by_name(self, now: datetime) -> dict[str, Touched]:
-        """What arrives, by transaction, as if all of these were new."""
-        found: dict[str, Touched] = {}
+    def _by_name(self, now: datetime) -> dict[str, list[Incoming]]:
+        """What arrives, by transaction."""
+        found = defaultdict[str, list[Incoming]](list)
         for record, event in self._arriving.events:
             item = Incoming(record, event, skeleton_of(record, event, now))
             for name in event.transaction_ids:
-                if (touched := found.get(name)) is None:
-                    touched = found[name] = Touched(Row.new(name, now))
-                touched.incoming.append(item)
-        return found
+                found[name].append(item)
+        return dict(found)
 
     def _read(self, cursor: CursorWrapper, others: Sequence[Touched]) -> None:
         """Reads the stored events that are not remembered; of oversized transactions, only those that arrive again."""
@@ -227,12 +237,12 @@ class Batch:
             self._tally = self._counted()
             seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
         again = [(touched.row, item) for touched in self._touched for item in touched.again]
-        smaller = [(touched.row, item) for touched in self._touched for item in touched.smaller.values()]
+        smaller = [(touched.row, item) for touched in self._touched for item in touched.smaller]
         settle_redeliveries(cursor, again, smaller)
         copy_uncorrelated(cursor, arriving.uncorrelated, now)
         failures.save(cursor, arriving.failures, now)
         copy_undecodable(cursor, arriving.undecodable, now)
-        if any(event.keys or event.impact is not None for _, event in arriving.events):
+        if arriving.keyed:
             keys.save(cursor, ((touched.row, item.event) for touched in self._touched for item in touched.incoming))
         if new := self._to_be_noted(seen - self._ctx.types):
             cursor.execute(_NEW_TYPES, arrays(new))
@@ -241,8 +251,8 @@ class Batch:
         """The events that are new, each with how many further copies of it came along."""
         for touched in self._touched:
             row, copies = touched.row, touched.copies
-            for key, item in touched.arrived.items():
-                yield row, item, copies.get(key, 0) if copies else 0
+            for item in touched.arrived:
+                yield row, item, copies.get(item.skeleton.key, 0) if copies else 0
 
     def _to_be_noted(self, new: Iterable[SeenType]) -> list[SeenType]:
         """Those of these that their topics have room for."""
@@ -264,7 +274,9 @@ class Batch:
         """What came and what became of the transactions, for the statistics."""
         tally = Tally(self.now)
         for touched, change in zip(self._touched, self._changes, strict=True):
-            tally.count_events(change, touched.arrived, self._rulebook)
+            if change.course is not None:
+                new = touched.which_arrived(change.course.ordered)
+                tally.count_events(change.state.choreography, change.course, new, self._rulebook)
             tally.count_outcome(change)
         return tally
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
+from types import NoneType
 from typing import Any, Self
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
@@ -106,6 +107,10 @@ def array(values: Iterable[Any]) -> str:
         return "{" + ",".join(map(str, values)) + "}"
     if kinds == {datetime}:
         return '{"' + '","'.join(map(datetime.isoformat, values)) + '"}'
+    if kinds == {NoneType}:
+        return "{" + "NULL," * (len(values) - 1) + "NULL}"
+    if kinds == {datetime, NoneType}:
+        return "{" + ",".join([f'"{value.isoformat()}"' if value else "NULL" for value in values]) + "}"
     return "{" + ",".join(map(_element, values)) + "}"
 
 

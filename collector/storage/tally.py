@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import ClassVar, NamedTuple
 
 from collector.correlation import buckets
 from collector.correlation.causality import links_of
 from collector.correlation.choreography import RuleBook
-from collector.correlation.events import EventKey
 from collector.correlation.shape import Course, Shape
 from collector.storage.judgement import Change
 
@@ -76,21 +76,17 @@ class Tally:
     def outcomes(self) -> dict[OutcomeKey, Counter[int]]:
         return {key: Counter(noted) for key, noted in self._outcomes.items()}
 
-    def count_events(self, change: Change, arrived: Collection[EventKey], rulebook: RuleBook) -> None:
-        """Counts each event that arrived, and each edge that it closed: one of its ends is new."""
-        if change.course is None:
-            return
-        ordered = change.course.ordered
-        way = self._way(change.state.choreography, change.course, rulebook)
-        if len(arrived) == len(ordered):
-            new = [True] * len(ordered)
-        else:
-            new = [(event.source, event.id) in arrived for event in ordered]
-        for event, note, is_new in zip(ordered, way.events, new, strict=True):
-            if is_new:
-                note(self.UNTIMED)
-                if event.time > event.received_at:
-                    self._off(event.service, ahead=event.time - event.received_at)
+    def count_events(self, choreography: str, course: Course, new: Sequence[bool], rulebook: RuleBook) -> None:
+        """Counts each event that is `new`, which all arrived at the same moment, and each edge that one of them
+        closed."""
+        ordered = course.ordered
+        way = self._way(choreography, course, rulebook)
+        for note in compress(way.events, new):
+            note(self.UNTIMED)
+        arrived_at = ordered[new.index(True)].received_at if True in new else None
+        if arrived_at is not None and ordered[-1].time > arrived_at:
+            for event in compress(ordered, new):
+                self._off(event.service, ahead=event.time - event.received_at)
         for parent, child, note, tells in way.edges:
             if new[parent] or new[child]:
                 cause, event = ordered[parent], ordered[child]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 from collector.decoding import Event, Undecodable
-from collector.decoding.decoder import MAX_CAUSES
+from collector.decoding.naming import MAX_CAUSES
 from collector.decoding.dialects import DIALECTS
 from collector.decoding.failures import MAX_MESSAGE
 from collector.decoding.values import EARLIEST, ID_BYTES, LATEST

@@ -11,7 +11,7 @@ from collector.decoding import decode
 from collector.intake import ahead
 from collector.intake.ahead import BEYOND, RECORDS, Ahead
 from collector.kafka import Span
-from collector.records import Record, TopicRef
+from collector.records import Header, Record, TopicRef
 from collector.storage.store import Decoded
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -19,7 +19,7 @@ TOPIC = TopicRef(1, "cluster", "uid", "orders")
 FAR = {("orders", partition): 100_000 for partition in range(3)}
 
 
-def decoded(_: str, records: Sequence[Record]) -> list[Decoded]:
+def decoded(_: str, records: Sequence[Record], __: Sequence[Sequence[Header]]) -> list[Decoded]:
     return [(record, decode(record)) for record in records]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.decoding import Event, Undecodable, decode
 from collector.decoding.content import MAX_BODY_BYTES, MAX_HEADERS
-from collector.decoding.decoder import MAX_CAUSES
+from collector.decoding.naming import MAX_CAUSES
 from collector.decoding.event import UNTYPED
 from collector.decoding.values import EARLIEST, ID_BYTES, bounded, service_of
 from collector.records import Record

@@ -134,7 +134,7 @@ def test_edges_are_counted_when_their_second_end_arrives() -> None:
     events = story("Placed@0 Paid@3 Reserved@4")
     tally = Tally(NOON)
     judged = Change(row(), state_of("Placed@0 Paid@3 Reserved@4"), 3, 0, course_of(events))
-    tally.count_events(judged, {events[1].key}, rulebook(SHOP))
+    tally.count_events(judged.state.choreography, judged.course, [False, True, False], rulebook(SHOP))
     assert {key: sum(counts.values()) for key, counts in tally.flows.items()} == {
         ("order", "", "", "Paid", "any", "orders"): 1,
         ("order", "Placed", "any", "Paid", "any", "orders"): 1,
