@@ -9,7 +9,7 @@ from collector import again, bus, publish
 from collector.again import Again, Kind
 from collector.correlation.choreography import RuleBook
 from collector.models import OPEN_PHASES, Transaction
-from collector.storage import context, judgement, linking, saving
+from collector.storage import context, judgement, linking, saving, totals
 from collector.storage.sql import binary_cursor
 from collector.storage.tally import Tally
 
@@ -51,7 +51,7 @@ def abandon(transaction_ids: list[str], who: str, reason: str, rulebook: RuleBoo
         for change in changes:
             tally.count_outcome(change)
         saving.save(cursor, changes, WRITER, ctx.now, rulebook)
-        saving.save_tally(cursor, tally, WRITER)
+        totals.save(cursor, tally, WRITER)
     closed = [row.transaction_id for row in rows]
     publish.send(closed, alerts=bool(closed))
     return closed

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.health import heartbeats
-from collector.storage import context, failures, judgement, saving
+from collector.storage import context, failures, judgement, saving, totals
 from collector.storage.judgement import Change
 from collector.storage.sql import array, binary_cursor
 from collector.storage.tally import Tally
@@ -81,7 +81,7 @@ def _chunk(rulebook: RuleBook) -> tuple[int, list[Change]]:
         tally = Tally(ctx.now)
         for change in changes:
             tally.count_outcome(change)
-        saving.save_tally(cursor, tally, WRITER)
+        totals.save(cursor, tally, WRITER)
         next_checks = {change.row.id: change.state.next_check for change in changes}
         held = {row.id for row in rows}
         # rows that are gone are settled as well; rows that somebody else holds just now stay due

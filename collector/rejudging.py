@@ -13,7 +13,7 @@ import msgspec
 from django.db import transaction
 
 from collector.correlation.choreography import RuleBook
-from collector.storage import context, judgement, saving
+from collector.storage import context, judgement, saving, totals
 from collector.storage.sql import binary_cursor
 from collector.storage.tally import Tally
 
@@ -76,7 +76,7 @@ def _chunk(rulebook: RuleBook, place: tuple[datetime | str, int]) -> tuple[int, 
         tally = Tally(ctx.now)
         for change in changes:
             tally.count_outcome(change)
-        saving.save_tally(cursor, tally, WRITER)
+        totals.save(cursor, tally, WRITER)
     changed = tuple(change.row.transaction_id for change in changes if change.changed)
     alerts = any(change.causes != change.old_causes for change in changes)
     return len(found), Chunk(len(rows), changed, alerts), (found[-1][1], found[-1][0])

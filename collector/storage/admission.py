@@ -100,7 +100,7 @@ def _admit(
             return 0, Written()
         batch = Batch(_arriving(cursor, claims, taken), rulebook, memory)
         batch.lock(cursor)
-        batch.write_records(cursor)
+        batch.write_records(cursor, writer)
         batch.save(cursor, writer)
         return len(taken), batch.summary()
 

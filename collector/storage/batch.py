@@ -10,13 +10,13 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
-from collector.correlation.events import EventKey, Skeleton
-from collector.storage import context, failures, judgement, keys, linking, saving
+from collector.correlation.events import Skeleton
+from collector.storage import context, failures, judgement, keys, linking, saving, totals
 from collector.storage.arriving import Arriving, Incoming, skeleton_of
 from collector.storage.context import Context, SeenType
 from collector.storage.judgement import Change, Row
 from collector.storage.memory import Memory
-from collector.storage.sql import arrays
+from collector.storage.sql import Statement, arrays, run
 from collector.storage.storing import (
     copy_uncorrelated,
     copy_undecodable,
@@ -25,6 +25,7 @@ from collector.storage.storing import (
     settle_redeliveries,
 )
 from collector.storage.tally import Tally
+from collector.storage.touched import Touched
 
 _NEW_TYPES = """
 INSERT INTO collector_eventtype (type, service, topic_id, first_seen_at)
@@ -49,80 +50,6 @@ class Written(msgspec.Struct, frozen=True):
     """Why, for each undecodable record."""
 
 
-class Touched(msgspec.Struct):
-    """A transaction that the batch touches. Of an event's copies the smallest counts, the others are redeliveries.
-
-    arrived: events that are new to it; copies: further copies of these in the same batch, by key. again: copies of
-    events that are stored already; smaller: those of them that are to stand for their event from now on.
-    """
-
-    row: Row
-    incoming: list[Incoming]
-    events: Sequence[Skeleton] = ()
-    arrived: Sequence[Incoming] = ()
-    copies: Mapping[EventKey, int] | None = None
-    again: Sequence[Incoming] = ()
-    smaller: Sequence[Incoming] = ()
-    change: Change | None = None
-
-    @property
-    def redeliveries(self) -> int:
-        return len(self.incoming) - len(self.arrived)
-
-    def merge(self, stored: Sequence[Skeleton]) -> None:
-        """Adds what arrives to what is stored."""
-        arriving = [item.skeleton for item in self.incoming]
-        events = [*stored, *arriving] if stored else arriving
-        if len(events) == 1 or len({event.id for event in events}) == len(events):
-            self.arrived, self.events = self.incoming, events  # the usual case: no id comes twice
-        else:
-            self._settle({event.key: event for event in stored})
-
-    def _settle(self, known: dict[EventKey, Skeleton]) -> None:
-        """The same where some arrive that are stored, or several copies of one."""
-        arrived: dict[EventKey, Incoming] = {}
-        smaller_ones: dict[EventKey, Incoming] = {}
-        copies, again = Counter[EventKey](), []
-        for item in self.incoming:
-            event = item.skeleton
-            key = event.key
-            present = known.setdefault(key, event)
-            if present is event:
-                arrived[key] = item
-                continue
-            smaller = event.copy_order < present.copy_order
-            if smaller:
-                known[key] = event
-            if key in arrived:
-                copies[key] += 1
-                if smaller:
-                    arrived[key] = item
-            else:
-                again.append(item)
-                if smaller:
-                    smaller_ones[key] = item
-        self.arrived, self.copies = list(arrived.values()), copies
-        self.again, self.smaller = again, list(smaller_ones.values())
-        self.events = list(known.values())
-
-    def which_arrived(self, ordered: Sequence[Skeleton]) -> list[bool]:
-        """Whether each of these events, all that it has, is new to it."""
-        if len(self.arrived) == len(ordered):
-            return [True] * len(ordered)
-        new = {id(item.skeleton) for item in self.arrived}
-        return [id(event) in new for event in ordered]
-
-    def judge(self, ctx: Context) -> Change:
-        """Judges it by all its events; one with too many is only counted."""
-        row, events = self.row, self.events
-        if row.oversized or len(events) > ctx.rulebook.limits.transaction_events:
-            total = row.event_count + len(self.arrived)
-            self.change = judgement.suspend(row, events, ctx, total, self.redeliveries)
-        else:
-            self.change = judgement.judge(row, events, ctx, self.redeliveries)
-        return self.change
-
-
 class Batch:
     """The transactions that a batch touches, from their locks to what they come to."""
 
@@ -133,7 +60,8 @@ class Batch:
         """Rows that have become aliases, with those that have taken what they had."""
         self._ctx: Context
         self._changes: list[Change]
-        self._tally: Tally
+        self._changed: list[Change]
+        self._statements: list[Statement]
 
     def lock(self, cursor: CursorWrapper) -> None:
         """Writes payloads, makes the rows of new transactions, locks those of the others, and adds what arrives to what
@@ -228,13 +156,16 @@ class Batch:
         for touched in others:
             touched.merge(found.get(touched.row.id, ()))
 
-    def write_records(self, cursor: CursorWrapper) -> None:
+    def write_records(self, cursor: CursorWrapper, writer: str) -> None:
         """Writes what arrives: events, and what could not be read or belongs nowhere. While the database takes in the
-        events, what they come to is judged."""
+        events, what they come to is judged, and how that will be written is worked out."""
         now, arriving = self.now, self._arriving
         with copying_events(cursor, self._arrived()):
             self._changes = [touched.change or touched.judge(self._ctx) for touched in self._touched]
-            self._tally = self._counted()
+            self._changed = [change for change in self._changes if change.changed]
+            tally = self._counted()
+            self._statements = saving.statements(self._changed, writer, now, self._rulebook)
+            self._statements += totals.statements(tally, writer)
             seen = {(event.type, event.service, record.topic.row) for record, event in arriving.events}
         again = [(touched.row, item) for touched in self._touched for item in touched.again]
         smaller = [(touched.row, item) for touched in self._touched for item in touched.smaller]
@@ -267,8 +198,7 @@ class Batch:
     def save(self, cursor: CursorWrapper, writer: str) -> None:
         """Writes what the touched transactions come to."""
         saving.absorb(cursor, self.merged, self._changes, writer, self.now)
-        saving.save(cursor, [change for change in self._changes if change.changed], writer, self.now, self._rulebook)
-        saving.save_tally(cursor, self._tally, writer)
+        run(cursor, self._statements)
 
     def _counted(self) -> Tally:
         """What came and what became of the transactions, for the statistics."""
@@ -282,7 +212,7 @@ class Batch:
 
     def summary(self) -> Written:
         arriving = self._arriving
-        changed = [change for change in self._changes if change.changed]
+        changed = self._changed
         aliases = [row.transaction_id for row, _ in self.merged]
         return Written(
             changed=tuple([change.row.transaction_id for change in changed] + aliases),

@@ -1,22 +1,21 @@
 """The statements that write judged transactions: rows, deadlines, overdue causes, transitions and counts.
 
-Called with the transactions' rows locked; every table is written by one statement, whatever the number of changes.
+Executed with the transactions' rows locked; every table is written by one statement, whatever the number of changes.
+They are worked out first, so that a batch can do that while the database is busy with something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from collector.correlation.choreography import RuleBook
 from collector.storage import unmined
 from collector.storage.judgement import Change, Row, WaitingKey, waiting_differences, waiting_gone
-from collector.storage.sql import array, arrays
-from collector.storage.tally import Tally
+from collector.storage.sql import Statement, array, arrays, run, text
 
 _STATE = """choreography, phase, overdue_since, started_at, last_event_at, ended_at, ended_by, event_count,
     redelivery_count, partial, oversized, historic, state"""
@@ -65,54 +64,24 @@ INSERT INTO collector_waiting AS w (writer, choreography, rule, after, awaited, 
 SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
 ON CONFLICT (choreography, rule, after, awaited, service, writer) DO UPDATE SET count = w.count + EXCLUDED.count
 """
-_ADDED_DURATIONS = """(
-    SELECT coalesce(jsonb_object_agg(key, n), '{}') FROM (
-        SELECT key, sum(value::bigint) AS n FROM (
-            SELECT * FROM jsonb_each_text(f.durations) UNION ALL SELECT * FROM jsonb_each_text(EXCLUDED.durations)
-        ) AS both_of_them GROUP BY key
-    ) AS summed)"""
-_FLOWS = f"""
-INSERT INTO collector_flow AS f (bucket, writer, choreography, source_type, source_service, target_type,
-    target_service, topic, count, durations)
-SELECT bucket, %s, choreography, source_type, source_service, target_type, target_service, topic, count,
-    durations::jsonb
-FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
-    %s::text[]) AS v(bucket, choreography, source_type, source_service, target_type, target_service, topic, count,
-    durations)
-ON CONFLICT (bucket, writer, choreography, source_type, source_service, target_type, target_service, topic)
-DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
-"""
-_MICROSECOND = timedelta(microseconds=1)
-_CLOCKS = """
-INSERT INTO collector_clock AS c (day, at, service, ahead, behind, count)
-SELECT %s::date, %s::timestamptz, v.service, v.ahead * interval '1 microsecond',
-    v.behind * interval '1 microsecond', v.n
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS v(service, ahead, behind, n)
-ON CONFLICT (day, service) DO UPDATE SET ahead = greatest(c.ahead, EXCLUDED.ahead),
-    behind = greatest(c.behind, EXCLUDED.behind), count = c.count + EXCLUDED.count, at = EXCLUDED.at
-"""
-_OUTCOMES = f"""
-INSERT INTO collector_outcome AS f (bucket, writer, choreography, outcome, count, durations)
-SELECT bucket, %s, choreography, outcome, count, durations::jsonb
-FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[])
-    AS v(bucket, choreography, outcome, count, durations)
-ON CONFLICT (bucket, writer, choreography, outcome)
-DO UPDATE SET count = f.count + EXCLUDED.count, durations = {_ADDED_DURATIONS}
-"""
 
 
 def save(cursor: CursorWrapper, changes: Sequence[Change], writer: str, now: datetime, rulebook: RuleBook) -> None:
     """Writes everything about these transactions but their events; the rows of new ones are there already."""
-    _transactions(cursor, changes, rulebook.version)
-    _deadlines(cursor, changes)
-    _overdue(cursor, changes)
-    _transitions(cursor, changes, now, announces=rulebook.announces)
-    _waiting(cursor, waiting_differences(changes), writer)
-    unmined.note(cursor, [c.row.id for c in changes if c.changed or c.state.choreography != c.row.choreography])
+    run(cursor, statements(changes, writer, now, rulebook))
 
 
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def statements(changes: Sequence[Change], writer: str, now: datetime, rulebook: RuleBook) -> list[Statement]:
+    """What `save` executes."""
+    noted = [c.row.id for c in changes if c.changed or c.state.choreography != c.row.choreography]
+    return [
+        *_transactions(changes, rulebook.version),
+        *_deadlines(changes),
+        *_overdue(changes),
+        *_transitions(changes, now, announces=rulebook.announces),
+        *_waiting(waiting_differences(changes), writer),
+        *unmined.noting(noted),
+    ]
 
 
 def states(changes: Sequence[Change]) -> list[str]:
@@ -129,10 +98,10 @@ def insert(cursor: CursorWrapper, states: list[str], now: datetime, rules: int) 
     return {name: row for row, name in cursor.fetchall()}
 
 
-def _transactions(cursor: CursorWrapper, changes: Sequence[Change], rules: int) -> None:
+def _transactions(changes: Sequence[Change], rules: int) -> Iterator[Statement]:
     rows = [(change.row.id, *_state(change)) for change in changes if not change.row.written]
     if rows:
-        cursor.execute(UPDATE_TRANSACTIONS, [rules, *arrays(rows)])
+        yield UPDATE_TRANSACTIONS, [rules, *arrays(rows)]
 
 
 def _state(change: Change) -> tuple[Any, ...]:
@@ -151,29 +120,29 @@ def _state(change: Change) -> tuple[Any, ...]:
         state.partial,
         state.oversized,
         state.historic,
-        _text(state.to_json()),
+        text(state.to_json()),
     )
 
 
-def _deadlines(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
+def _deadlines(changes: Sequence[Change]) -> Iterator[Statement]:
     due = [(change.row.id, change.state.next_check) for change in changes if change.state.next_check]
     if due:
-        cursor.execute(DEADLINES, arrays(due))
+        yield DEADLINES, arrays(due)
     done = [change.row.id for change in changes if change.state.next_check is None and not change.row.is_new]
     if done:
-        cursor.execute(NO_DEADLINES, [array(done)])
+        yield NO_DEADLINES, [array(done)]
 
 
-def _overdue(cursor: CursorWrapper, changes: Sequence[Change]) -> None:
+def _overdue(changes: Sequence[Change]) -> Iterator[Statement]:
     changed = [change for change in changes if change.causes != change.old_causes]
     if gone := [change.row.id for change in changed if change.old_causes]:
-        cursor.execute(_NOT_OVERDUE, [array(gone)])
+        yield _NOT_OVERDUE, [array(gone)]
     found = [(change.row.id, change.state.choreography, *cause) for change in changed for cause in change.causes]
     if found:
-        cursor.execute(_OVERDUE, arrays(found))
+        yield _OVERDUE, arrays(found)
 
 
-def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime, *, announces: bool) -> None:
+def _transitions(changes: Sequence[Change], now: datetime, *, announces: bool) -> Iterator[Statement]:
     rows = [
         (
             change.row.day,
@@ -182,7 +151,7 @@ def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime
             kind,
             change.state.phase,
             change.state.overdue_since,
-            _text(_detail(change, announcement)),
+            text(_detail(change, announcement)),
             change.causes != change.old_causes,
             announcement is not None,
         )
@@ -191,7 +160,7 @@ def _transitions(cursor: CursorWrapper, changes: Sequence[Change], now: datetime
         if kind is not None
     ]
     if rows:
-        cursor.execute(TRANSITIONS, [now, *arrays(rows)])
+        yield TRANSITIONS, [now, *arrays(rows)]
 
 
 def _detail(change: Change, announcement: str | None) -> dict[str, Any]:
@@ -219,7 +188,7 @@ def absorb(
     ids = array(row.id for row, _ in merged)
     for statement in (NO_DEADLINES, _NOT_OVERDUE):
         cursor.execute(statement, [ids])
-    _waiting(cursor, waiting_gone(row for row, _ in merged if not row.is_new), writer)
+    run(cursor, _waiting(waiting_gone(row for row, _ in merged if not row.is_new), writer))
     unmined.note(cursor, {row.id for pair in merged for row in pair})
     states = {change.row.id: change for change in changes}
     rows = [
@@ -230,7 +199,7 @@ def absorb(
             "merged",
             change.state.phase,
             change.state.overdue_since,
-            _text({"id": row.transaction_id}),
+            text({"id": row.transaction_id}),
             row.overdue_since is not None,
             False,
         )
@@ -253,31 +222,10 @@ def forget(cursor: CursorWrapper, rows: Sequence[Row], writer: str, now: datetim
     ]
     if told:
         cursor.execute(TRANSITIONS, [now, *arrays(told)])
-    _waiting(cursor, waiting_gone(rows), writer)
+    run(cursor, _waiting(waiting_gone(rows), writer))
     unmined.forget(cursor, (row.id for row in rows))
 
 
-def _waiting(cursor: CursorWrapper, differences: Mapping[WaitingKey, int], writer: str) -> None:
+def _waiting(differences: Mapping[WaitingKey, int], writer: str) -> Iterator[Statement]:
     if differences:
-        cursor.execute(_WAITING, [writer, *arrays((*key, count) for key, count in differences.items())])
-
-
-def save_tally(cursor: CursorWrapper, tally: Tally, writer: str) -> None:
-    """Adds what was counted to the live statistics, in key order so that writers of one name cannot deadlock."""
-    if flows := tally.flows:
-        rows = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(flows.items())]
-        cursor.execute(_FLOWS, [writer, *arrays(rows)])
-    if outcomes := tally.outcomes:
-        ended = [(tally.bucket, *key, *_counted(counts)) for key, counts in sorted(outcomes.items())]
-        cursor.execute(_OUTCOMES, [writer, *arrays(ended)])
-    if tally.clocks:
-        off = [
-            (service, clock.ahead // _MICROSECOND, clock.behind // _MICROSECOND, clock.events)
-            for service, clock in sorted(tally.clocks.items())
-        ]
-        cursor.execute(_CLOCKS, [tally.bucket.date(), tally.bucket, *arrays(off)])
-
-
-def _counted(counts: Mapping[int, int]) -> tuple[int, str]:
-    durations = {str(index): count for index, count in counts.items() if index != Tally.UNTIMED}
-    return sum(counts.values()), _text(durations)
+        yield _WAITING, [writer, *arrays((*key, count) for key, count in differences.items())]

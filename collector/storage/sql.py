@@ -10,6 +10,7 @@ from itertools import islice
 from types import NoneType
 from typing import Any, Self
 
+import msgspec
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg import Cursor
@@ -18,6 +19,9 @@ from psycopg.pq import Format
 from psycopg.types.string import BytesBinaryDumper
 
 from collector.storage import turn
+
+Statement = tuple[str, Sequence[Any]]
+"""SQL and its parameters; it returns nothing."""
 
 _UNSENT = 256 * 1024
 """Bytes of a COPY that are handed to the client's library at a time."""
@@ -92,6 +96,17 @@ def binary_cursor() -> Iterator[CursorWrapper]:
         cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # compiled, unlike that of the DB-API's `Binary`
         wrapper = CursorDebugWrapper if connection.queries_logged else CursorWrapper
         yield wrapper(cursor, connection)
+
+
+def run(cursor: CursorWrapper, statements: Iterable[Statement]) -> None:
+    """Executes these one after the other."""
+    for statement, parameters in statements:
+        cursor.execute(statement, parameters)
+
+
+def text(value: Any) -> str:
+    """As JSON."""
+    return msgspec.json.encode(value).decode()
 
 
 def array(values: Iterable[Any]) -> str:

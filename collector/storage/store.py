@@ -75,7 +75,7 @@ def _write(
         make_room(cursor, [(*span.key, span.start, span.next_offset) for span in spans if span.key in truncated])
         batch = Batch(arriving, rulebook, memory)
         batch.lock(cursor)
-        batch.write_records(cursor)
+        batch.write_records(cursor, writer)
         with pipelined():
             batch.save(cursor, writer)
             _advance(cursor, spans, stored)

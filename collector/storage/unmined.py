@@ -6,11 +6,11 @@ its size, and no index follows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.db.backends.utils import CursorWrapper
 
-from collector.storage.sql import array
+from collector.storage.sql import Statement, array, run
 
 _CHANGED = "INSERT INTO collector_unmined (transactions) VALUES (%s::bigint[])"
 # in the order in which miners lock them
@@ -22,8 +22,13 @@ DELETE FROM collector_mined WHERE transaction IN (
 
 def note(cursor: CursorWrapper, transactions: Iterable[int]) -> None:
     """These rows of transactions, locked here, are no longer what was mined of them."""
+    run(cursor, noting(transactions))
+
+
+def noting(transactions: Iterable[int]) -> Iterator[Statement]:
+    """The statement by which `note` says so; none for none."""
     if changed := list(transactions):
-        cursor.execute(_CHANGED, [array(changed)])
+        yield _CHANGED, [array(changed)]
 
 
 def forget(cursor: CursorWrapper, transactions: Iterable[int]) -> None:

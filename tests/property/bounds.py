@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC
 
 from collector.decoding import Event, Undecodable
-from collector.decoding.naming import MAX_CAUSES
 from collector.decoding.dialects import DIALECTS
 from collector.decoding.failures import MAX_MESSAGE
+from collector.decoding.naming import MAX_CAUSES
 from collector.decoding.values import EARLIEST, ID_BYTES, LATEST
 
 NAMES_OF_DIALECTS = {dialect.name for dialect in DIALECTS}

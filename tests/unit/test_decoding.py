@@ -9,8 +9,8 @@ import pytest
 
 from collector.decoding import Event, Undecodable, decode
 from collector.decoding.content import MAX_BODY_BYTES, MAX_HEADERS
-from collector.decoding.naming import MAX_CAUSES
 from collector.decoding.event import UNTYPED
+from collector.decoding.naming import MAX_CAUSES
 from collector.decoding.values import EARLIEST, ID_BYTES, bounded, service_of
 from collector.records import Record
 from tests.builders import NOON, at, cloud_event, record
