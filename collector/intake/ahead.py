@@ -17,9 +17,9 @@ from collector.kafka import EPOCH, Place, Span
 from collector.records import Header, Record, TopicRef
 from collector.storage.store import Decoded
 
-RECORDS = 15_000
+RECORDS = 20_000
 """The records of a full batch."""
-BEYOND = 9_000
+BEYOND = 15_000
 """Records, of all partitions together, that may wait for slower partitions."""
 BYTES = 32 * 1024 * 1024
 SILENCE = 2.0
@@ -151,7 +151,7 @@ class Ahead:
 
     def _count(self, records: Sequence[Record], by: int) -> None:
         self._records += by * len(records)
-        self._bytes += by * sum(len(record.value or b"") for record in records)
+        self._bytes += by * sum([len(record.value) for record in records if record.value])
 
 
 def _stamp(record: Record) -> datetime:

@@ -63,7 +63,7 @@ def lookup(
                     continue
                 if failure is None:
                     if left[place][0].start <= offset < left[place][0].end:
-                        yield record_of(message, topics[place[0]])[0]
+                        yield record_of(message, topics[place[0]], place[1], offset)[0]
                     _pass(consumer, left, place, offset)
                 elif is_final(failure):
                     raise KafkaException(failure)

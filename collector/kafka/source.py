@@ -204,7 +204,7 @@ class Source:
             return
         if (span := spans.get(place)) is None:
             span = spans[place] = Span(self._topics[place[0]], place[1], position, position, [])
-        record, headers = record_of(message, span.topic)
+        record, headers = record_of(message, span.topic, place[1], offset)
         span.records.append(record)
         span.headers.append(headers)
         span.next_offset = offset + 1
@@ -257,7 +257,7 @@ class Source:
             self._refusal = error
 
 
-def record_of(message: Message, topic: TopicRef) -> tuple[Record, Sequence[Header]]:
+def record_of(message: Message, topic: TopicRef, partition: int, offset: int) -> tuple[Record, Sequence[Header]]:
     """What the client hands over, as plain values; and its headers as they came, for whoever decodes it at once."""
     kind, millis = message.timestamp()
     headers: Sequence[Header] = ()
@@ -268,8 +268,8 @@ def record_of(message: Message, topic: TopicRef) -> tuple[Record, Sequence[Heade
         headers_error = "A header's name is not UTF-8."
     record = Record(
         topic,
-        message.partition() or 0,
-        message.offset() or 0,
+        partition,
+        offset,
         _moment(millis) if kind else None,
         message.key(),
         message.value(),
