@@ -162,9 +162,10 @@ SELECT settled, choreography, kind, 1, %(hour)s - n, status, source, target, cou
 FROM mined_model, generate_series(0, 48) AS n;
 INSERT INTO collector_minedcount (settled, choreography, kind, hours, bucket, status, source, target, count, total,
     durations)
-SELECT settled, choreography, kind, 24, (%(hour)s / 24 - 2 - n) * 24, status, source, target, count * 120, total * 120,
-    durations
-FROM mined_model, generate_series(1, 27) AS n;
+SELECT settled, choreography, kind, 24, (%(hour)s / 24 - n) * 24, status, source, target,
+    count * 5 * CASE n WHEN 0 THEN %(hour)s %% 24 + 1 ELSE 24 END,
+    total * 5 * CASE n WHEN 0 THEN %(hour)s %% 24 + 1 ELSE 24 END, durations
+FROM mined_model, generate_series(0, 29) AS n;
 """
 _ALERTS = """
 INSERT INTO alerts_alert (kind, choreography, awaited, service, subject, names, state, severity, count, total, peak,

@@ -370,8 +370,8 @@ class Variant(models.Model):
 
 
 class MinedCount(models.Model):
-    """Counts of what was mined, by when transactions began: in hours (`hours` is 1) or days (24) since 1970, and of all
-    times together (0). What each `kind` counts is told in `collector.mining.counts`.
+    """Counts of what was mined, by when transactions began: in days (`hours` is 24) since 1970 and, of the last two, in
+    hours (1) as well; and of all times together (0). What each `kind` counts is told in `collector.mining.counts`.
 
     There may be several rows for one thing, and their sum counts: one that is settled, and what was added since."""
 

@@ -17,7 +17,7 @@ from collector.config.rules import registered
 from collector.deadlines import Swept
 from collector.health import heartbeats
 from collector.miner.retention import forget as forget_counts
-from collector.miner.rows import make_days
+from collector.miner.rows import drop_hours
 from collector.models import Clock, Flow, FlowHour, Outcome, OutcomeHour, Phase, Transaction
 from collector.storage import judgement, partitions, saving
 from collector.storage.judgement import Row
@@ -85,7 +85,7 @@ def keep_up() -> None:
         while ids := list(old_rows[:CHUNK]):
             statistics.objects.filter(pk__in=ids).delete()
     Clock.objects.filter(day__lt=(now - KEEP_STATISTICS).date()).delete()
-    make_days(now)
+    drop_hours(now)
     forget_counts(now - retention.counts)
     heartbeats.forget("collector:", older_than=timedelta(days=1))
 

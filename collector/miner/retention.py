@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from collector.miner.rows import alone, append, summed
-from collector.mining.contribution import ALWAYS, hour_of
+from collector.mining.contribution import ALWAYS, DAY, hour_of
 from collector.mining.counts import Counts, Figure
 from collector.queries.bounds import rows
 from collector.storage.sql import array, binary_cursor
@@ -59,9 +59,11 @@ def _forget(choreography: str, hours: int, bucket: int) -> int:
 
 
 def _less(removed: Counts) -> Counts:
-    """What is to be added to the sums of all times."""
+    """What is to be added to the sums of all times: they are those of days."""
     less = Counts()
     for key, figure in removed.items():
+        if key.hours != DAY:
+            continue
         always = key._replace(hours=ALWAYS, bucket=0)
         gone = {index: -n for index, n in figure.durations.items()}
         less.setdefault(always, Figure()).add(Figure(-figure.count, -figure.total, gone))

@@ -1,4 +1,4 @@
-"""The statements that write what was mined: the numbers of variants, sums, and hours that become days."""
+"""The statements that write what was mined: the numbers of variants, sums, and hours that are over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
-from collector.mining.contribution import DAY, HOUR, CausalForm, digest, first_hourly
+from collector.mining.contribution import HOUR, CausalForm, digest, first_hourly
 from collector.mining.counts import Counts, Figure, Key
 from collector.storage.sql import array, arrays, binary_cursor, copied, copy_text
 
@@ -58,7 +58,6 @@ _TYPES = "SELECT id, definition::text FROM collector_variant WHERE id = ANY(%s::
 _PAST_HOURS = f"""
 DELETE FROM collector_minedcount WHERE id IN (
     SELECT id FROM collector_minedcount WHERE hours = {HOUR} AND bucket < %s LIMIT %s)
-RETURNING {_KEY}, count, total::text, durations::text
 """
 _ARE_MANY = "SELECT count(*) = %s FROM (SELECT FROM collector_minedcount WHERE NOT settled LIMIT %s) AS bounded"
 # ARRAY: else the planner is free to look for the rows anew for each, and to find others
@@ -68,7 +67,7 @@ DELETE FROM collector_minedcount WHERE id = ANY (ARRAY(
 RETURNING {_KEY}, count, total::text, durations::text
 """
 _EMPTY = "DELETE FROM collector_minedcount WHERE count = 0 AND total = 0 AND durations = '{}'"
-# Hours are locked before their days, against the order of keys: so nobody adds meanwhile.
+# What is removed is locked in no order: so nobody adds meanwhile.
 _ADDING, _ALONE = "SELECT pg_advisory_xact_lock_shared(%s)", "SELECT pg_advisory_xact_lock(%s)"
 _LOCK = 0x6D696E65
 
@@ -198,28 +197,18 @@ def types_of(cursor: CursorWrapper, variants: Collection[int]) -> dict[int, tupl
     return {number: _types.decode(definition) for number, definition in cursor.fetchall()}
 
 
-def make_days(now: datetime) -> int:
-    """Adds hours that are too old to be kept apart to their days, and drops what came to nothing; returns how many rows
-    became days."""
-    first, taken = first_hourly(now), 0
+def drop_hours(now: datetime) -> int:
+    """Drops the hours that are too old to be kept apart, which their days have, and what came to nothing; returns how
+    many rows of hours that were."""
+    first, dropped = first_hourly(now), 0
     while True:
         with transaction.atomic(), binary_cursor() as cursor:
             alone(cursor)
             cursor.execute(_PAST_HOURS, [first, CHUNK])
-            rows = cursor.fetchall()
-            _settle(cursor, dict(_by_day(rows).told()))
-            taken += len(rows)
-            if len(rows) < CHUNK:
+            dropped += cursor.rowcount
+            if cursor.rowcount < CHUNK:
                 cursor.execute(_EMPTY)
-                return taken
-
-
-def _by_day(hourly: Iterable[tuple[Any, ...]]) -> Counts:
-    days = Counts()
-    for key, figure in summed(hourly).items():
-        day = key._replace(hours=DAY, bucket=key.bucket - key.bucket % DAY)
-        days.setdefault(day, Figure()).add(figure)
-    return days
+                return dropped
 
 
 def alone(cursor: CursorWrapper) -> None:

@@ -8,7 +8,8 @@
 | edge | event type, event type | how often the one came directly after the other | between the two |
 | variant, causal | the variant's number; 0: the others | transactions | from the first event to the last |
 
-Each is counted for the time that the transaction began in, and for all times together.
+Each is counted for the day that the transaction began in, for its hour while hours are kept, and for all times
+together: so a week is read as seven days and some hours, and not as all its hours.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector.mining.contribution import ALWAYS, Contribution
+from collector.mining.contribution import ALWAYS, DAY, HOUR, Contribution
 from collector.mining.durations import NOTHING, buckets
 
 TIMED = ("case", "edge", "variant", "causal")
@@ -70,28 +71,46 @@ class Counts(dict[Key, Figure]):
 def differences(found: Iterable[Contribution], gone: Iterable[Contribution] = ()) -> Iterator[tuple[Key, Figure]]:
     """What comes to the counts by what was `found`, less by what is `gone`; each key once, in no order.
 
-    Those of one time are looked at together, column by column, and what is counted of all times is their sum: that is
-    several times faster than one after the other. What is in both goes without a trace.
+    Those of one time are looked at together, column by column, and what is counted of days and of all times is their
+    sum: that is several times faster than one after the other. What is in both goes without a trace.
     """
     places: dict[tuple[str, str, int, int], tuple[list[Contribution], list[Contribution]]] = {}
     for side, contributions in enumerate((found, gone)):
         for one in contributions:
             place = (one.choreography, one.status, one.hours, one.bucket)
             places.setdefault(place, ([], []))[side].append(one)
-    always: dict[tuple[str, str], dict[tuple[str, str, str], Figure]] = {}
+    days: dict[tuple[str, str, int], _Sums] = {}
     for (choreography, status, hours, bucket), (new, old) in places.items():
-        sums = always.setdefault((choreography, status), {})
+        day = days.setdefault((choreography, status, bucket - bucket % DAY), _Sums())
         for names, figure in _figures(new, old):
+            if hours == HOUR:
+                kind, source, target = names
+                yield Key(choreography, kind, HOUR, bucket, status, source, target), figure
+            day.add(names, figure)
+    always: dict[tuple[str, str], _Sums] = {}
+    for (choreography, status, bucket), day in days.items():
+        every = always.setdefault((choreography, status), _Sums())
+        for names, figure in day.told():
             kind, source, target = names
-            yield Key(choreography, kind, hours, bucket, status, source, target), figure
-            known = sums.get(names)
-            if known is None:
-                known = sums[names] = Figure()
-            known.add(figure)
-    for (choreography, status), sums in always.items():
-        for (kind, source, target), figure in sums.items():
-            if not figure.says_nothing:
-                yield Key(choreography, kind, ALWAYS, 0, status, source, target), figure
+            yield Key(choreography, kind, DAY, bucket, status, source, target), figure
+            every.add(names, figure)
+    for (choreography, status), every in always.items():
+        for (kind, source, target), figure in every.told():
+            yield Key(choreography, kind, ALWAYS, 0, status, source, target), figure
+
+
+class _Sums(dict[tuple[str, str, str], Figure]):
+    """By kind, source and target."""
+
+    def add(self, names: tuple[str, str, str], figure: Figure) -> None:
+        known = self.get(names)
+        if known is None:
+            known = self[names] = Figure()
+        known.add(figure)
+
+    def told(self) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+        """What says anything."""
+        return ((names, figure) for names, figure in self.items() if not figure.says_nothing)
 
 
 Names = tuple[str, str]

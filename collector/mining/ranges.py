@@ -15,16 +15,38 @@ class Range(NamedTuple):
     until: int | None = None
 
     @property
-    def whole(self) -> bool:
-        return self.since is None and self.until is None
-
-    @property
     def began(self) -> datetime | None:
         return None if self.since is None else moment_of(self.since)
 
     @property
     def ended(self) -> datetime | None:
         return None if self.until is None else moment_of(self.until)
+
+    @property
+    def parts(self) -> Parts:
+        since, until = self
+        first = None if since is None else since + -since % DAY
+        last = None if until is None else until - until % DAY
+        if since is not None and until is not None and first >= last:  # type: ignore[operator]
+            return Parts(0, 0, tuple(range(since, until)))
+        before = () if since is None or first is None else range(since, first)
+        after = () if until is None or last is None else range(last, until)
+        return Parts(first, last, (*before, *after))
+
+
+class Parts(NamedTuple):
+    """The days that are wholly within a range, from `first` up to before `last` (None: without that end), by their
+    first hours since 1970; and the hours before and after them."""
+
+    first: int | None
+    last: int | None
+    hours: tuple[int, ...]
+
+
+def first_day_of_hours(now: datetime) -> int:
+    """The first hour of the first day of which every hour is kept."""
+    first = first_hourly(now)
+    return first + -first % DAY
 
 
 def rounded(since: datetime | None, until: datetime | None, now: datetime) -> Range:

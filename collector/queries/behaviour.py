@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collector.correlation.buckets import merged, seconds
-from collector.mining.contribution import DAY, HOUR, hour_of, moment_of
+from collector.mining.contribution import DAY, HOUR, first_hourly, hour_of, moment_of
 from collector.mining.durations import NOTHING, percentiles
-from collector.mining.ranges import rounded
+from collector.mining.ranges import Parts, Range, rounded
 from collector.models import EventType, Phase
 from collector.queries.bounds import rows
 from collector.queries.choreographies import MOST_CHOREOGRAPHIES
@@ -108,16 +108,14 @@ GROUP BY 1, 2 ORDER BY 1, 2 LIMIT {TREND_HOURS * MOST_CHOREOGRAPHIES}
 """
 # Each of the two kinds of buckets by itself, so that an index finds its ends.
 _EXTENT = """
-SELECT least((SELECT min(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 1 AND {where}),
-             (SELECT min(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 24 AND {where})),
-       greatest((SELECT max(bucket) + 1 FROM collector_minedcount c WHERE kind = 'case' AND hours = 1 AND {where}),
-                (SELECT max(bucket) + 24 FROM collector_minedcount c WHERE kind = 'case' AND hours = 24 AND {where}))
+SELECT (SELECT min(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 24 AND {where}),
+       (SELECT min(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 1 AND {where}),
+       (SELECT max(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 1 AND {where}),
+       (SELECT max(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 24 AND {where})
 """
 _HEAT = f"""
-SELECT (bucket - %(first)s) / %(step)s, jsonb_agg(durations)::text
-FROM collector_minedcount WHERE kind = 'case' AND hours IN (1, 24) AND bucket >= %(first)s AND bucket < %(last)s
-AND {WHERE.replace("AND hours = ANY(%(hours)s)", "")}
-GROUP BY 1 ORDER BY 1
+SELECT (bucket - %(begin)s) / %(step)s, jsonb_agg(durations)::text
+FROM collector_minedcount WHERE kind = 'case' AND {WHERE} GROUP BY 1 ORDER BY 1
 """
 _FINE_HEAT = """
 SELECT date_bin(%(step)s, bucket, %(first)s), jsonb_agg(durations)::text FROM collector_outcome
@@ -136,7 +134,7 @@ def fares(since: datetime | None, until: datetime | None, now: datetime) -> list
     within = rounded(since, until, now)
     statuses: defaultdict[str, dict[str, int]] = defaultdict(dict)
     took: dict[str, Taken] = {}
-    for name, status, count, total, durations in rows(_FARES, parameters_of("_all", "", within)):
+    for name, status, count, total, durations in rows(_FARES, parameters_of("_all", "", within.parts)):
         statuses[name][status] = count
         if status == Phase.COMPLETED:
             took[name] = taken(count, total, durations)
@@ -151,7 +149,7 @@ def fares(since: datetime | None, until: datetime | None, now: datetime) -> list
 def heat(name: str, since: datetime | None, until: datetime | None, status: str, now: datetime) -> Heat:
     """How long transactions took, over time. Two queries."""
     within = rounded(since, until, now)
-    first, last = _extent(name)
+    first, last = _extent(name, now)
     first = first if within.since is None else max(first, within.since)
     last = last if within.until is None else min(last, within.until)
     if last <= first:
@@ -159,23 +157,31 @@ def heat(name: str, since: datetime | None, until: datetime | None, status: str,
     began, ended = moment_of(first), min(moment_of(last), now)
     if ended - began <= FINE and now - began < 4 * FINE and status in ("", *ENDED):
         return _fine_heat(name, since, until or ended, began, status)
-    return _coarse_heat(name, (first, last), status)
+    if first >= first_hourly(now) and last - first <= 2 * DAY:
+        parts = Parts(0, 0, tuple(range(first, last)))
+        return _coarse_heat(name, status, HOUR, (first, last), parts)
+    first -= first % DAY
+    step = DAY * -(-(last - first) // (DAY * COLUMNS))
+    return _coarse_heat(name, status, step, (first, last), Range(first, within.until).parts)
 
 
-def _extent(name: str) -> tuple[int, int]:
-    """From the first hour that something began in up to after the last; an empty range where nothing did."""
+def _extent(name: str, now: datetime) -> tuple[int, int]:
+    """From the first hour that something began in up to after the last, as far as hours are kept, else by days; an
+    empty range where nothing did."""
     where = "true" if name == "_all" else "choreography = %(name)s"
-    first, last = rows(_EXTENT.format(where=where), {"name": name})[0]
-    return (first, last) if first is not None else (0, 0)
+    first, first_hour, last_hour, last = rows(_EXTENT.format(where=where), {"name": name})[0]
+    if first is None:
+        return 0, 0
+    if first_hour is not None and first >= first_hourly(now):
+        first = first_hour
+    return first, last + DAY if last_hour is None else last_hour + 1
 
 
-def _coarse_heat(name: str, extent: tuple[int, int], status: str) -> Heat:
-    """By hours, or by days where these are not kept apart or would be too many."""
+def _coarse_heat(name: str, status: str, step: int, extent: tuple[int, int], parts: Parts) -> Heat:
+    """In columns of so many hours: by hours, or by days where these are not kept apart or would be too many."""
     first, last = extent
-    step = HOUR if last - first <= 2 * DAY else DAY * -(-(last - first) // (DAY * COLUMNS))
-    first -= first % step if step == HOUR else first % DAY
-    parameters = {"name": name, "status": status, "since": None, "until": None}
-    found = dict(rows(_HEAT, parameters | {"first": first, "last": last, "step": step}))
+    parameters = parameters_of(name, status, parts)
+    found = dict(rows(_HEAT, parameters | {"begin": first, "step": step}))
     places = range(-(-(last - first) // step))
     columns = (HeatColumn(moment_of(first + place * step), _merged(found.get(place))) for place in places)
     return Heat(timedelta(hours=step), tuple(columns))
@@ -204,7 +210,7 @@ def statuses(
     name: str, since: datetime | None, until: datetime | None, now: datetime, variants: Sequence[int], *, causal: bool
 ) -> dict[int | None, dict[str, int]]:
     """How many of these variants' transactions stand how, by variant; of all together, under None. One query."""
-    parameters: dict[str, Any] = parameters_of(name, "", rounded(since, until, now))
+    parameters: dict[str, Any] = parameters_of(name, "", rounded(since, until, now).parts)
     parameters |= {"kind": "causal" if causal else "variant", "numbers": [str(number) for number in variants]}
     found: defaultdict[int | None, dict[str, int]] = defaultdict(dict)
     for kind, source, status, count in rows(_STATUSES, parameters):

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from collector.mining.contribution import CausalForm, moment_of
-from collector.mining.ranges import rounded
+from collector.mining.ranges import first_day_of_hours, rounded
 from collector.queries.bounds import rows
 
 MOST, MOST_WAYS = 2_000, 500
@@ -44,7 +44,7 @@ SELECT source::bigint, sum(count)::bigint AS n, min(bucket), max(bucket + hours)
     (SELECT definition::text FROM collector_variant v WHERE v.id = c.source::bigint)
 FROM collector_minedcount c
 WHERE kind = 'causal' AND choreography = %(name)s AND status NOT IN ('running', 'compensating')
-    AND hours = ANY(ARRAY[1, 24]) AND bucket >= %(since)s
+    AND bucket >= %(since)s AND ((hours = 24 AND bucket < %(kept)s) OR (hours = 1 AND bucket >= %(kept)s))
 GROUP BY source HAVING sum(count) > 0 ORDER BY n DESC, 1 LIMIT {MOST_WAYS}
 """
 
@@ -98,7 +98,8 @@ def conformance(name: str, since: datetime, now: datetime) -> Conformance:
         Deviating(kind, sentence, count, begun, last, tuple(names))
         for kind, sentence, count, begun, last, names in rows(_DEVIATIONS, wanted)
     )
-    counted = rows(_WAYS, {"name": name, "since": rounded(since, None, now).since})
+    # Hours where there are, and not their days: so that it is said exactly since when, and until when.
+    counted = rows(_WAYS, {"name": name, "since": rounded(since, None, now).since, "kept": first_day_of_hours(now)})
     ways = sum(count for _, count, *_ in counted)
     forms = {number: _multiset(definition) for number, *_, definition in counted if definition}
     usual = tuple(number for place, (number, count, *_) in enumerate(counted) if not place or count >= USUAL * ways)

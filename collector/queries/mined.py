@@ -14,9 +14,9 @@ import msgspec
 from django.db.models import Sum
 
 from collector.correlation.buckets import merged
-from collector.mining.contribution import ALWAYS, CausalForm
+from collector.mining.contribution import ALWAYS, DAY, CausalForm
 from collector.mining.durations import percentiles
-from collector.mining.ranges import Range, rounded
+from collector.mining.ranges import Parts, rounded
 from collector.models import MinedCount
 from collector.queries.bounds import rows
 from collector.queries.filters import BadParameter
@@ -102,8 +102,10 @@ class Variants:
 
 
 WHERE = """
-(%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s) AND hours = ANY(%(hours)s)
-AND (%(since)s::int IS NULL OR bucket >= %(since)s) AND (%(until)s::int IS NULL OR bucket < %(until)s)
+(%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s)
+AND ((hours = %(long)s AND (%(first)s::int IS NULL OR bucket >= %(first)s)
+        AND (%(last)s::int IS NULL OR bucket < %(last)s))
+    OR (hours = 1 AND bucket = ANY (%(hours)s::int[])))
 """
 # One number more than is shown of each kind tells that there are more. Durations are the bulk of what is stored: they
 # are gathered only of those that are asked for, and beside the sums, not joined to them: the planner, which cannot know
@@ -150,7 +152,7 @@ def mined_map(
     within = rounded(since, until, now)
     found: dict[str, list[tuple[Any, ...]]] = {}
     timings: dict[tuple[str, str, str], str] = {}
-    for kind, *row, durations in rows(_MAP, parameters_of(name, status, within) | {"timed": timed}):
+    for kind, *row, durations in rows(_MAP, parameters_of(name, status, within.parts) | {"timed": timed}):
         if durations is None:
             found.setdefault(kind, []).append(tuple(row))
         else:
@@ -188,7 +190,7 @@ def times(
     edges: Collection[tuple[str, str]],
 ) -> dict[tuple[str, str], Taken]:
     """How long these edges take. One query."""
-    parameters = parameters_of(name, status, rounded(since, until, now))
+    parameters = parameters_of(name, status, rounded(since, until, now).parts)
     parameters |= {"edges": [f"{source}\x01{target}" for source, target in edges]}
     return {(source, target): taken(*row) for source, target, *row in rows(_TIMES, parameters)}
 
@@ -217,7 +219,7 @@ def variants(
 ) -> Variants:
     """The most frequent first; two queries."""
     within = rounded(since, until, now)
-    parameters = parameters_of(name, status, within)
+    parameters = parameters_of(name, status, within.parts)
     below, after = _decoded(cursor)
     wanted = {"kind": "causal" if causal else "variant", "below": below, "after": after, "limit": limit + 1}
     found = rows(_VARIANTS, parameters | wanted)
@@ -227,10 +229,11 @@ def variants(
     return Variants(cases, within.began, within.ended, items, following)
 
 
-def parameters_of(name: str, status: str, within: Range) -> dict[str, Any]:
-    """What WHERE asks for."""
-    hours = [ALWAYS] if within.whole else [1, 24]
-    return {"name": name, "status": status, "hours": hours, "since": within.since, "until": within.until}
+def parameters_of(name: str, status: str, parts: Parts) -> dict[str, Any]:
+    """What WHERE asks for: days, and hours before and after them; of all times the sums of these."""
+    every = parts == Parts(None, None, ())
+    found = {"first": parts.first, "last": parts.last, "hours": list(parts.hours)}
+    return {"name": name, "status": status, "long": ALWAYS if every else DAY, **found}
 
 
 def _count(by_type: Mapping[str, tuple[Any, ...]], kind: str) -> int:

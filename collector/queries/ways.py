@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 from django.db.models import Q
+from django.utils import timezone
 
 from collector.miner.rows import types_of
 from collector.mining.contribution import Contribution, moment_of
+from collector.mining.ranges import first_day_of_hours
 from collector.queries.bounds import rows
 from collector.storage.sql import array, binary_cursor
 
@@ -23,7 +25,7 @@ _MOST_SPANS = 200
 _KEPT = "SELECT transaction, body FROM collector_mined WHERE transaction = ANY(%s::bigint[]) AND body <> ''"
 _SPANS = f"""
 SELECT DISTINCT bucket, hours FROM collector_minedcount
-WHERE hours > 0 AND count > 0 AND (%(name)s = '' OR choreography = %(name)s)
+WHERE count > 0 AND (hours = 1 OR (hours = 24 AND bucket < %(kept)s)) AND (%(name)s = '' OR choreography = %(name)s)
 AND ((kind IN ('variant', 'causal') AND source = %(variant)s)
     OR (kind = 'edge' AND source = %(source)s AND target = %(target)s))
 ORDER BY bucket DESC LIMIT {_MOST_SPANS + 1}
@@ -36,6 +38,7 @@ def began(choreography: str, variant: int | None, step: tuple[str, str] | None) 
     source, target = step or ("", "")
     parameters: Mapping[str, Any] = {
         "name": choreography,
+        "kept": first_day_of_hours(timezone.now()),
         "variant": "" if variant is None else str(variant),
         "source": source,
         "target": target,

@@ -46,18 +46,19 @@ def test_the_last_two_days_are_counted_by_the_hour_until_they_are_over() -> None
     hours = queries.mined_map("_all", since, None, "", now)
     assert hours.since == since.replace(minute=0, second=0, microsecond=0)
     agrees(hours, Plain.of(young[:-20], site.places))
+    assert sums(Q(hours=1)) == days() == all_times()
 
     later = now + timedelta(days=4)
-    assert rows.make_days(later) > 0
+    assert rows.drop_hours(later) > 0
     assert not MinedCount.objects.filter(hours=1).exists()
     site.write_all(young[-20:], 8)  # what was counted by the hour is subtracted, though its hour is part of a day now
     miner.mine(RULES)
     settle_all()
-    rows.make_days(later)
-    days = queries.mined_map("_all", since, None, "", later)
-    assert days.since == since.replace(hour=0, minute=0, second=0, microsecond=0)
+    rows.drop_hours(later)
+    daily = queries.mined_map("_all", since, None, "", later)
+    assert daily.since == since.replace(hour=0, minute=0, second=0, microsecond=0)
     plain = Plain.of([*old, *young], site.places)
-    agrees(days, Plain({key: case for key, case in plain.cases.items() if case[0].time >= days.since}))
+    agrees(daily, Plain({key: case for key, case in plain.cases.items() if case[0].time >= daily.since}))
     assert not MinedCount.objects.filter(count__lte=0).exists()
 
 
@@ -98,8 +99,7 @@ YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def days() -> Counter[tuple[str, ...]]:
-    """Of the hours and days that are kept."""
-    return sums(Q(hours__gt=0))
+    return sums(Q(hours=24))
 
 
 def all_times() -> Counter[tuple[str, ...]]:

@@ -106,6 +106,22 @@ def test_a_range_is_rounded_outward_to_whole_buckets(
         assert until is None or moment_of(found.bucket) < until
 
 
+@given(times | st.none(), times | st.none(), st.integers(0, 48 * 3))
+def test_a_range_is_whole_days_and_the_hours_beside_them(
+    since: datetime | None, until: datetime | None, ago: int
+) -> None:
+    """So each of its hours is read once, and of a long range few."""
+    within = rounded(since, until, NOW)
+    parts = within.parts
+    hour = hour_of(NOW) - ago
+    day = hour - hour % 24
+    by_day = (parts.first is None or day >= parts.first) and (parts.last is None or day < parts.last)
+    inside = (within.since is None or hour >= within.since) and (within.until is None or hour < within.until)
+    assert by_day + (hour in parts.hours) == inside
+    assert len(parts.hours) == len(set(parts.hours)) <= 2 * 23
+    assert all(hour >= first_hourly(NOW) for hour in parts.hours)
+
+
 def begun(moment: datetime) -> Contribution:
     return contribution("one", "running", ("T",), micros_of(moment), (), first_hourly(NOW))
 
