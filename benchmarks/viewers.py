@@ -1,14 +1,13 @@
-"""Viewers of the overview without a browser: `python -m benchmarks.viewers PORT COOKIE COUNT SECONDS`.
+"""Viewers of the overview without a browser: `python -m benchmarks.viewers PORT COOKIE COUNT`.
 
-Each has a socket, as the page has it: what it shows comes with the news, and is fetched where it does not. Written as
-JSON in the end: how often they were told, how many characters that were, and the milliseconds of each answer to what
-they had to fetch.
+Each has a socket, as the page has it: what it shows comes with the news, and is fetched where it does not. They say
+"settled" once each has been told a few times, and look on until their standard input ends. Then they write, as JSON:
+how often they were told, how many characters that were, and the milliseconds of each answer to what they had to fetch.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 import time
@@ -17,6 +16,10 @@ from websockets.asyncio.client import connect
 
 SHOWN = ("/live/overview", "/live/overview.json")
 AT_LEAST_EVERY = 5.0
+SETTLED = 8
+"""Times that a viewer has been told, two seconds' worth: what is made for the first time is made by then."""
+PATIENCE = 60.0
+"""Seconds until all have settled."""
 
 
 class Viewer:
@@ -24,6 +27,7 @@ class Viewer:
         self.port, self.cookie = port, cookie
         self.told = self.sent = 0
         self.took: list[float] = []
+        self.settled = asyncio.Event()
         self._old = asyncio.Event()
 
     async def look(self) -> None:
@@ -46,6 +50,8 @@ class Viewer:
                 if "changed" in news:
                     self.told += 1
                     self.sent += len(message)
+                    if self.told == SETTLED:
+                        self.settled.set()
                     if "shown" not in news:
                         self._old.set()
 
@@ -73,19 +79,33 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
     return await reader.readexactly(length)
 
 
+async def _all_looking(viewers: list[Viewer]) -> None:
+    await asyncio.gather(*(viewer.look() for viewer in viewers))
+
+
+async def _settled_and_over(viewers: list[Viewer]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(viewer.settled.wait() for viewer in viewers))
+    print("settled", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
 async def main() -> None:
-    port, cookie, count, seconds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+    port, cookie, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     viewers = [Viewer(port, cookie) for _ in range(count)]
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-            for viewer in viewers:
-                group.create_task(viewer.look())
+    looking = asyncio.create_task(_all_looking(viewers))
+    ended = asyncio.create_task(_settled_and_over(viewers))
+    await asyncio.wait({looking, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if looking.done():
+        looking.result()  # which says what went wrong
+    ended.result()
     found = {
         "told": sum(viewer.told for viewer in viewers),
         "sent": sum(viewer.sent for viewer in viewers),
         "took": [round(took, 1) for viewer in viewers for took in viewer.took],
     }
     print(json.dumps(found))
+    looking.cancel()
 
 
 if __name__ == "__main__":
