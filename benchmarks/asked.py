@@ -172,6 +172,13 @@ def forgotten(names: Iterable[str]) -> list[str]:
     return sorted(set(names) - {*PAGES, *API, *NOT_ASKED})
 
 
+def kind_of(name: str) -> str:
+    """The page, part of a page or answer of the API that this is an example of, whatever its parameters."""
+    if name in LONG:
+        return "transactions of 1,000 events and more"
+    return next((kind for table in (PAGES, API) for kind, listed in table.items() if name in listed), name)
+
+
 def addresses(samples: Samples, most: int = 20) -> dict[str, list[str]]:
     """By what they are an example of: up to `most` addresses, with other samples each."""
     templates = [template for table in (PAGES, API) for listed in table.values() for template in listed]

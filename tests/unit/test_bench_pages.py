@@ -22,3 +22,10 @@ def test_names_nothing_that_is_gone() -> None:
 
 def test_a_page_without_an_address_is_named() -> None:
     assert asked.forgotten(["overview", "new-page"]) == ["new-page"]
+
+
+def test_what_is_asked_for_is_of_a_kind() -> None:
+    assert asked.kind_of("/transactions?status=stuck") == asked.kind_of("/transactions") == "transactions"
+    assert asked.kind_of("/api/transactions?limit=200") == "/api/transactions"
+    assert asked.kind_of("/transactions/{long}") == "transactions of 1,000 events and more"
+    assert asked.kind_of("fetched by a page: drawing") == "fetched by a page: drawing"
