@@ -22,18 +22,30 @@ _FROM = " from"
 _LONGEST = 100
 """Values longer than that tell nobody anything."""
 
-# Lateral, so that each transaction's own events are looked at by their key.
+# The newest that have got an answer. Lateral, as below: each transaction's own events are looked at, by their key.
+_ANSWERED = f"""
+SELECT t.id, t.day, t.started_at FROM (
+    SELECT id, day, started_at FROM collector_transaction
+    WHERE choreography = %(choreography)s AND overdue_since IS NULL AND NOT oversized AND merged_into IS NULL
+      AND started_at BETWEEN %(since)s AND %(until)s
+    ORDER BY started_at DESC, id DESC LIMIT {CANDIDATES * SAMPLE}) AS t
+CROSS JOIN LATERAL (SELECT FROM collector_event e WHERE e.day = t.day AND e.transaction = t.id
+                    AND e.type = ANY (%(answers)s::text[]) LIMIT 1) AS answer
+ORDER BY t.started_at DESC, t.id DESC LIMIT {SAMPLE}
+"""
 _EVENTS = """
 SELECT wanted.id, e.type, e.service, t.name, e.partition, e.keys::text
 FROM unnest(%(days)s::date[], %(ids)s::bigint[]) AS wanted (day, id)
-CROSS JOIN LATERAL (SELECT * FROM collector_event x WHERE x.day = wanted.day AND x.transaction = wanted.id
+CROSS JOIN LATERAL (SELECT * FROM collector_event x
+                    WHERE x.day = ANY (%(on)s::date[]) AND x.day = wanted.day AND x.transaction = wanted.id
                     ORDER BY x.time LIMIT 50) AS e
 JOIN collector_topic t ON t.id = e.topic_id
 """
 _HEADERS = """
 SELECT wanted.id, p.headers
 FROM unnest(%(days)s::date[], %(ids)s::bigint[]) AS wanted (day, id)
-CROSS JOIN LATERAL (SELECT * FROM collector_event x WHERE x.day = wanted.day AND x.transaction = wanted.id
+CROSS JOIN LATERAL (SELECT * FROM collector_event x
+                    WHERE x.day = ANY (%(on)s::date[]) AND x.day = wanted.day AND x.transaction = wanted.id
                     ORDER BY x.time LIMIT 1) AS e
 JOIN collector_payload p ON p.day = (e.received_at AT TIME ZONE 'UTC')::date AND p.topic_id = e.topic_id
     AND p.partition = e.partition AND p."offset" = e."offset"
@@ -58,8 +70,7 @@ class Comparison:
 
 
 def common(cause: Cause) -> Comparison:
-    """Seven queries, over SAMPLE transactions on each side; two more for each SAMPLE of candidates among which too few
-    have got the answer."""
+    """Seven queries, over SAMPLE transactions on each side."""
     overdue = Overdue.objects.filter(
         choreography=cause.choreography, awaited=cause.awaited, service=cause.service, compensation=cause.compensation
     )
@@ -67,28 +78,14 @@ def common(cause: Cause) -> Comparison:
     stuck = list(Transaction.objects.filter(id__in=list(ids)).values_list("id", "day", "started_at"))
     if not stuck:
         return Comparison(0, 0, ())
-    since, until = min(at for *_, at in stuck) - AROUND, max(at for *_, at in stuck) + AROUND
-    others = Transaction.objects.filter(
-        choreography=cause.choreography, overdue_since=None, oversized=False, started_at__range=(since, until)
-    )
-    candidates = others.order_by("-started_at", "-id").values_list("id", "day", "started_at")[: CANDIDATES * SAMPLE]
+    around = {"since": min(at for *_, at in stuck) - AROUND, "until": max(at for *_, at in stuck) + AROUND}
+    others = {"choreography": cause.choreography, "answers": cause.awaited.split(" or "), **around}
     theirs = _traits(stuck)
     types = {value for traits in theirs for what, value in traits if what == "event type"}
-    answers = {("event type", name) for name in cause.awaited.split(" or ")}
-    answered = _answered(list(candidates), answers)
     # healthy ones got further: what else they have says nothing
+    answered = _traits(rows(_ANSWERED, others))
     healthy = [{trait for trait in traits if _of_types(trait, types)} for traits in answered]
     return Comparison(len(stuck), len(healthy), tuple(in_common(theirs, healthy)))
-
-
-def _answered(candidates: Sequence[tuple[int, date, datetime]], answers: Collection[Trait]) -> list[set[Trait]]:
-    """The first SAMPLE of them that have got one of the answers; no more are looked at than that takes."""
-    found: list[set[Trait]] = []
-    for start in range(0, len(candidates), SAMPLE):
-        found += [traits for traits in _traits(candidates[start : start + SAMPLE]) if not traits.isdisjoint(answers)]
-        if len(found) >= SAMPLE:
-            break
-    return found[:SAMPLE]
 
 
 def _of_types(trait: Trait, types: Collection[str]) -> bool:
@@ -98,7 +95,8 @@ def _of_types(trait: Trait, types: Collection[str]) -> bool:
 
 def _traits(transactions: Sequence[tuple[int, date, datetime]]) -> list[set[Trait]]:
     """By transaction, in their order. Two queries."""
-    wanted = {"days": [day for _, day, _ in transactions], "ids": [key for key, *_ in transactions]}
+    days = [day for _, day, _ in transactions]
+    wanted = {"days": days, "ids": [key for key, *_ in transactions], "on": sorted(set(days))}
     found: dict[int, set[Trait]] = {key: set() for key, *_ in transactions}
     for key, kind, service, topic, partition, keys in rows(_EVENTS, wanted):
         found[key] |= {("event type", kind), (f"partition of {topic}", str(partition)), (kind + _FROM, service)}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collector.correlation.traits import MOST, Trait, in_common
-from collector.queries.common import _answered
+from collector.models import Transaction
 from dashboard.alerts.models import Alert
+from dashboard.pages.shared import shared
 from tests.feeding import Feed
 
 HERE: Trait = ("partition of orders", "2")
@@ -69,18 +69,30 @@ def test_an_alert_says_what_its_transactions_have_in_common(
     assert client.get("/api/alerts/999999/common").status_code == 404
 
 
-def test_looks_at_no_more_candidates_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.django_db
+def test_compares_with_the_newest_that_have_got_the_answer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["collector.queries.common"]  # the package calls the function so
-    looked: list[list[int]] = []
+    few = module._ANSWERED.replace("LIMIT 600", "LIMIT 4").replace("LIMIT 200", "LIMIT 2")
+    monkeypatch.setattr(module, "_ANSWERED", few)
+    looked: list[list[tuple[int, date, datetime]]] = []
+    traits = module._traits
 
-    def traits(transactions: Sequence[tuple[int, date, datetime]]) -> list[set[Trait]]:
-        looked.append([key for key, *_ in transactions])
-        return [{TYPE} if key % 2 else {HERE} for key in looked[-1]]
+    def look(transactions: list[tuple[int, date, datetime]]) -> list[set[Trait]]:
+        looked.append(transactions)
+        return traits(transactions)
 
-    monkeypatch.setattr(module, "SAMPLE", 2)
-    monkeypatch.setattr(module, "_traits", traits)
-    began = datetime(2026, 11, 20, tzinfo=UTC)
-    candidates = [(key, began.date(), began) for key in range(1, 7)]
-    assert _answered(candidates, {TYPE}) == [{TYPE}, {TYPE}]
-    assert looked == [[1, 2], [3, 4]]
-    assert _answered(candidates[1:4], {TYPE}) == [{TYPE}]
+    monkeypatch.setattr(module, "_traits", look)
+    feed = Feed()
+    feed.event("stuck", "OrderPlaced", "shop", 60)
+    for number in range(4):
+        feed.order(f"healthy-{number}", ago=60 + number)
+        feed.event(f"waiting-{number}", "OrderPlaced", "shop", 1 + number / 2)
+    feed.read()
+    client.get(f"/api/alerts/{Alert.objects.get(service='payment').id}/common")
+    _, healthy = looked
+    assert healthy == [], "the newest four only wait"
+    monkeypatch.setattr(module, "_ANSWERED", few.replace("LIMIT 4", "LIMIT 600"))
+    shared.clear()
+    client.get(f"/api/alerts/{Alert.objects.get(service='payment').id}/common")
+    names = dict(Transaction.objects.values_list("id", "transaction_id"))
+    assert [names[key] for key, *_ in looked[-1]] == ["healthy-0", "healthy-1"]
