@@ -42,7 +42,7 @@ def answers(owed: Owed, since: datetime, until: datetime) -> Counter[int]:
     `collector.correlation.buckets`. One query; for as long ago as flows are kept."""
     wanted = {"choreography": owed.choreography, "service": owed.service, "since": since, "until": until}
     ((found,),) = rows(_TOOK, wanted | {"after": list(owed.after), "types": list(owed.types)})
-    return merged(found)
+    return Counter(merged(found))
 
 
 def waited(owed: Owed, now: datetime, more: timedelta) -> Counter[int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+import msgspec
 
 from collector.correlation.buckets import merged, quantile
 from collector.correlation.choreography import RuleBook
@@ -26,8 +27,7 @@ EdgeKey = tuple[str, str, str, str, str]
 """Choreography, source type, source service, target type, target service."""
 
 
-@dataclass(frozen=True)
-class FlowEdge:
+class FlowEdge(msgspec.Struct, frozen=True):
     """How often an event of a service led to one of another within the window; 0 for one that is only remembered.
 
     Without a source: how often the event came at all. `p50` and `p95` are seconds, None where none is known.
@@ -76,37 +76,44 @@ class FlowMap:
 
 
 class Part(NamedTuple):
-    """What went over an edge within one bucket."""
+    """What went over an edge within one bucket; `durations` as counts in log-buckets."""
 
     key: EdgeKey
     topic: str
     total: int
     bucket: datetime
-    durations: str
+    durations: dict[int, int]
 
 
 class _Sum:
-    """Of parts of one edge."""
+    """Of parts of one edge. Its durations in a plain dict: hundreds of edges are summed up anew every two seconds."""
+
+    __slots__ = ("count", "durations", "last", "topic")
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
         self.count = 0
         self.last = _NEVER
-        self.durations: Counter[int] = Counter()
+        self.durations: dict[int, int] = {}
 
     def add(self, part: Part) -> None:
         self.count += part.total
         self.last = max(self.last, part.bucket)
-        self.durations.update(merged(part.durations))
+        durations = self.durations
+        for index, n in part.durations.items():
+            durations[index] = durations.get(index, 0) + n
 
     def subtract(self, part: Part) -> None:
         self.count -= part.total
-        self.durations.subtract(merged(part.durations))
-        self.durations = +self.durations
+        durations = self.durations
+        for index, n in part.durations.items():
+            durations[index] -= n
+            if not durations[index]:
+                del durations[index]
 
     def copy(self) -> _Sum:
         other = _Sum(self.topic)
-        other.count, other.last, other.durations = self.count, self.last, self.durations.copy()
+        other.count, other.last, other.durations = self.count, self.last, dict(self.durations)
         return other
 
 
@@ -207,7 +214,7 @@ class LiveFlows:
 
     def _remember(self, edges: Iterable[FlowEdge], now: datetime) -> list[FlowEdge]:
         """Edges of the last hour without counts, the latest of them where there are too many."""
-        self._edges |= {edge.key: replace(edge, count=0, p50=None, p95=None) for edge in edges}
+        self._edges |= {edge.key: FlowEdge(*edge.key, edge.topic, 0, edge.last_at) for edge in edges}
         lately = [edge for edge in self._edges.values() if edge.last_at > now - REMEMBERED]
         lately.sort(key=lambda edge: edge.last_at, reverse=True)
         self._edges = {edge.key: edge for edge in lately[:MOST_EDGES]}
@@ -215,7 +222,8 @@ class LiveFlows:
 
 
 def _parts(since: datetime) -> list[Part]:
-    return [Part(row[:5], *row[5:]) for row in rows(_PARTS, {"since": since})]
+    found = rows(_PARTS, {"since": since})
+    return [Part(tuple(key), topic, total, bucket, merged(took)) for *key, topic, total, bucket, took in found]
 
 
 def _edge(key: EdgeKey, one: _Sum, now: datetime) -> FlowEdge:

@@ -184,7 +184,7 @@ def number(count: int) -> str:
 
 def moment(at: datetime) -> str:
     """In the timezone that it comes in: "2026-11-20 12:01:46.920 UTC"."""
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} {at:%Z}"
+    return f"{at.isoformat(' ', 'milliseconds')[:23]} {at.tzname() or ''}"  # strftime takes four times as long
 
 
 def span(length: timedelta) -> str:

@@ -36,7 +36,8 @@ _PLACES: tuple[tuple[Anchor, float], ...] = (
 
 
 class Bar(msgspec.Struct):
-    """A step at its place. `since`: where the pixels of its causes begin; `more`: steps that are drawn as this one."""
+    """A step at its place. `since`: where the pixels of its causes begin; `wide`: how many its words take; `more`:
+    steps that are drawn as this one."""
 
     step: Step
     x: float
@@ -44,16 +45,17 @@ class Bar(msgspec.Struct):
     until: float
     title: str
     word: str
+    wide: float
     row: int = 0
     y: float = 0.0
     anchor: Anchor | None = None
     at: float = 0.0
     more: int = 0
 
-    @property
-    def wide(self) -> float:
+    def call(self, title: str) -> None:
+        self.title = title
         clock = text.width(_LONGEST_CLOCK, SMALL) if self.step.clock else 0.0
-        return max(text.width(self.title, TITLE, bold=True), clock)
+        self.wide = max(text.width(title, TITLE, bold=True), clock)
 
     def spread(self, anchor: Anchor, at: float) -> tuple[float, float]:
         """Where its name begins and ends, if that end of it is there."""
@@ -117,8 +119,9 @@ def _lanes(steps: list[Step]) -> list[str]:
 
 
 def _bar(step: Step, x: float, now: datetime) -> Bar:
-    title = text.short(" ".join(step.title), NAME_ROOM, TITLE, bold=True)
-    return Bar(step, x, x, x, title, step.clock.text(now) if step.clock else "")
+    bar = Bar(step, x, x, x, "", step.clock.text(now) if step.clock else "", 0.0)
+    bar.call(text.short(" ".join(step.title), NAME_ROOM, TITLE, bold=True))
+    return bar
 
 
 def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[str, tuple[float, float]]]:
@@ -137,7 +140,8 @@ def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[
         if free is None:
             nearest = min(rows, key=lambda last: abs(last.x - bar.x))
             nearest.more += 1
-            nearest.title = f"{text.short(' '.join(nearest.step.title), NAME_ROOM, TITLE, bold=True)} +{nearest.more}"
+            name = text.short(" ".join(nearest.step.title), NAME_ROOM, TITLE, bold=True)
+            nearest.call(f"{name} +{nearest.more}")
             shown[key] = nearest
             continue
         bar.row, rows[free] = free, bar
@@ -169,16 +173,18 @@ def _name(graph: Steps, bars: dict[str, Bar], left: float) -> None:
         if source.y != target.y
     )
     xs = [x for x, _, _ in crossings]
-    taken: dict[float, list[tuple[float, float]]] = defaultdict(list)
+    taken: dict[float, list[tuple[float, float]]] = defaultdict(list)  # apart from each other, in their order
     for bar in {id(bar): bar for bar in bars.values()}.values():
         top, bottom = bar.y - ABOVE, bar.y - RADIUS + (RADIUS + BELOW + CLOCK if bar.step.clock else 0.0)
         for anchor, beside in _PLACES:
             begin, end = bar.spread(anchor, bar.x + beside)
-            if begin < left - 22 or any(begin < b + 4 and a < end + 4 for a, b in taken[bar.y]):
+            names = taken[bar.y]
+            at = bisect_left(names, (begin, end))
+            if begin < left - 22 or any(begin < b + 4 and a < end + 4 for a, b in names[max(0, at - 1) : at + 1]):
                 continue
             passing = crossings[bisect_left(xs, begin - 1.5) : bisect_left(xs, end + 1.5)]
             if any(low < bottom and high > top for _, low, high in passing):
                 continue
             bar.anchor, bar.at = anchor, bar.x + beside
-            taken[bar.y].append((begin, end))
+            names.insert(at, (begin, end))
             break

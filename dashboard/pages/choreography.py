@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from collector import config, queries
 from collector.correlation.choreography import Choreography
@@ -44,13 +47,29 @@ _MOST_CHANGES = 30
 def page(request: HttpRequest, name: str) -> HttpResponse:
     context = _context(request, name)
     if not context["complaint"]:
-        context["map_room"] = _drawing(name, context["wanted"])[0]
+        context["written"] = _written(context, _drawing(name, context["wanted"])[0])
     status = 400 if context["complaint"] else 200
     return frame.page(request, "choreography.html", "choreographies", context, status)
 
 
 def fragment(request: HttpRequest, name: str) -> HttpResponse:
-    return frame.fragment(request, "choreographies/one.html", _context(request, name))
+    context = _context(request, name)
+    if context["complaint"]:
+        raise Http404(context["complaint"])
+    return frame.fragment(request, "choreographies/written.html", {"written": _written(context)})
+
+
+def _written(context: Mapping[str, Any], room: Drawing | None = None) -> SafeString:
+    """What is found of it, written once for all who look: nothing in it is about them. `room`: for its map."""
+    wanted: asking.Asked = context["wanted"]
+    size = room and (room.width, room.height)
+    key = ("choreography-written", context["name"], wanted.key, wanted.overlay, wanted.detail, size)
+
+    def written() -> SafeString:
+        said = {**context, **context["found"], "map_room": room, "now": timezone.now()}
+        return render_to_string("choreographies/one.html", said)
+
+    return shared.of(context["found"], key, written)
 
 
 def drawing(request: HttpRequest, name: str) -> HttpResponse:
@@ -100,7 +119,7 @@ def _context(request: HttpRequest, name: str) -> dict[str, Any]:
     _, part = _drawing(name, wanted)
     return {
         **context,
-        **found,
+        "found": found,
         "wanted": wanted,
         "texts": wanted.texts,
         "query": wanted.but(),
@@ -117,7 +136,6 @@ def _context(request: HttpRequest, name: str) -> dict[str, Any]:
             ("Causal", wanted.but(ways="causal"), wanted.causal),
         ],
         "alone": wanted.but(against_since="", against_until=""),
-        "more_ways": request.GET.get("all") == "1",
     }
 
 

@@ -39,13 +39,30 @@ class Shared:
                 return value
             started = time.monotonic()
             value = make()
-            with self._lock:
-                if len(self._made) >= _MOST:
-                    self._made.clear()
-                    self._making.clear()
-                # Dated at its beginning: what changed while it was made is not in it for sure.
-                self._made[key] = (started, value)
+            # Dated at its beginning: what changed while it was made is not in it for sure.
+            self._keep(key, started, value)
             return value
+
+    def of(self, source: object, key: Hashable, make: Callable[[], Value]) -> Value:
+        """What was made for this key of this very object, which is itself kept for as long as it holds; else made of
+        it now, and kept instead."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            kept = self._made.get(key)
+            if kept is not None and kept[1][0] is source:
+                value: Value = kept[1][1]
+                return value
+            value = make()
+            self._keep(key, time.monotonic(), (source, value))
+            return value
+
+    def _keep(self, key: Hashable, at: float, value: object) -> None:
+        with self._lock:
+            if len(self._made) >= _MOST:
+                self._made.clear()
+                self._making.clear()
+            self._made[key] = (at, value)
 
     def _holds(self, made_at: float, seconds: float) -> bool:
         return time.monotonic() - made_at < seconds and (seconds > MOMENT or made_at >= self._changed_at)

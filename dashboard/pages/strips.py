@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -62,14 +63,11 @@ class Strip:
 def emitters(services: Iterable[str]) -> dict[str, Emitter]:
     """Letters that differ, as few as possible: `order`, `payment` and `pricing` are O, Pa and Pr."""
     names = sorted(set(services))
+    begun = Counter((length, name[:length].lower()) for name in names for length in (1, 2, 3))
     found = {}
     for place, name in enumerate(names):
         letters = next(
-            (
-                name[:length]
-                for length in (1, 2, 3)
-                if sum(other[:length].lower() == name[:length].lower() for other in names) == 1
-            ),
+            (name[:length] for length in (1, 2, 3) if begun[length, name[:length].lower()] == 1),
             name[:3],
         )
         found[name] = Emitter(name, letters[:1].upper() + letters[1:] if name else "?", min(place, COLOURS))

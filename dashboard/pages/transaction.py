@@ -11,7 +11,9 @@ import msgspec
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from collector import config, queries
 from collector.config.rules import registered
@@ -30,6 +32,8 @@ _RARELY = 60.0
 _STILL = 300.0
 """Seconds that a drawing of this version is kept on which no time goes on: the page wants its height, and then asks for
 it; and people come back."""
+_RUNNING = 5.0
+"""The same of one on which something is awaited: its clocks run on in the browser, and by then the page asks anew."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
 
 
@@ -75,7 +79,7 @@ def event(request: HttpRequest, transaction_id: str) -> HttpResponse:
     key = (request.GET.get("source", ""), request.GET.get("event", ""))
     if found.event(key) is None:
         raise Http404("There is no such event in this transaction.")
-    inspected = {"found": found, **_event(found, key, story.event_rows(found))}
+    inspected = {"found": found, **_event(found, key, _rows(found))}
     return frame.fragment(request, "transaction/event.html", inspected)
 
 
@@ -119,7 +123,7 @@ def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> gr
     version = (found.transaction.id, found.transaction.version, found.choreography.digest)
     key = ("drawing", version, view, at, timezone.get_current_timezone_name())
     ended = found.transaction.phase not in OPEN_PHASES
-    return shared.get(key, _STILL if ended else MOMENT, lambda: _drawn(found, view, at))
+    return shared.get(key, _STILL if ended else _RUNNING, lambda: _drawn(found, view, at))
 
 
 def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
@@ -139,10 +143,9 @@ def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> grap
 def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
     now = timezone.now()
     transaction = found.transaction
-    rows = story.event_rows(found)
+    rows = _rows(found)
     number = _page_number(request, len(rows))
     pending, unjudged = found.state.pending, frame.frame().readiness.unjudged
-    first = (number - 1) * EVENTS_ON_A_PAGE
     return {
         "found": found,
         "transaction": transaction,
@@ -152,17 +155,32 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "contact": _contact(found),
         "clocks": _clocks(found),
         "every_row": rows,
-        "rows": rows[first : first + EVENTS_ON_A_PAGE],
-        "any_marks": any(row.marks for row in rows),
+        "events": _table(found, number),
         "page_number": number,
         "pages": range(1, -(-len(rows) // EVENTS_ON_A_PAGE) + 1),
         "transitions": story.transition_lines(found.transitions),
         "open": transaction.phase in OPEN_PHASES,
         "view": _view(request),
         "views": VIEWS,
-        "moments": replay.moments(found),
+        "moments": shared.of(found, ("moments", transaction.id), lambda: replay.moments(found)),
         "whole": usual.whole(found.events, _usual(found)) if not found.cut else None,
     }
+
+
+def _rows(found: queries.Found) -> list[story.EventRow]:
+    return shared.of(found, ("event-rows", found.transaction.id), lambda: story.event_rows(found))
+
+
+def _table(found: queries.Found, number: int) -> SafeString:
+    """A page of its events, written once for all who look: nothing in it is about them, or about now."""
+
+    def written() -> SafeString:
+        rows, first = _rows(found), (number - 1) * EVENTS_ON_A_PAGE
+        shown = {"rows": rows[first : first + EVENTS_ON_A_PAGE], "any_marks": any(row.marks for row in rows)}
+        return render_to_string("transaction/events.html", shown)
+
+    key = ("events-table", found.transaction.id, number, timezone.get_current_timezone_name())
+    return shared.of(found, key, written)
 
 
 def _page_number(request: HttpRequest, count: int) -> int:

@@ -207,6 +207,24 @@ class TestOne:
         assert 'since <time datetime="2026-01-01T05:30:00+05:30"' in page
         assert "2026-01-01 05:30</time>" in page
 
+    def test_what_is_found_of_it_is_written_once_for_all_who_look(
+        self, client: Client, company: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert company
+        monkeypatch.setattr(choreography, "_MINED", 60.0)
+        written: list[str] = []
+        write = choreography.render_to_string
+        monkeypatch.setattr(
+            choreography, "render_to_string", lambda name, told: (written.append(name), write(name, told))[1]
+        )
+        pages = [words(text(client.get(ONE))) for _ in range(2)]
+        assert pages[0] == pages[1]
+        assert len(written) == 1
+        assert "svg" in text(client.get(ONE)).partition('id="map"')[2][:200], "room is kept for the map"
+        assert "svg" not in text(client.get(f"/live{ONE.replace('ies', 'y')}")).partition('id="map"')[2][:200]
+        text(client.get(f"{ONE}?overlay=duration"))
+        assert len(written) == 3
+
     def test_a_wrong_parameter_is_named(self, client: Client, company: Feed) -> None:
         assert company
         said = words(text(client.get(f"{ONE}?since=tomorrow&overlay=duration"), 400))

@@ -17,9 +17,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector.models import Heartbeat, Transaction
-from dashboard import pushed
-from dashboard.pages import errors
-from dashboard.pages.shared import shared
+from dashboard import graphs, pushed
+from dashboard.pages import errors, story
+from dashboard.pages.shared import MOMENT, shared
 from dashboard.pushed import Seen
 from tests.builders import cloud_event
 from tests.feeding import HAPPY, Feed
@@ -226,6 +226,27 @@ class TestTransaction:
             assert "order/StockReserved" not in text(client.get("/live/drawing/order", before))
             assert "StockReserved" in text(client.get("/live/event/order", chosen))
             assert "StockReserved" in text(client.get("/live/event/order", {**chosen, **before}))
+
+    def test_what_has_not_changed_is_written_and_drawn_once(
+        self, client: Client, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        feed.order("slow", steps=2, ago=60)
+        feed.read()
+        made: list[str] = []
+        events, drawn = story.event_rows, graphs.transaction_figure
+        monkeypatch.setattr(story, "event_rows", lambda found: (made.append("rows"), events(found))[1])
+        monkeypatch.setattr(graphs, "transaction_figure", lambda *a, **b: (made.append("graph"), drawn(*a, **b))[1])
+        first = text(client.get("/transactions/slow"))
+        now = time.monotonic() + 2 * MOMENT
+        monkeypatch.setattr("dashboard.pages.shared.time", SimpleNamespace(monotonic=lambda: now))
+        assert text(client.get("/transactions/slow")).count("OrderPlaced") == first.count("OrderPlaced")
+        client.get("/live/drawing/slow")
+        assert sorted(made) == ["graph", "rows"]
+        feed.event("slow", "StockReserved", "inventory", 1)
+        feed.read()
+        now += 2 * MOMENT
+        assert text(client.get("/transactions/slow")).count("StockReserved") > first.count("StockReserved")
+        assert sorted(made) == ["graph", "graph", "rows", "rows"]
 
     def test_what_was_known_when_says_after_what(self, client: Client, feed: Feed) -> None:
         feed.order("late", steps=2, ago=60)

@@ -273,6 +273,15 @@ def test_what_may_be_old_is_not_made_anew_for_a_change() -> None:
     assert shared.get("slow", 60, lambda: "after") == "before"
 
 
+def test_what_is_made_of_something_is_made_anew_of_something_else() -> None:
+    shared.clear()
+    first, second = ["events"], ["events"]
+    assert shared.of(first, "table", lambda: "of the first") == "of the first"
+    assert shared.of(first, "table", lambda: "anew") == "of the first"
+    assert shared.of(second, "table", lambda: "of the second") == "of the second", "alike is not the same"
+    assert shared.of(first, "table", lambda: "anew") == "anew"
+
+
 async def test_one_subscription_for_all_sockets() -> None:
     async with Browser("overview"), Browser("overview"), Browser("overview"):
         assert len(get_channel_layer().groups[live.GROUP]) == 1
