@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from collector.correlation.buckets import merged, quantile
+from collector.correlation.buckets import merged, quantiles
 from collector.correlation.choreography import RuleBook
 from collector.correlation.learned import PREFIX
 from collector.queries.bounds import MOST, Bounded, rows
@@ -165,9 +165,11 @@ class LiveFlows:
     """
 
     def __init__(self) -> None:
-        self._parts: list[Part] = []
+        self._parts: dict[datetime, list[Part]] = {}
+        """By their buckets, of the closed ones; what they add up to is in `_sums`."""
         self._sums: dict[EdgeKey, _Sum] = {}
         self._edges: dict[EdgeKey, FlowEdge] = {}
+        """Without counts, those of the last hour."""
         self._read_at: datetime | None = None
 
     def flow_map(self, now: datetime) -> FlowMap:
@@ -177,23 +179,22 @@ class LiveFlows:
             found = _parts(self._read_at - LATE)
         else:
             known, found = remembered(now), _parts(since)
-            self._parts, self._sums, self._edges = [], {}, {edge.key: edge for edge in known}
+            self._parts, self._sums, self._edges = {}, {}, {edge.key: edge for edge in known}
         self._read_at = now
         self._forget(since)
         latest = self._close(found, now - LATE)
-        first = min((part.bucket for part in (*self._parts, *latest)), default=now)
+        first = min((*self._parts, *(part.bucket for part in latest)), default=now)
         seconds = max((now - max(first, since)).total_seconds(), _BUCKET.total_seconds())
         edges = [_edge(key, one, now) for key, one in self._with(latest).items()]
         edges.sort(key=lambda edge: -edge.count)
         return map_of([*self._remember(edges, now), *edges[:MOST_EDGES]], now, seconds)
 
     def _forget(self, since: datetime) -> None:
-        for part in self._parts:
-            if part.bucket <= since:
+        for bucket in [bucket for bucket in self._parts if bucket <= since]:
+            for part in self._parts.pop(bucket):
                 self._sums[part.key].subtract(part)
                 if not self._sums[part.key].count:
                     del self._sums[part.key]
-        self._parts = [part for part in self._parts if part.bucket > since]
 
     def _close(self, found: Iterable[Part], until: datetime) -> list[Part]:
         """Adds up what is in closed buckets, and returns the others."""
@@ -202,23 +203,35 @@ class LiveFlows:
             if part.bucket > until:
                 latest.append(part)
             else:
-                self._parts.append(part)
-                self._sums.setdefault(part.key, _Sum(part.topic)).add(part)
+                self._parts.setdefault(part.bucket, []).append(part)
+                _add(self._sums, part)
         return latest
 
     def _with(self, latest: Iterable[Part]) -> dict[EdgeKey, _Sum]:
         sums = {key: one.copy() for key, one in self._sums.items()}
         for part in latest:
-            sums.setdefault(part.key, _Sum(part.topic)).add(part)
+            _add(sums, part)
         return sums
 
     def _remember(self, edges: Iterable[FlowEdge], now: datetime) -> list[FlowEdge]:
         """Edges of the last hour without counts, the latest of them where there are too many."""
-        self._edges |= {edge.key: FlowEdge(*edge.key, edge.topic, 0, edge.last_at) for edge in edges}
+        for edge in edges:
+            known = self._edges.get(edge.key)
+            if known is None or known.last_at != edge.last_at:
+                self._edges[edge.key] = FlowEdge(*edge.key, edge.topic, 0, edge.last_at)
         lately = [edge for edge in self._edges.values() if edge.last_at > now - REMEMBERED]
-        lately.sort(key=lambda edge: edge.last_at, reverse=True)
-        self._edges = {edge.key: edge for edge in lately[:MOST_EDGES]}
-        return lately[:MOST_EDGES]
+        if len(lately) > MOST_EDGES:
+            lately = sorted(lately, key=lambda edge: edge.last_at, reverse=True)[:MOST_EDGES]
+        if len(lately) < len(self._edges):
+            self._edges = {edge.key: edge for edge in lately}
+        return lately
+
+
+def _add(sums: dict[EdgeKey, _Sum], part: Part) -> None:
+    one = sums.get(part.key)
+    if one is None:
+        one = sums[part.key] = _Sum(part.topic)
+    one.add(part)
 
 
 def _parts(since: datetime) -> list[Part]:
@@ -227,8 +240,7 @@ def _parts(since: datetime) -> list[Part]:
 
 
 def _edge(key: EdgeKey, one: _Sum, now: datetime) -> FlowEdge:
-    p50, p95 = quantile(one.durations, 0.5), quantile(one.durations, 0.95)
-    return FlowEdge(*key, one.topic, one.count, min(one.last + _BUCKET, now), p50, p95)
+    return FlowEdge(*key, one.topic, one.count, min(one.last + _BUCKET, now), *quantiles(one.durations, 0.5, 0.95))
 
 
 def map_of(edges: Iterable[FlowEdge], at: datetime, seconds: float) -> FlowMap:
@@ -252,8 +264,7 @@ def remembered(now: datetime) -> tuple[FlowEdge, ...]:
 def edge_of(row: tuple[Any, ...], now: datetime) -> FlowEdge:
     """From (names …, topic, count, first bucket, last bucket, durations as JSON)."""
     count, _, last_at, took = row[6:]
-    durations = merged(took)
-    p50, p95 = quantile(durations, 0.5), quantile(durations, 0.95)
+    p50, p95 = quantiles(merged(took), 0.5, 0.95)
     return FlowEdge(**_named(row), count=count, last_at=min(last_at + _BUCKET, now), p50=p50, p95=p95)
 
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 
 Visitor = AbstractBaseUser | AnonymousUser
+_KNOWN = "role_in_choreoscope"
 
 
 class Role(StrEnum):
@@ -28,9 +29,17 @@ def may_operate(user: Visitor) -> bool:
 
 
 def role_of(user: Visitor) -> Role | None:
-    """None for strangers, and for users who have neither role. One query."""
+    """None for strangers, and for users who have neither role. One query, once for each object: a request has its
+    own."""
     if not isinstance(user, User) or not user.is_active:
         return None
+    if not hasattr(user, _KNOWN):
+        setattr(user, _KNOWN, _role(user))
+    known: Role | None = getattr(user, _KNOWN)
+    return known
+
+
+def _role(user: User) -> Role | None:
     if user.is_superuser:
         return Role.OPERATOR
     names = set(user.groups.values_list("name", flat=True))

@@ -35,17 +35,20 @@ _NEWEST = 12
 _MOST_ALERTS = 6
 _SLOWLY = 2.0
 """Seconds that sums over minutes may be old."""
+_LATELY = 30.0
+"""Seconds that the size of the map may be old before it is drawn: it changes with what is on it, not with how much."""
 _SHARE = 1 / 300
 """A range of time up to now is made anew when so much of it has passed."""
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The graph's size is known before it is drawn, so that nothing moves when it is."""
+    """The graph's size is known before it is drawn, so that nothing moves when it is: the size that it had lately."""
     wanted = _chosen(request)
     clear = period.to_be_rewritten(request, wanted.period)
     if clear:
         return redirect(clear)
-    context = {**_context(wanted), "map_room": _map(wanted)}
+    room = _map(wanted, _LATELY)
+    context = {**_context(wanted, room.note), "map_room": room}
     return frame.page(request, "overview.html", "overview", context, 400 if wanted.period.complaint else 200)
 
 
@@ -53,9 +56,11 @@ def fragment(request: HttpRequest) -> HttpResponse:
     """Written once for all who look at the same: nothing on it is about who looks."""
     wanted = _chosen(request)
     key = ("overview-fragment", wanted.key, timezone.get_current_timezone_name())
-    content = shared.get(
-        key, MOMENT, lambda: frame.fragment(request, "overview/content.html", _context(wanted)).content
-    )
+
+    def written() -> bytes:
+        return frame.fragment(request, "overview/content.html", _context(wanted, _map(wanted).note)).content
+
+    content = shared.get(key, MOMENT, written)
     return HttpResponse(content, headers={"Cache-Control": "no-store"})
 
 
@@ -82,8 +87,9 @@ def _chosen(request: HttpRequest) -> Chosen:
     return chosen(request, [word for word, _ in TABS], list(VIEWS))
 
 
-def _map(wanted: Chosen) -> Drawing:
-    return shared.get(("overview-map", wanted.key), MOMENT, lambda: _drawn(wanted))
+def _map(wanted: Chosen, seconds: float = MOMENT) -> Drawing:
+    """No older than so many seconds."""
+    return shared.get(("overview-map", wanted.key), seconds, lambda: _drawn(wanted))
 
 
 def _drawn(wanted: Chosen) -> Drawing:
@@ -120,7 +126,8 @@ def _slowly(what: str, asked: Period, make: Callable[[queries.Span, datetime], V
     return shared.get((what, asked.query), max(_SLOWLY, asked.length.total_seconds() * _SHARE), made)
 
 
-def _context(wanted: Chosen) -> dict[str, Any]:
+def _context(wanted: Chosen, note: str) -> dict[str, Any]:
+    """`note`: what is to be said of the map."""
     asked = wanted.period
     common = (
         shared.get(("overview", timezone.get_current_timezone_name()), MOMENT, _common)
@@ -137,7 +144,7 @@ def _context(wanted: Chosen) -> dict[str, Any]:
         "folds": FOLDS,
         "complaint": asked.complaint,
         "bars": bars(slots, slot),
-        "map_note": _map(wanted).note,
+        "map_note": note,
         "choreographies": flowing.choreographies,
         "services": sorted({edge.target_service for edge in flowing.events if edge.target_service}),
         "types": sorted({edge.target_type for edge in flowing.events}),

@@ -11,7 +11,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import get_current_timezone_name, localtime
+from django.utils.timezone import get_current_timezone_name
 
 from dashboard.pages import statement, wording
 
@@ -66,10 +66,9 @@ def status_icon(word: str) -> SafeString:
 @register.simple_tag
 def moment(at: datetime, precise: bool = False) -> SafeString:
     """The time of day, its date on hovering."""
-    local = localtime(at)
-    shown = wording.precise(local) if precise else wording.clock(local)
     # There are hundreds on a page, and nothing in a time is to be escaped.
-    return SafeString(f'<time datetime="{at.isoformat()}" title="{wording.full(local)}">{shown}</time>')
+    full = wording.full(at)
+    return SafeString(f'<time datetime="{at.isoformat()}" title="{full}">{full[11 : 23 if precise else 19]}</time>')
 
 
 @register.simple_tag

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.correlation.buckets import bucket, quantile, seconds
+from collector.correlation.buckets import bucket, quantile, quantiles, seconds
 
 durations = st.floats(1.1e-6, 400 * 86400)
 
@@ -37,6 +37,11 @@ def test_a_quantile_is_that_of_the_durations_within_one_per_cent(found: list[flo
     rank = next(i for i in range(1, len(exact) + 1) if i >= q * len(exact) or i == len(exact))
     counted = quantile(Counter(bucket(timedelta(seconds=duration)) for duration in found), q)
     assert counted == pytest.approx(exact[rank - 1], rel=0.0101)
+
+
+@given(st.dictionaries(st.integers(0, 20), st.integers(0, 9), min_size=1), st.lists(st.floats(0, 1), max_size=4))
+def test_several_quantiles_are_those_that_are_asked_for(counts: dict[int, int], wanted: list[float]) -> None:
+    assert quantiles(counts, *sorted(wanted)) == [quantile(counts, q) for q in sorted(wanted)]
 
 
 def test_a_quantile_of_nothing_is_not_known() -> None:

@@ -72,7 +72,7 @@ def test_an_alert_says_what_its_transactions_have_in_common(
 @pytest.mark.django_db
 def test_compares_with_the_newest_that_have_got_the_answer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["collector.queries.common"]  # the package calls the function so
-    few = module._ANSWERED.replace("LIMIT 600", "LIMIT 4").replace("LIMIT 200", "LIMIT 2")
+    few = module._ANSWERED.replace("LIMIT 300", "LIMIT 4").replace("LIMIT 100", "LIMIT 2")
     monkeypatch.setattr(module, "_ANSWERED", few)
     looked: list[list[tuple[int, date, datetime]]] = []
     traits = module._traits
@@ -91,7 +91,7 @@ def test_compares_with_the_newest_that_have_got_the_answer(client: Client, monke
     client.get(f"/api/alerts/{Alert.objects.get(service='payment').id}/common")
     _, healthy = looked
     assert healthy == [], "the newest four only wait"
-    monkeypatch.setattr(module, "_ANSWERED", few.replace("LIMIT 4", "LIMIT 600"))
+    monkeypatch.setattr(module, "_ANSWERED", few.replace("LIMIT 4", "LIMIT 300"))
     shared.clear()
     client.get(f"/api/alerts/{Alert.objects.get(service='payment').id}/common")
     names = dict(Transaction.objects.values_list("id", "transaction_id"))
