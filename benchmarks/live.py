@@ -248,10 +248,12 @@ def looking(port: int, cookie: str, viewers: int) -> Iterator[subprocess.Popen[s
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
+    """As somebody has it who works with it: started, with a page of something else."""
     path = next(found for name in CHROMIUM if (found := shutil.which(name)))
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        browser.new_page()
         yield browser
         browser.close()
 
