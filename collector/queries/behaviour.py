@@ -66,14 +66,14 @@ class HeatColumn:
     def count(self) -> int:
         return sum(self.durations.values())
 
-    @property
-    def timed(self) -> list[tuple[float, int]]:
-        """Durations in seconds, each with how many there are."""
-        return [(0.0 if at == NOTHING else seconds(at), count) for at, count in self.durations.items()]
-
     def quantiles(self, *wanted: float) -> list[float | None]:
         """In seconds; None where there are no transactions."""
         return percentiles(self.durations, wanted)
+
+
+def lasting(bucket: int) -> float:
+    """The seconds that a bucket of durations stands for."""
+    return 0.0 if bucket == NOTHING else seconds(bucket)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from math import ceil, exp, log, sqrt
 
 from django.utils.timezone import localtime
 
-from collector.queries.behaviour import Heat, HeatColumn
+from collector.queries.behaviour import Heat, HeatColumn, lasting
 from dashboard.pages.bars import Tick
 from dashboard.pages.wording import clock, duration, span
 
@@ -117,7 +117,8 @@ def heat_map(heat: Heat) -> HeatMap:
     wide = (WIDTH - LEFT - RIGHT) / max(1, len(heat.columns))
     high = (HEIGHT - TOP - BOTTOM) / ROWS
     many = max((column.count for column in heat.columns), default=0) * _FEW
-    shares = [_shares(column, scale, many) for column in heat.columns]
+    buckets = _Buckets(scale)
+    shares = [_shares(column, buckets, many) for column in heat.columns]
     most = max((share for cells in shares for share in cells.values()), default=1.0)
     paths: dict[int, list[str]] = defaultdict(list)
     for place, cells in enumerate(shares):
@@ -147,12 +148,24 @@ def _scale(whole: HeatColumn | None) -> _Scale:
     return _Scale(middle / exp(reach), middle * exp(reach))
 
 
-def _shares(column: HeatColumn, scale: _Scale, many: float) -> dict[int, float]:
+class _Buckets(dict[int, int]):
+    """The row of each bucket of durations: what one column has, most of the others have as well."""
+
+    def __init__(self, scale: _Scale) -> None:
+        super().__init__()
+        self._scale = scale
+
+    def __missing__(self, bucket: int) -> int:
+        self[bucket] = row = self._scale.row(lasting(bucket))
+        return row
+
+
+def _shares(column: HeatColumn, buckets: _Buckets, many: float) -> dict[int, float]:
     """Of the column's transactions, by row. Where there are few, less: they say less."""
     weight = min(1.0, column.count / many) if many else 1.0
     counts: Counter[int] = Counter()
-    for seconds, count in column.timed:
-        counts[scale.row(seconds)] += count
+    for bucket, count in column.durations.items():
+        counts[buckets[bucket]] += count
     return {row: weight * count / column.count for row, count in counts.items()}
 
 
