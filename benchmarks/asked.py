@@ -76,6 +76,7 @@ PAGES: Mapping[str, Sequence[str]] = {
     ),
     "choreography-fragment": ("/live/choreography/{choreography}", "/live/choreography/_all?since=1d"),
     "choreography-drawing": ("/live/discovered/{choreography}", "/live/discovered/_all?overlay=duration&detail=100"),
+    "choreography-ways": ("/live/ways/{choreography}", "/live/ways/_all?since=7d"),
     "choreography-rules": ("/live/rules/{choreography}",),
     "choreography-conformance": ("/live/conformance/{choreography}",),
     "choreography-adopt": ("/live/adopt/{choreography}",),

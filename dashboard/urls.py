@@ -62,6 +62,7 @@ urlpatterns = [
     path("choreographies/<id:name>", choreography.page, name="choreography"),
     path("live/choreography/<id:name>", choreography.fragment, name="choreography-fragment"),
     path("live/discovered/<id:name>", choreography.drawing, name="choreography-drawing"),
+    path("live/ways/<id:name>", choreography.ways, name="choreography-ways"),
     path("live/rules/<id:name>", lessons.rules, name="choreography-rules"),
     path("live/conformance/<id:name>", lessons.conformance, name="choreography-conformance"),
     path("live/adopt/<id:name>", lessons.adopt, name="choreography-adopt"),

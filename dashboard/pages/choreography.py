@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -57,6 +58,16 @@ def fragment(request: HttpRequest, name: str) -> HttpResponse:
     if context["complaint"]:
         raise Http404(context["complaint"])
     return frame.fragment(request, "choreographies/written.html", {"written": _written(context)})
+
+
+def ways(request: HttpRequest, name: str) -> HttpResponse:
+    """The variants that are not among the first, for whoever wants to see them: they are ten times as many."""
+    context = _context(request, name)
+    if context["complaint"]:
+        raise Http404(context["complaint"])
+    response = render(request, "choreographies/strips.html", {"strips": context["found"]["rest"]})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _written(context: Mapping[str, Any], room: Drawing | None = None) -> SafeString:

@@ -96,6 +96,22 @@ def test_a_variant_opens_its_transactions(page: Page, site: Site, mined: Feed) -
     expect(page.locator("tr[data-row]")).to_have_count(1)
 
 
+def test_rare_variants_come_when_they_are_opened(page: Page, site: Site, mined: Feed) -> None:
+    for number in range(12):
+        for step in range(number + 1):
+            mined.event(f"long-{number}", f"Step{step}", "worker", 60 - step)
+    mined.read()
+    miner.mine(mined.rulebook)
+    drawn(page, site, "/choreographies/Step0")
+    expect(page.locator(".variants meter")).to_have_count(8)
+    page.locator(".more-ways summary").click()
+    expect(page.locator(".variants meter")).to_have_count(12)
+    fetch = "htmx.ajax('GET', document.getElementById('live').dataset.fragment, {target: '#live', swap: 'innerMorph'})"
+    page.evaluate(fetch)
+    expect(page.locator(".more-ways")).to_have_attribute("open", "")
+    expect(page.locator(".variants meter")).to_have_count(12)
+
+
 def test_what_happens_shows_without_a_reload(page: Page, site: Site, mined: Feed, publisher: Publisher) -> None:
     drawn(page, site, f"{ONE}?detail=100")
     assert "order · 38" in names(page)

@@ -155,6 +155,21 @@ class TestOne:
         causal = text(client.get(f"{ONE}?ways=causal"))
         assert "OrderPlaced, then PaymentAuthorized and StockReserved, then ShipmentScheduled" in causal
 
+    def test_rare_variants_are_fetched_by_whoever_opens_them(self, client: Client, feed: Feed) -> None:
+        for number in range(12):
+            for step in range(number + 1):
+                feed.event(f"long-{number}", f"Step{step}", "worker", 60 - step)
+        mined(feed)
+        page = text(client.get("/choreographies/Step0"))
+        assert page.count("<meter") == 8
+        assert "<summary>4 more</summary>" in page
+        address = unescape(re.search(r'hx-get="(/live/ways/[^"]+)"', page)[1])  # type: ignore[index]
+        assert text(client.get(address)).count("<meter") == 4
+        since = f"{address}&since=1h" if "?" in address else f"{address}?since=1h"
+        assert text(client.get(since)).count("<meter") == 4
+        text(client.get("/live/ways/Step0?since=tomorrow"), 404)
+        text(client.get("/live/ways/nobody"), 404)
+
     def test_rules_are_declared_and_found(self, client: Client, company: Feed) -> None:
         assert company
         said = words(text(client.get("/live/rules/order-fulfilment")))
