@@ -176,11 +176,13 @@ def _name(graph: Steps, bars: dict[str, Bar], left: float) -> None:
     taken: dict[float, list[tuple[float, float]]] = defaultdict(list)  # apart from each other, in their order
     for bar in {id(bar): bar for bar in bars.values()}.values():
         top, bottom = bar.y - ABOVE, bar.y - RADIUS + (RADIUS + BELOW + CLOCK if bar.step.clock else 0.0)
+        names = taken[bar.y]
         for anchor, beside in _PLACES:
             begin, end = bar.spread(anchor, bar.x + beside)
-            names = taken[bar.y]
+            if begin < left - 22:
+                continue
             at = bisect_left(names, (begin, end))
-            if begin < left - 22 or any(begin < b + 4 and a < end + 4 for a, b in names[max(0, at - 1) : at + 1]):
+            if (at and begin < names[at - 1][1] + 4) or (at < len(names) and names[at][0] < end + 4):
                 continue
             passing = crossings[bisect_left(xs, begin - 1.5) : bisect_left(xs, end + 1.5)]
             if any(low < bottom and high > top for _, low, high in passing):
