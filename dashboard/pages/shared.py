@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from itertools import islice
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -15,12 +17,14 @@ MOMENT = 0.25
 """Seconds; as often as browsers are told of changes at most. What is kept no longer than that is made anew as soon as
 they are, so that what they then fetch is made once for all of them, and has what they were told of."""
 _MOST = 1_000
+_FORGOTTEN = 250
+"""So many values go when there are too many: those that nobody has asked for for the longest time."""
 
 
 class Shared:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: dict[Hashable, tuple[float, Any]] = {}
+        self._made: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
         self._changed_at = 0.0
 
@@ -33,7 +37,7 @@ class Shared:
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
         with making:
-            kept = self._made.get(key)
+            kept = self._asked_for(key)
             if kept is not None and self._holds(kept[0], seconds):
                 value: Value = kept[1]
                 return value
@@ -49,7 +53,7 @@ class Shared:
         with self._lock:
             making = self._making.setdefault(key, threading.Lock())
         with making:
-            kept = self._made.get(key)
+            kept = self._asked_for(key)
             if kept is not None and kept[1][0] is source:
                 value: Value = kept[1][1]
                 return value
@@ -57,12 +61,22 @@ class Shared:
             self._keep(key, time.monotonic(), (source, value))
             return value
 
+    def _asked_for(self, key: Hashable) -> tuple[float, Any] | None:
+        with self._lock:
+            kept = self._made.get(key)
+            if kept is not None:
+                self._made.move_to_end(key)
+            return kept
+
     def _keep(self, key: Hashable, at: float, value: object) -> None:
         with self._lock:
             if len(self._made) >= _MOST:
-                self._made.clear()
-                self._making.clear()
+                for old in list(islice(self._made, _FORGOTTEN)):
+                    del self._made[old]
+                wanted = ((key, lock) for key, lock in self._making.items() if key in self._made or lock.locked())
+                self._making = dict(wanted)
             self._made[key] = (at, value)
+            self._made.move_to_end(key)
 
     def _holds(self, made_at: float, seconds: float) -> bool:
         return time.monotonic() - made_at < seconds and (seconds > MOMENT or made_at >= self._changed_at)

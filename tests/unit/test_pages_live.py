@@ -273,6 +273,17 @@ def test_what_may_be_old_is_not_made_anew_for_a_change() -> None:
     assert shared.get("slow", 60, lambda: "after") == "before"
 
 
+def test_what_is_asked_for_is_not_forgotten_for_the_sake_of_what_is_not() -> None:
+    shared.clear()
+    assert shared.get("always asked for", 60, lambda: "kept") == "kept"
+    for number in range(3_000):
+        shared.get(("once", number), 60, lambda: "once")
+        assert shared.get("always asked for", 60, lambda: "made anew") == "kept"
+    assert len(shared._made) <= 1_000
+    assert len(shared._making) <= 1_001
+    assert shared.get(("once", 0), 60, lambda: "made anew") == "made anew"
+
+
 def test_what_is_made_of_something_is_made_anew_of_something_else() -> None:
     shared.clear()
     first, second = ["events"], ["events"]
