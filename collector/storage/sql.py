@@ -14,9 +14,12 @@ import msgspec
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg import Cursor
+from psycopg.abc import PQGen
 from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import Format
+from psycopg.pq.abc import PGconn
 from psycopg.types.string import BytesBinaryDumper
+from psycopg.waiting import Ready, Wait
 
 from collector.storage import turn
 
@@ -67,7 +70,17 @@ def pipelined() -> Iterator[None]:
     with connection.wrap_database_errors, connection.connection.pipeline() as pipeline:
         yield
         with turn.waiting():
+            connection.connection.wait(_sending(connection.connection.pgconn))
             pipeline.sync()
+
+
+def _sending(pgconn: PGconn) -> PQGen[None]:
+    """Until the database has taken in what was sent. psycopg would then only wait for its answer: where a statement is
+    larger than the socket's buffers, each would wait for the other for ever."""
+    while pgconn.flush():
+        ready = yield Wait.RW
+        if ready & Ready.R:
+            pgconn.consume_input()
 
 
 def read_ahead(cursor: CursorWrapper, statement: str, each: Iterable[Sequence[Any]]) -> Generator[tuple[Any, ...]]:

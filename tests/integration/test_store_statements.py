@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from collector.kafka import Span
 from collector.models import EventType, Progress, Topic, Transaction
 from collector.records import TopicRef
 from collector.storage import context, store
-from collector.storage.sql import binary_cursor
+from collector.storage.sql import binary_cursor, pipelined
 from tests.builders import cloud_event, record
 from tests.collecting import CONFIG
 
@@ -134,3 +135,19 @@ def test_types_without_end_are_not_all_noted_and_their_topic_may_then_hold_any(
         found = context.load(cursor, rules).reading
     assert found.topics_of["Known"] == {topics[0].row, topics[1].row}
     assert found.topics_of["Type-0"] == {topics[1].row}
+
+
+def test_a_large_statement_that_returns_nothing_does_not_wait_for_ever() -> None:
+    """The database takes in what a socket's buffers cannot hold, though nobody waits for its answer."""
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(20)
+    try:
+        with binary_cursor() as cursor, pipelined():
+            cursor.execute("DELETE FROM collector_mined WHERE body = %s::bytea", [b"x" * 5_000_000])
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
