@@ -3,8 +3,8 @@
     python -m benchmarks.mining [--events 250000] [--pm4py var/pm4py/bin/python]
 
 On a PostgreSQL of its own: a log is stored as collectors store it and mined; map and variants are asked for; 1,000 more
-events arrive and are mined, against counting everything anew. The log is then exported as CSV, and PM4Py, in a process
-of its own, finds the directly-follows graph and the variants of it; both have to come to the same.
+events arrive and are mined, ten times in a row, against counting everything anew. The log is then exported as CSV, and
+PM4Py, in a process of its own, finds the directly-follows graph and the variants of it; both have to come to the same.
 """
 
 from __future__ import annotations

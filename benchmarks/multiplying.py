@@ -153,16 +153,19 @@ WHERE f.writer = 'model' AND (f.outcome <> 'stuck' OR n %% 100 < 3);
 DELETE FROM collector_outcome WHERE writer = 'model';
 """
 _MINED = """
-CREATE TEMP TABLE mined_model AS SELECT * FROM collector_minedcount WHERE hours = 0;
-DELETE FROM collector_minedcount WHERE hours <> 0;
-UPDATE collector_minedcount SET count = count * %(copies)s, total = total * %(copies)s WHERE hours = 0;
-INSERT INTO collector_minedcount (settled, choreography, kind, hours, bucket, status, source, target, count, total,
-    durations)
-SELECT settled, choreography, kind, 1, %(hour)s - n, status, source, target, count * 5, total * 5, durations
+CREATE TEMP TABLE mined_model AS
+SELECT choreography, kind, status, source, target, sum(count)::bigint AS count, sum(total) AS total,
+    '[' || coalesce(string_agg(nullif(trim(both '[]' from durations), ''), ','), '') || ']' AS durations
+FROM collector_minedcount WHERE hours = 0 GROUP BY 1, 2, 3, 4, 5;
+TRUNCATE collector_minedsum, collector_mineddifference;
+INSERT INTO collector_minedsum (choreography, kind, hours, bucket, status, source, target, count, total, durations)
+SELECT choreography, kind, 0, 0, status, source, target, count * %(copies)s, total * %(copies)s, durations
+FROM mined_model;
+INSERT INTO collector_minedsum (choreography, kind, hours, bucket, status, source, target, count, total, durations)
+SELECT choreography, kind, 1, %(hour)s - n, status, source, target, count * 5, total * 5, durations
 FROM mined_model, generate_series(0, 48) AS n;
-INSERT INTO collector_minedcount (settled, choreography, kind, hours, bucket, status, source, target, count, total,
-    durations)
-SELECT settled, choreography, kind, 24, (%(hour)s / 24 - n) * 24, status, source, target,
+INSERT INTO collector_minedsum (choreography, kind, hours, bucket, status, source, target, count, total, durations)
+SELECT choreography, kind, 24, (%(hour)s / 24 - n) * 24, status, source, target,
     count * 5 * CASE n WHEN 0 THEN %(hour)s %% 24 + 1 ELSE 24 END,
     total * 5 * CASE n WHEN 0 THEN %(hour)s %% 24 + 1 ELSE 24 END, durations
 FROM mined_model, generate_series(0, 29) AS n;

@@ -369,36 +369,64 @@ class Variant(models.Model):
         constraints = [models.UniqueConstraint(fields=["choreography", "causal", "digest"], name="variant_once")]
 
 
-class MinedCount(models.Model):
-    """Counts of what was mined, by when transactions began: in days (`hours` is 24) since 1970 and, of the last two, in
-    hours (1) as well; and of all times together (0). What each `kind` counts is told in `collector.mining.counts`.
+class Counted(models.Model):
+    """Something that was mined, by when transactions began: in days (`hours` is 24) since 1970 and, of the last two, in
+    hours (1) as well; and of all times together (0). What each `kind` counts is told in `collector.mining.counts`."""
 
-    There may be several rows for one thing, and their sum counts: one that is settled, and what was added since."""
-
-    settled = models.BooleanField(help_text="else it is to be added to the settled row, and may be below zero")
     choreography = models.TextField()
     kind = models.TextField()
     hours = models.SmallIntegerField()
     bucket = models.IntegerField(help_text="its first hour, counted from 1970")
     status = models.TextField(help_text="of the transactions: a phase, or stuck")
+
+    class Meta:
+        abstract = True
+
+
+class MinedSum(Counted):
+    """A count of what was mined: settled, so that there is one for each thing that is counted."""
+
     source = models.TextField()
     target = models.TextField()
     count = models.BigIntegerField()
     total = models.DecimalField(max_digits=40, decimal_places=0, help_text="sum of the durations, in microseconds")
-    durations = models.JSONField(help_text="log-bucket counts of the durations: {bucket: count}")
+    durations = models.TextField(help_text="JSON: a log-bucket, how many durations lie in it, another bucket …")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["choreography", "kind", "hours", "bucket", "status", "source", "target"],
-                condition=models.Q(settled=True),
-                name="mined_count_once",
+                name="mined_sum_once",
             )
         ]
-        indexes = [
-            models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all"),
-            models.Index(fields=["id"], condition=models.Q(settled=False), name="mined_count_unsettled"),
-        ]
+        indexes = [models.Index(fields=["hours", "kind", "bucket"], name="mined_sum_of_all")]
+
+
+class MinedDifference(Counted):
+    """What is to be added to sums, and may be below zero: many entries in one row, each a place in these columns."""
+
+    always = models.BooleanField(help_text="they are to be added to the sums of all times too")
+    entries = models.IntegerField(help_text="how many, counted twice where they are to be added twice")
+    sources = ArrayField(models.TextField())
+    targets = ArrayField(models.TextField())
+    counts = ArrayField(models.BigIntegerField())
+    totals = ArrayField(models.DecimalField(max_digits=40, decimal_places=0))
+    durations = ArrayField(models.TextField())
+
+
+class MinedCount(Counted):
+    """The counts as they are to be read, a view: sums, and the entries of what is to be added to them. There may be
+    several rows for one thing, and their sum counts."""
+
+    settled = models.BooleanField(help_text="else it is to be added to the settled row, and may be below zero")
+    source = models.TextField()
+    target = models.TextField()
+    count = models.BigIntegerField()
+    total = models.DecimalField(max_digits=40, decimal_places=0)
+    durations = models.TextField()
+
+    class Meta:
+        managed = False
 
 
 class Lesson(models.Model):

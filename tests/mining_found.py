@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
+import pytest
 from django.utils import timezone
 
 from collector import queries
 from collector.correlation.choreography import RuleBook
+from collector.miner import rows
 from collector.queries import MinedMap
 
 RULES = RuleBook(())
@@ -30,3 +32,11 @@ def ways(name: str = "_all", *, causal: bool = False) -> Counter[tuple[object, .
             counted[(item.types, item.causes) if causal else item.types] += item.count
         cursor = page.next
     return counted
+
+
+def settle_all() -> None:
+    """Adds all that was appended to the sums."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "UNSETTLED", 1)
+        while rows.settle():
+            pass

@@ -764,10 +764,55 @@ class Migration(migrations.Migration):
             name="MinedCount",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("choreography", models.TextField()),
+                ("kind", models.TextField()),
+                ("hours", models.SmallIntegerField()),
+                ("bucket", models.IntegerField(help_text="its first hour, counted from 1970")),
+                ("status", models.TextField(help_text="of the transactions: a phase, or stuck")),
                 (
                     "settled",
                     models.BooleanField(help_text="else it is to be added to the settled row, and may be below zero"),
                 ),
+                ("source", models.TextField()),
+                ("target", models.TextField()),
+                ("count", models.BigIntegerField()),
+                ("total", models.DecimalField(decimal_places=0, max_digits=40)),
+                ("durations", models.TextField()),
+            ],
+            options={
+                "managed": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="MinedDifference",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("choreography", models.TextField()),
+                ("kind", models.TextField()),
+                ("hours", models.SmallIntegerField()),
+                ("bucket", models.IntegerField(help_text="its first hour, counted from 1970")),
+                ("status", models.TextField(help_text="of the transactions: a phase, or stuck")),
+                ("always", models.BooleanField(help_text="they are to be added to the sums of all times too")),
+                ("entries", models.IntegerField(help_text="how many, counted twice where they are to be added twice")),
+                ("sources", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+                ("targets", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+                ("counts", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                (
+                    "totals",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=0, max_digits=40), size=None
+                    ),
+                ),
+                ("durations", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+            ],
+            options={
+                "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="MinedSum",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("choreography", models.TextField()),
                 ("kind", models.TextField()),
                 ("hours", models.SmallIntegerField()),
@@ -782,18 +827,17 @@ class Migration(migrations.Migration):
                         decimal_places=0, help_text="sum of the durations, in microseconds", max_digits=40
                     ),
                 ),
-                ("durations", models.JSONField(help_text="log-bucket counts of the durations: {bucket: count}")),
+                (
+                    "durations",
+                    models.TextField(help_text="JSON: a log-bucket, how many durations lie in it, another bucket …"),
+                ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["hours", "kind", "bucket"], name="mined_count_of_all"),
-                    models.Index(condition=models.Q(("settled", False)), fields=["id"], name="mined_count_unsettled"),
-                ],
+                "indexes": [models.Index(fields=["hours", "kind", "bucket"], name="mined_sum_of_all")],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("settled", True)),
                         fields=("choreography", "kind", "hours", "bucket", "status", "source", "target"),
-                        name="mined_count_once",
+                        name="mined_sum_once",
                     )
                 ],
             },

@@ -1,4 +1,4 @@
-"""The tables that are partitioned by day; Django's migrations cannot say PARTITION BY."""
+"""Tables that are partitioned by day, how tables are stored, and a view: what Django's migrations cannot say."""
 
 from django.db import migrations
 
@@ -146,9 +146,35 @@ ALTER TABLE collector_progress SET (fillfactor = 20);
 ALTER TABLE collector_waiting SET (fillfactor = 20);
 ALTER TABLE collector_flow SET (fillfactor = 50);
 ALTER TABLE collector_outcome SET (fillfactor = 50);
-ALTER TABLE collector_minedcount SET (fillfactor = 60);
+ALTER TABLE collector_minedsum SET (fillfactor = 60);
+ALTER TABLE collector_mineddifference SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE collector_unmined SET (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE collector_deadline SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+"""
+
+# Short-lived and read at once: compressing it would take longer than reading it.
+MINED = """
+ALTER TABLE collector_mineddifference ALTER sources SET STORAGE EXTERNAL, ALTER targets SET STORAGE EXTERNAL,
+    ALTER counts SET STORAGE EXTERNAL, ALTER totals SET STORAGE EXTERNAL, ALTER durations SET STORAGE EXTERNAL;
+CREATE VIEW collector_minedcount AS
+SELECT id, true AS settled, choreography, kind, hours, bucket, status, source, target, count, total, durations
+FROM collector_minedsum
+UNION ALL
+SELECT d.id, false, d.choreography, d.kind, d.hours, d.bucket, d.status, e.source, e.target, e.count, e.total,
+    e.durations
+FROM collector_mineddifference d,
+    unnest(d.sources, d.targets, d.counts, d.totals, d.durations) AS e(source, target, count, total, durations)
+UNION ALL
+SELECT d.id, false, d.choreography, d.kind, 24::smallint, d.bucket - d.bucket % 24, d.status, e.source, e.target,
+    e.count, e.total, e.durations
+FROM collector_mineddifference d,
+    unnest(d.sources, d.targets, d.counts, d.totals, d.durations) AS e(source, target, count, total, durations)
+WHERE d.hours = 1
+UNION ALL
+SELECT d.id, false, d.choreography, d.kind, 0::smallint, 0, d.status, e.source, e.target, e.count, e.total, e.durations
+FROM collector_mineddifference d,
+    unnest(d.sources, d.targets, d.counts, d.totals, d.durations) AS e(source, target, count, total, durations)
+WHERE d.always;
 """
 
 
@@ -167,4 +193,5 @@ class Migration(migrations.Migration):
         table("collector_uncorrelated", UNCORRELATED),
         table("collector_undecodable", UNDECODABLE),
         migrations.RunSQL(TRANSACTION_STORAGE, migrations.RunSQL.noop),
+        migrations.RunSQL(MINED, "DROP VIEW collector_minedcount"),
     ]

@@ -13,26 +13,22 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from itertools import accumulate, chain, islice
 
-import msgspec
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 
 from collector import config
-from collector.correlation.causality import links_of
-from collector.correlation.choreography import Choreography, RuleBook
-from collector.correlation.shape import Course, Shape
-from collector.miner.courses import Found, Went, courses
-from collector.miner.rows import Way, append, number_variants, settle, types_of
-from collector.mining.contribution import Contribution, causal_form, contribution, first_hourly
-from collector.mining.counts import differences
+from collector.correlation.choreography import RuleBook
+from collector.miner.counting import Counting
+from collector.miner.courses import Found
+from collector.miner.rows import settle
+from collector.mining.contribution import first_hourly
 from collector.storage import unmined
-from collector.storage.sql import array, binary_cursor, pipelined
+from collector.storage.sql import array, binary_cursor
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +40,10 @@ ROWS = 200
 ALONE = 100
 """How many transactions of a chunk that failed are then tried one by one."""
 
-# What a crash takes with it is mined again, so no commit waits for the disk.
-_BEGIN = "SELECT clock_timestamp(), set_config('synchronous_commit', 'off', true)"
+# What a crash takes with it is mined again, so no commit waits for the disk; events are put in order in memory.
+_BEGIN = """
+SELECT clock_timestamp(), set_config('synchronous_commit', 'off', true), set_config('work_mem', '32MB', true)
+"""
 _CLAIM = f"""
 DELETE FROM collector_unmined WHERE id = ANY (ARRAY(
     SELECT id FROM (
@@ -63,23 +61,6 @@ SELECT id, transaction_id, day, choreography, CASE WHEN overdue_since IS NULL TH
     NOT partial AND NOT oversized AND merged_into IS NULL, event_count
 FROM collector_transaction WHERE id = ANY(%s::bigint[])
 """
-# All bodies are sent as one, which is several times faster than an array of them.
-_BODIES = """(
-    SELECT transaction, substring(%s::bytea FROM start FOR size) AS body
-    FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS w(transaction, start, size)
-) AS v"""
-_KEEP = f"UPDATE collector_mined m SET body = v.body FROM {_BODIES} WHERE m.transaction = v.transaction"
-_KEEP_NEW = f"""
-INSERT INTO collector_mined (transaction, body) SELECT transaction, body FROM {_BODIES} ORDER BY transaction
-ON CONFLICT DO NOTHING RETURNING transaction
-"""
-
-_body = msgspec.msgpack.Decoder(Contribution)
-_encoded = msgspec.msgpack.Encoder().encode
-
-
-Numbers = dict[tuple[str, Shape], tuple[int, int]]
-"""By choreography and shape, those of the variant and of the causal variant."""
 
 
 def mine_now() -> int:
@@ -111,8 +92,8 @@ def mine(rulebook: RuleBook, *, most: int = CHUNK) -> int:
 def _chunk(rulebook: RuleBook) -> tuple[int, bool]:
     """How many were taken, and whether there may be more."""
     with _uncollected(), transaction.atomic(), binary_cursor() as cursor:
-        ids, more = _claim(cursor, CHUNK)
-        taken = _take(cursor, ids, rulebook)
+        now, ids, more = _claim(cursor, CHUNK)
+        taken = _take(cursor, ids, rulebook, now)
         return taken, more or taken < len(ids)
 
 
@@ -131,11 +112,11 @@ def _uncollected() -> Iterator[None]:
 
 def _one_by_one(rulebook: RuleBook) -> tuple[int, bool]:
     with transaction.atomic(), binary_cursor() as cursor:
-        ids, more = _claim(cursor, ALONE)
+        now, ids, more = _claim(cursor, ALONE)
         for row in ids:
             try:
                 with transaction.atomic():
-                    _take(cursor, [row], rulebook)
+                    _take(cursor, [row], rulebook, now)
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
@@ -143,17 +124,16 @@ def _one_by_one(rulebook: RuleBook) -> tuple[int, bool]:
         return len(ids), more
 
 
-def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook) -> int:
+def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook, now: datetime) -> int:
     """Exchanges what these transactions, in order, contributed before for what they contribute now. What is too much
     for once is put back; returns how many were taken."""
     if not ids:
         return 0
-    cursor.execute(_BEGIN)
-    now: datetime = cursor.fetchall()[0][0]
-    cursor.execute(_LOCK, [array(ids)])
-    kept = {row: _body.decode(body) for row, body in cursor.fetchall()}
-    cursor.execute(_TRANSACTIONS, [array(ids)])
-    stored = {found.id: found for found in map(Found._make, cursor.fetchall())}
+    wanted = array(ids)
+    cursor.execute(_LOCK, [wanted])
+    kept: dict[int, bytes] = dict(cursor.fetchall())
+    cursor.execute(_TRANSACTIONS, [wanted])
+    stored = {one.id: one for one in map(Found._make, cursor.fetchall())}
     taken = _fitting(ids, stored)
     if taken < len(ids):
         later = ids[taken:]
@@ -161,24 +141,26 @@ def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook) -> int:
         for row in later:
             kept.pop(row, None)
             stored.pop(row, None)
-    went, numbers = _went(cursor, [found for found in stored.values() if found.countable], rulebook)
-    after = _contributions(went, numbers, first_hourly(now))
-    gone = [row for row in kept if row not in after]
-    # what is no longer stored stays counted; what contributes nothing needs no row
-    _exchange(cursor, {row: body for row, body in kept.items() if row in stored}, after)
-    if gone:
+    counting = Counting(rulebook, first_hourly(now))
+    # what is no longer stored stays counted
+    counting.subtract(cursor, {row: body for row, body in kept.items() if row in stored})
+    counting.add(cursor, [one for one in stored.values() if one.countable])
+    contributing = counting.exchange(cursor)
+    if gone := [row for row in kept if row not in contributing]:  # what contributes nothing needs no row
         unmined.forget(cursor, gone)
     return taken
 
 
-def _claim(cursor: CursorWrapper, most: int) -> tuple[list[int], bool]:
-    """The changed transactions that this miner takes now, in order, and whether there may be more; what is too much for
-    once is put back."""
+def _claim(cursor: CursorWrapper, most: int) -> tuple[datetime, list[int], bool]:
+    """What time it is, the changed transactions that this miner takes now, in order, and whether there may be more;
+    what is too much for once is put back."""
+    cursor.execute(_BEGIN)
+    now: datetime = cursor.fetchall()[0][0]
     cursor.execute(_CLAIM, [most])
     rows = cursor.fetchall()
     changed = sorted({row for (named,) in rows for row in named})
     unmined.note(cursor, changed[most:])
-    return changed[:most], len(rows) == ROWS or sum(len(named) for (named,) in rows) >= most
+    return now, changed[:most], len(rows) == ROWS or sum(len(named) for (named,) in rows) >= most
 
 
 def _fitting(ids: Sequence[int], stored: dict[int, Found]) -> int:
@@ -189,73 +171,3 @@ def _fitting(ids: Sequence[int], stored: dict[int, Found]) -> int:
         if place and events > MOST_EVENTS:
             return place
     return len(ids)
-
-
-def _went(cursor: CursorWrapper, rows: Sequence[Found], rulebook: RuleBook) -> tuple[list[Went], Numbers]:
-    """What led to what is worked out once for each shape that a choreography's transactions have, while the database
-    reads more of them."""
-    choreographies: dict[str, Choreography] = {}
-    ways: dict[tuple[str, Shape], Way] = {}
-    went = []
-    with closing(courses(cursor, rows)) as read:
-        for one in read:
-            went.append(one)
-            name, shape = place = (one.found.choreography, one.shape)
-            if place not in ways:
-                choreography = choreographies.setdefault(name, rulebook.named(name))
-                causal = causal_form(shape.types, links_of(Course((), shape), choreography))
-                ways[place] = Way(name, shape.types, causal)
-    return went, dict(zip(ways, number_variants(cursor, list(ways.values())), strict=True))
-
-
-def _contributions(went: Iterable[Went], numbers: Numbers, hourly: int) -> dict[int, Contribution]:
-    return {
-        one.found.id: contribution(
-            one.found.choreography,
-            one.found.status,
-            one.shape.types,
-            one.began,
-            one.gaps,
-            hourly,
-            numbers[one.found.choreography, one.shape],
-        )
-        for one in went
-    }
-
-
-def _exchange(cursor: CursorWrapper, before: dict[int, Contribution], after: dict[int, Contribution]) -> None:
-    """Subtracts what these contributed before, adds what they contribute now, and keeps that."""
-    whole = _whole(cursor, before.values())
-    if again := sorted(after.keys() & before.keys()):
-        cursor.execute(_KEEP, _bodies(after, again))
-    told = differences(after.values(), whole)
-    if new := sorted(after.keys() - before.keys()):
-        with pipelined():
-            cursor.execute(_KEEP_NEW, _bodies(after, new))
-            first = list(islice(told, len(new) // 4))  # takes about as long
-            others = set(new) - {row for (row,) in cursor.fetchall()}
-        told = chain(first, told)
-        if others:  # somebody else was faster, and may have seen less
-            unmined.note(cursor, others)
-            for row in others:
-                del after[row]
-            told = differences(after.values(), whole)
-    append(cursor, told)
-
-
-def _bodies(found: dict[int, Contribution], wanted: Iterable[int]) -> list[bytes | str]:
-    """What is kept of these, as `_BODIES` reads it."""
-    stored = [_stored(found[row]) for row in wanted]
-    sizes = list(map(len, stored))
-    return [b"".join(stored), array(wanted), array(accumulate(sizes[:-1], initial=1)), array(sizes)]
-
-
-def _stored(found: Contribution) -> bytes:
-    return _encoded(msgspec.structs.replace(found, types=()) if found.variant else found)
-
-
-def _whole(cursor: CursorWrapper, stored: Iterable[Contribution]) -> list[Contribution]:
-    """With the types that were left out."""
-    stored = list(stored)
-    types = types_of(cursor, {found.variant for found in stored if found.variant})
-    return [msgspec.structs.replace(found, types=types[found.variant]) if found.variant else found for found in stored]

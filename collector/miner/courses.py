@@ -10,6 +10,7 @@ import struct
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,22 +22,26 @@ from collector.mining.contribution import gaps_of, micros_of, without_echoes
 from collector.storage.judgement import skeletons
 from collector.storage.sql import array, read_ahead
 
-_THEIRS = "e.day = ANY(%s::date[]) AND e.transaction = ANY(%s::bigint[])"
+# A run of rows that follow each other is read along the index, in its order: half as much work as looking for each of
+# them. `ANY` lets the planner leave out the other days.
+_RUNS = "unnest(%s::date[], %s::bigint[], %s::bigint[]) AS run(day, first, last)"
+_THEIRS = "e.day = run.day AND e.day = ANY(%s::date[]) AND e.transaction BETWEEN run.first AND run.last"
 _PLAIN = f"""
-SELECT e.transaction, string_agg(timestamptz_send(e.time), '' ORDER BY e.time),
-    array_send(array_agg(e.type ORDER BY e.time)), bool_or(e.causes IS NOT NULL OR e.trace <> '')
-FROM collector_event e WHERE {_THEIRS} GROUP BY e.transaction
+SELECT theirs.* FROM {_RUNS}, LATERAL (
+    SELECT e.transaction, string_agg(timestamptz_send(e.time), '' ORDER BY e.time),
+        array_send(array_agg(e.type ORDER BY e.time)), bool_or(e.causes IS NOT NULL OR e.trace <> '')
+    FROM collector_event e WHERE {_THEIRS} GROUP BY e.transaction) AS theirs
 """
 # As `collector.correlation.events.in_order` has it.
 _ORDER = """ORDER BY e.time, e.record_time, coalesce(t.name, '') COLLATE "C", e.partition, e."offset",
     e.event_id COLLATE "C", e.source COLLATE "C" """
 _WHOLE = f"""
-SELECT e.transaction, string_agg(timestamptz_send(e.time), '' {_ORDER}), array_agg(e.type {_ORDER}),
-    array_agg(e.event_id {_ORDER}), array_agg(coalesce(e.causes::text, '') {_ORDER}), array_agg(e.trace {_ORDER})
-FROM collector_event e LEFT JOIN collector_topic t ON t.id = e.topic_id WHERE {_THEIRS} GROUP BY e.transaction
+SELECT theirs.* FROM {_RUNS}, LATERAL (
+    SELECT e.transaction, string_agg(timestamptz_send(e.time), '' {_ORDER}), array_agg(e.type {_ORDER}),
+        array_agg(e.event_id {_ORDER}), array_agg(coalesce(e.causes::text, '') {_ORDER}), array_agg(e.trace {_ORDER})
+    FROM collector_event e LEFT JOIN collector_topic t ON t.id = e.topic_id WHERE {_THEIRS}
+    GROUP BY e.transaction) AS theirs
 """
-_ROOM = "SET LOCAL work_mem = '32MB'"
-"""For events to be put in order in memory."""
 _ANNOUNCED = """
 SELECT transaction, id, at FROM collector_transition
 WHERE transaction = ANY(%s::bigint[]) AND day = ANY(%s::date[]) AND detail ? 'announcement'
@@ -47,8 +52,9 @@ _SENT_FROM = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 _HEADER, _LENGTH = struct.Struct(">5i"), struct.Struct(">i")
 """How many dimensions, whether there are nulls, the type, how many elements, the first's number; each one's length."""
 
-PIECE = 40_000
-"""Events that are read at once."""
+PIECE = 5_000
+"""Events that are read at once: what is sent of them fits into a socket's buffer. Of more, the database would wait for
+them to be taken, instead of working on the next while these are looked at."""
 
 _causes = msgspec.json.Decoder(tuple[str, ...])
 
@@ -79,10 +85,10 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Generator[Went]:
     statement can be executed until this has ended or was closed."""
     if not rows:
         return
+    rows = sorted(rows)
     by_id = {row.id: row for row in rows}
     shapes: dict[bytes, Shape] = {}
     others = []
-    cursor.execute(_ROOM)
     with closing(_read(cursor, _PLAIN, rows)) as plain:
         for row, sent, types, linked in plain:
             began, gaps = _times(sent)
@@ -97,6 +103,8 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Generator[Went]:
     for piece in _pieces([found for found in others if found.id in ours]):
         yield from _without(cursor, piece, ours)
     whole = [found for found in others if found.id not in ours]
+    if not whole:
+        return
     with closing(_read(cursor, _WHOLE, whole)) as read:
         for row, sent, names, ids, causes, traces in read:
             named = [_causes.decode(those) if those else () for those in causes]
@@ -122,8 +130,20 @@ def _pieces(rows: Iterable[Found]) -> Iterator[list[Found]]:
 
 
 def _parameters(rows: Iterable[Found]) -> list[str]:
-    rows = list(rows)
-    return [array(sorted({row.day for row in rows})), array(row.id for row in rows)]
+    """The runs that these rows, in order, make up: nothing else lies in them."""
+    days: list[str] = []
+    first: list[int] = []
+    last: list[int] = []
+    before = None
+    for row in rows:
+        if before is None or row.id != before.id + 1 or row.day != before.day:
+            days.append(row.day.isoformat())
+            first.append(row.id)
+            last.append(row.id)
+        else:
+            last[-1] = row.id
+        before = row
+    return [array(days), array(first), array(last), array(sorted(set(days)))]
 
 
 def _texts(sent: bytes) -> tuple[str, ...]:
@@ -137,8 +157,13 @@ def _texts(sent: bytes) -> tuple[str, ...]:
 
 
 def _times(sent: bytes) -> tuple[int, tuple[int, ...]]:
-    moments = struct.unpack(f">{len(sent) // 8}q", sent)
+    moments = _moments(len(sent)).unpack(sent)
     return _SENT_FROM + moments[0], gaps_of(moments)
+
+
+@lru_cache(maxsize=4_096)
+def _moments(size: int) -> struct.Struct:
+    return struct.Struct(f">{size // 8}q")
 
 
 def _without(cursor: CursorWrapper, rows: Sequence[Found], ours: dict[int, list[str]]) -> Iterator[Went]:

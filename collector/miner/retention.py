@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from collector.miner.rows import alone, append, summed
+from collector.miner.rows import add, alone, settle_those, summed
 from collector.mining.contribution import ALWAYS, DAY, hour_of
 from collector.mining.counts import Counts, Figure
 from collector.queries.bounds import rows
@@ -18,7 +18,7 @@ from collector.storage.sql import array, binary_cursor
 
 BUCKETS = 1_000
 CHUNK = 2_000
-"""Rows that are removed in one go: fewer than are settled at once."""
+"""Sums that are removed in one go."""
 
 _KINDS = ("case", "node", "start", "end", "edge", "variant", "causal")
 _PAST = f"""
@@ -32,10 +32,10 @@ SELECT choreography, hours, bucket FROM (
 ORDER BY bucket, hours, choreography LIMIT {BUCKETS}
 """
 _REMOVE = f"""
-DELETE FROM collector_minedcount WHERE id = ANY (ARRAY(
-    SELECT id FROM collector_minedcount
+DELETE FROM collector_minedsum WHERE id = ANY (ARRAY(
+    SELECT id FROM collector_minedsum
     WHERE choreography = %s AND hours = %s AND bucket = %s AND kind = ANY(%s::text[]) LIMIT {CHUNK}))
-RETURNING choreography, kind, hours, bucket, status, source, target, count, total::text, durations::text
+RETURNING choreography, kind, hours, bucket, status, source, target, count, total::text, durations
 """
 
 
@@ -47,12 +47,15 @@ def forget(before: datetime) -> int:
 
 def _forget(choreography: str, hours: int, bucket: int) -> int:
     removed = 0
+    those: list[str | int] = [choreography, hours, bucket]
     while True:
         with transaction.atomic(), binary_cursor() as cursor:
             alone(cursor)
-            cursor.execute(_REMOVE, [choreography, hours, bucket, array(_KINDS)])
+            if settle_those(cursor, "choreography = %s AND hours = %s AND bucket = %s", those):
+                continue
+            cursor.execute(_REMOVE, [*those, array(_KINDS)])
             found = cursor.fetchall()
-            append(cursor, _less(summed(found)).told())
+            add(cursor, _less(summed(found)))
         removed += len(found)
         if len(found) < CHUNK:
             return removed

@@ -25,9 +25,10 @@ CausalForm = tuple[tuple[str, tuple[int, ...]], ...]
 """Event types, each with the places in this tuple of what led to it."""
 
 
-class Contribution(msgspec.Struct, frozen=True, array_like=True):
+class Contribution(msgspec.Struct, array_like=True):
     """`bucket` is the first hour since 1970 of the time that it is counted in, `hours` how many that covers. `gaps` are
-    the microseconds between an event and the next. `variant` and `causal` number the variants; 0: one of the others.
+    the microseconds between an event and the next. `variant` and `causal` number the variants; 0: one of the others;
+    below zero: they have no numbers yet, and both say the same.
 
     Stored, `types` are left out where the variant says them.
     """

@@ -1,16 +1,24 @@
 """Durations in whole microseconds as sparse counts in logarithmic buckets: `collector.correlation.buckets`, and nothing
-for nothing, since events of the same time are common where clocks tick in seconds."""
+for nothing, since events of the same time are common where clocks tick in seconds.
+
+Stored, they are lists: a bucket, how many lie in it, another bucket …
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import repeat
+from operator import truediv
+
+import msgspec
 
 from collector.correlation.buckets import BASE, quantile
 
 NOTHING = -1
 """Instead of a bucket: no time at all."""
 _LOG_BASE = math.log(BASE)
+_listed = msgspec.json.Decoder(list[list[int]])
 
 
 def bucket(micros: int) -> int:
@@ -20,8 +28,26 @@ def bucket(micros: int) -> int:
 
 def buckets(durations: Iterable[int]) -> list[int]:
     """The bucket of each of these; NOTHING for those that are none."""
-    log = math.log
-    return [int(log(micros) / _LOG_BASE) if micros > 0 else NOTHING for micros in durations]
+    durations = list(durations)
+    try:  # without bytecode for each of them
+        return list(map(int, map(truediv, map(math.log, durations), repeat(_LOG_BASE))))
+    except ValueError:
+        return [int(math.log(micros) / _LOG_BASE) if micros > 0 else NOTHING for micros in durations]
+
+
+def merged(listed: str | None) -> dict[int, int]:
+    """The sum of a JSON list of stored durations; of nothing where there is no list."""
+    found: dict[int, int] = {}
+    for durations in _listed.decode(listed) if listed else ():
+        add(found, durations)
+    return found
+
+
+def add(to: dict[int, int], durations: Iterable[int]) -> None:
+    """Adds stored durations to counts by bucket."""
+    each = iter(durations)
+    for index, n in zip(each, each, strict=True):
+        to[index] = to.get(index, 0) + n
 
 
 def percentiles(counts: Mapping[int, int], wanted: Iterable[float]) -> list[float | None]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from collector.correlation.buckets import merged, seconds
+from collector.correlation import buckets
 from collector.mining.contribution import DAY, HOUR, first_hourly, hour_of, moment_of
-from collector.mining.durations import NOTHING, percentiles
+from collector.mining.durations import NOTHING, merged, percentiles
 from collector.mining.ranges import Parts, Range, rounded
 from collector.models import EventType, Phase
 from collector.queries.bounds import rows
@@ -73,7 +73,7 @@ class HeatColumn:
 
 def lasting(bucket: int) -> float:
     """The seconds that a bucket of durations stands for."""
-    return 0.0 if bucket == NOTHING else seconds(bucket)
+    return 0.0 if bucket == NOTHING else buckets.seconds(bucket)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Heat:
 
 
 _FARES = f"""
-SELECT choreography, status, sum(count)::bigint, sum(total), jsonb_agg(durations)::text
+SELECT choreography, status, sum(count)::bigint, sum(total), '[' || string_agg(durations, ',') || ']'
 FROM collector_minedcount WHERE kind = 'case' AND {WHERE}
 GROUP BY choreography, status HAVING sum(count) > 0 ORDER BY choreography LIMIT {8 * MOST_CHOREOGRAPHIES}
 """
@@ -114,7 +114,7 @@ SELECT (SELECT min(bucket) FROM collector_minedcount c WHERE kind = 'case' AND h
        (SELECT max(bucket) FROM collector_minedcount c WHERE kind = 'case' AND hours = 24 AND {where})
 """
 _HEAT = f"""
-SELECT (bucket - %(begin)s) / %(step)s, jsonb_agg(durations)::text
+SELECT (bucket - %(begin)s) / %(step)s, '[' || string_agg(durations, ',') || ']'
 FROM collector_minedcount WHERE kind = 'case' AND {WHERE} GROUP BY 1 ORDER BY 1
 """
 _FINE_HEAT = """
@@ -183,7 +183,7 @@ def _coarse_heat(name: str, status: str, step: int, extent: tuple[int, int], par
     parameters = parameters_of(name, status, parts)
     found = dict(rows(_HEAT, parameters | {"begin": first, "step": step}))
     places = range(-(-(last - first) // step))
-    columns = (HeatColumn(moment_of(first + place * step), _merged(found.get(place))) for place in places)
+    columns = (HeatColumn(moment_of(first + place * step), _there(merged(found.get(place)))) for place in places)
     return Heat(timedelta(hours=step), tuple(columns))
 
 
@@ -195,15 +195,15 @@ def _fine_heat(name: str, since: datetime | None, until: datetime, first_began: 
     outcomes = [status] if status else list(ENDED)
     parameters = {"step": step, "first": first, "last": ended + _TEN_SECONDS, "name": name, "outcomes": outcomes}
     found = dict(rows(_FINE_HEAT, parameters))
-    places = range(max(1, -(-(ended - first) // step)))
-    columns = tuple(HeatColumn(first + place * step, _merged(found.get(first + place * step))) for place in places)
+    moments = [first + place * step for place in range(max(1, -(-(ended - first) // step)))]
+    columns = tuple(HeatColumn(at, _there(buckets.merged(found.get(at)))) for at in moments)
     while columns and not columns[0].durations and since is None:
         columns = columns[1:]
     return Heat(step, columns, by_end=True)
 
 
-def _merged(durations: str | None) -> dict[int, int]:
-    return {index: count for index, count in merged(durations).items() if count > 0}
+def _there(durations: Mapping[int, int]) -> dict[int, int]:
+    return {index: count for index, count in durations.items() if count > 0}
 
 
 def statuses(

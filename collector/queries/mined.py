@@ -13,9 +13,8 @@ from typing import Any
 import msgspec
 from django.db.models import Sum
 
-from collector.correlation.buckets import merged
 from collector.mining.contribution import ALWAYS, DAY, CausalForm
-from collector.mining.durations import percentiles
+from collector.mining.durations import merged, percentiles
 from collector.mining.ranges import Parts, rounded
 from collector.models import MinedCount
 from collector.queries.bounds import rows
@@ -122,19 +121,19 @@ WITH summed AS MATERIALIZED (
 SELECT kind, source, target, total_count, open_count, total, NULL::text AS durations
 FROM summed WHERE place <= {MOST + 1}
 UNION ALL
-SELECT kind, source, target, NULL, NULL, NULL, jsonb_agg(durations)::text
+SELECT kind, source, target, NULL, NULL, NULL, '[' || string_agg(durations, ',') || ']'
 FROM collector_minedcount WHERE kind IN ('case', 'edge') AND ((source || chr(1) || target) IN (
     SELECT source || chr(1) || target FROM summed WHERE kind IN ('case', 'edge') AND place <= %(timed)s
 )) IS TRUE AND {WHERE} GROUP BY kind, source, target
 ORDER BY kind, total_count DESC, source, target
 """
 _TIMES = f"""
-SELECT source, target, sum(count)::bigint, sum(total), jsonb_agg(durations)::text
+SELECT source, target, sum(count)::bigint, sum(total), '[' || string_agg(durations, ',') || ']'
 FROM collector_minedcount WHERE kind = 'edge' AND source || chr(1) || target = ANY (%(edges)s) AND {WHERE}
 GROUP BY 1, 2 HAVING sum(count) > 0
 """
 _VARIANTS = f"""
-SELECT source::bigint AS number, sum(count)::bigint AS n, sum(total), jsonb_agg(durations)::text,
+SELECT source::bigint AS number, sum(count)::bigint AS n, sum(total), '[' || string_agg(durations, ',') || ']',
     (SELECT min(definition::text) FROM collector_variant v WHERE v.id = c.source::bigint)
 FROM collector_minedcount c WHERE kind = %(kind)s AND {WHERE}
 GROUP BY source HAVING sum(count) > 0
@@ -241,7 +240,7 @@ def _count(by_type: Mapping[str, tuple[Any, ...]], kind: str) -> int:
 
 
 def taken(count: int, total: Any, durations: str | None) -> Taken:
-    """Of so many, by the sum of their microseconds and a JSON list of counts in log-buckets."""
+    """Of so many, by the sum of their microseconds and a JSON list of stored durations."""
     if not durations or not count:
         return Taken()
     return Taken(float(total) / count / 1e6, *percentiles(merged(durations), _QUANTILES))

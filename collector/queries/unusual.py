@@ -16,7 +16,7 @@ import msgspec
 
 from collector.correlation import buckets
 from collector.mining.contribution import first_hourly, hour_of
-from collector.mining.durations import NOTHING, percentiles
+from collector.mining.durations import NOTHING, merged, percentiles
 from collector.queries.bounds import rows
 from collector.queries.evidence import WINDOW, Evidence
 
@@ -66,7 +66,7 @@ SELECT choreography, durations::text FROM collector_outcome WHERE bucket > %(sin
 LIMIT {_MOST_ROWS}
 """
 _USUALLY = f"""
-SELECT choreography, jsonb_agg(durations)::text FROM collector_minedcount
+SELECT choreography, '[' || string_agg(durations, ',') || ']' FROM collector_minedcount
 WHERE hours = 1 AND kind = 'case' AND bucket >= %(first)s AND bucket < %(this)s AND status = 'completed'
     AND choreography = ANY(%(choreographies)s)
 GROUP BY choreography, bucket HAVING sum(count) >= %(enough)s ORDER BY bucket DESC LIMIT {_MOST_ROWS}
@@ -129,7 +129,7 @@ def usual(now: datetime, choreographies: Collection[str]) -> dict[str, Usual]:
     moments = {"first": first_hourly(now), "this": hour_of(now)}
     hours: dict[str, list[list[float]]] = {}
     for name, text in rows(_USUALLY, {**moments, "enough": ENOUGH, "choreographies": list(choreographies)}):
-        found = percentiles(buckets.merged(text), (0.5, 0.95))
+        found = percentiles(merged(text), (0.5, 0.95))
         hours.setdefault(name, []).append([value or 0.0 for value in found])
     return {name: Usual(*map(median, zip(*found, strict=True))) for name, found in hours.items()}
 

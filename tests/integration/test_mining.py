@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from collector import miner
 from collector.bus import announcement_id
-from collector.miner import chunks, rows
+from collector.miner import chunks, counting, rows
 from collector.models import Mined, MinedCount, Transaction, Transition, Unmined, Variant
 from collector.storage import unmined
 from tests.builders import cloud_event
@@ -97,7 +97,7 @@ def test_a_miner_that_is_killed_leaves_all_as_it_was(monkeypatch: pytest.MonkeyP
     site = Store()
     site.write_all(events, 12)
     with monkeypatch.context() as patch:
-        patch.setattr(chunks, "append", lambda cursor, found: (rows.append(cursor, found), killed()))
+        patch.setattr(counting, "append", lambda cursor, found: (rows.append(cursor, found), killed()))
         with pytest.raises(KeyboardInterrupt):
             miner.mine(RULES)
     assert not MinedCount.objects.exists()
@@ -121,12 +121,16 @@ def test_large_changes_are_taken_in_bit_by_bit(monkeypatch: pytest.MonkeyPatch) 
     agrees(found(), Plain.of(events, site.places))
 
 
-def test_a_transaction_that_somebody_else_has_counted_first_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [1, 1_000], ids=["copied", "inserted"])
+def test_a_transaction_that_somebody_else_has_counted_first_is_left_for_later(
+    many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two miners found nothing kept of it; the faster one may have seen less."""
+    monkeypatch.setattr(counting, "MANY", many)
     events = log(25, 20)
     site = Store()
     site.write_all(events[:-30], 26)
-    known, others = chunks.number_variants, iter([True])
+    known, others = counting.number_variants, iter([True])
 
     def overtaken(*arguments: Any) -> Any:
         if next(others, False):
@@ -136,7 +140,7 @@ def test_a_transaction_that_somebody_else_has_counted_first_is_left_for_later(mo
             site.write_all(events[-30:], 27)
         return known(*arguments)
 
-    monkeypatch.setattr(chunks, "number_variants", overtaken)
+    monkeypatch.setattr(counting, "number_variants", overtaken)
     miner.mine(RULES, most=1)
     miner.mine(RULES)
     agrees(found(), Plain.of(events, site.places))

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from collector import miner, tasks
-from collector.miner import chunks, courses
+from collector.miner import counting, courses
 from collector.mining.contribution import Contribution, micros_of
 from collector.models import Mined, MinedCount, Transaction, Unmined, Variant
 from collector.storage import unmined
@@ -27,7 +27,7 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
     site = Store()
     site.write_all(events, 24)
     bad = Transaction.objects.get(transaction_id="c7").id
-    whole = chunks.contribution
+    whole = counting.contribution
 
     first = min(event.time for event in events if event.case == "c7")
 
@@ -36,7 +36,7 @@ def test_a_transaction_that_cannot_be_counted_keeps_none_from_it(
             raise ValueError(made_of)
         return whole(*made_of)
 
-    monkeypatch.setattr(chunks, "contribution", refused)
+    monkeypatch.setattr(counting, "contribution", refused)
     assert miner.mine(RULES) == 30
     assert f"row {bad} cannot be mined" in caplog.text
     assert not Unmined.objects.exists()
@@ -56,14 +56,14 @@ def test_one_whose_causes_cannot_be_worked_out_keeps_none_from_it_while_others_a
         feed.event(f"c{number}", "Started", "any", 9)
         feed.event(f"c{number}", f"Ended{number}", "any", 8)
     feed.read()
-    known = chunks.causal_form
+    known = counting.causal_form
 
     def refused(types: Any, links: Any) -> Any:
         if "Ended4" in types:
             raise ValueError(types)
         return known(types, links)
 
-    monkeypatch.setattr(chunks, "causal_form", refused)
+    monkeypatch.setattr(counting, "causal_form", refused)
     monkeypatch.setattr(courses, "PIECE", 4)
     assert miner.mine(RULES) == 9
     assert caplog.text.count("cannot be mined") == 1

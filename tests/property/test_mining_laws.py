@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -22,7 +23,8 @@ from collector.mining.contribution import (
     moment_of,
     without_echoes,
 )
-from collector.mining.counts import Counts, Figure, differences
+from collector.mining.counts import Counts, Figure, Key
+from collector.mining.differences import Differences, Entries
 from collector.mining.durations import bucket, percentiles
 from collector.mining.ranges import rounded
 from tests.property.dances import TYPES
@@ -47,13 +49,36 @@ def contributions(draw: st.DrawFn) -> Contribution:
     )
 
 
-def counted(counts: Counts, found: Sequence[Contribution], gone: Sequence[Contribution] = ()) -> Counts:
-    """The counts, with what these change in them."""
-    changed = list(differences(found, gone))
-    assert len(dict(changed)) == len(changed), "each key comes once"
-    for key, figure in changed:
-        assert not figure.says_nothing
-        counts.setdefault(key, Figure()).add(figure)
+def changed(found: Sequence[Contribution], gone: Sequence[Contribution] = ()) -> Counts:
+    """By what these change the counts."""
+    differences = Differences()
+    differences.add(found)
+    differences.subtract(gone)
+    apart = told([*differences.told(apart=True), *differences.ways((), apart=True)])
+    assert plain(apart) == plain(told([*differences.told(apart=False), *differences.ways((), apart=False)]))
+    return apart
+
+
+def told(entries: Iterable[Entries]) -> Counts:
+    counts = Counts()
+    for choreography, kind, hours, first, status, always, *columns in entries:
+        for source, target, count, total, durations in zip(*columns, strict=True):
+            figure = Figure(count, total)
+            figure.take(durations)
+            assert not figure.says_nothing
+            key = Key(choreography, kind, hours, first, status, source, target)
+            assert key not in counts, "each key comes once"
+            counts[key] = figure
+            if always:
+                counts.setdefault(key._replace(hours=0, bucket=0), Figure()).add(figure)
+    return counts
+
+
+def together(*several: Counts) -> Counts:
+    counts = Counts()
+    for one in several:
+        for key, figure in one.items():
+            counts.setdefault(key, Figure()).add(figure)
     return counts
 
 
@@ -63,11 +88,37 @@ def test_what_was_added_and_subtracted_leaves_nothing(
 ) -> None:
     steps = [(entry, 1) for entry in kept] + [(entry, sign) for entry in gone for sign in (1, -1)]
     rng.shuffle(steps)  # type: ignore[attr-defined]
-    mixed = Counts()
-    for entry, sign in steps:
-        counted(mixed, *(([entry],) if sign > 0 else ((), [entry])))
-    assert plain(mixed) == plain(counted(Counts(), kept))
-    assert plain(counted(Counts(), [*kept, *gone], gone)) == plain(mixed)
+    mixed = together(*(changed([entry]) if sign > 0 else changed((), [entry]) for entry, sign in steps))
+    assert plain(mixed) == plain(changed(kept))
+    assert plain(changed([*kept, *gone], gone)) == plain(mixed)
+
+
+@given(st.lists(contributions(), max_size=8), st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=9))
+def test_what_is_counted_before_ways_have_numbers_is_the_same(
+    entries: list[Contribution], numbers: list[tuple[int, int]]
+) -> None:
+    """Also where several have the same one, as what is beyond the bound and one of its causal variants have."""
+    differences = Differences()
+    for place, entry in enumerate(entries):
+        entry.variant = entry.causal = -1 - place
+        differences.add([entry])
+    found = told([*differences.told(apart=True), *differences.ways(numbers, apart=True)])
+    for entry in entries:
+        entry.variant, entry.causal = numbers[-1 - entry.variant]
+    assert plain(found) == plain(changed(entries))
+
+
+@given(st.lists(contributions(), max_size=5))
+def test_there_are_as_many_events_as_contributions_have(entries: list[Contribution]) -> None:
+    counts = changed(entries)
+    events = Counter(name for entry in entries for name in entry.types)
+    counted = {
+        name: sum(
+            figure.count for key, figure in counts.items() if (key.kind, key.source, key.hours) == ("node", name, 0)
+        )
+        for name in events
+    }
+    assert counted == events
 
 
 def plain(counts: Counts) -> dict[object, object]:

@@ -14,7 +14,7 @@ from collector.correlation import buckets
 from collector.health import heartbeats
 from collector.mining import durations
 from collector.mining.contribution import hour_of
-from collector.models import Heartbeat, MinedCount, Outcome, Transaction
+from collector.models import Heartbeat, MinedSum, Outcome, Transaction
 from collector.queries import unusual
 from collector.storage.tally import bucket_of
 from dashboard.alerts.models import Alert, Candidate
@@ -59,8 +59,7 @@ def ended(choreography: str, count: int, seconds: float = 1.0, outcome: str = "c
 
 
 def mined(kind: str, hours_ago: int, count: int, way: int = 0, seconds: float = 1.0, now: datetime = NOW) -> None:
-    MinedCount.objects.create(
-        settled=True,
+    MinedSum.objects.create(
         choreography="refund",
         kind=kind,
         hours=1,
@@ -70,7 +69,7 @@ def mined(kind: str, hours_ago: int, count: int, way: int = 0, seconds: float = 
         target="",
         count=count,
         total=0,
-        durations={durations.bucket(round(seconds * 1e6)): count},
+        durations=f"[{durations.bucket(round(seconds * 1e6))},{count}]",
     )
 
 
@@ -129,7 +128,7 @@ def test_where_no_way_is_usual_none_is_unusual_and_little_says_nothing() -> None
         mined("variant", 3, 1, way=way)
     mined("variant", 0, 50, way=1_000)
     assert unusual.deviating(NOW, []) == []
-    MinedCount.objects.all().delete()
+    MinedSum.objects.all().delete()
     mined("variant", 3, 99, way=1)
     mined("variant", 0, 50, way=2)
     assert unusual.deviating(NOW, []) == []

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from collector import config, queries
 from collector.config.rules import registered
-from collector.models import MinedCount
+from collector.models import MinedSum
 from collector.queries import Responses
 from dashboard import ahead
 from dashboard.pages.shared import shared
@@ -133,8 +133,8 @@ def test_keeps_nothing_for_ever(store: redis.Redis) -> None:
 
 def test_those_with_the_most_transactions_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    ever = {"kind": "case", "hours": 0, "bucket": 0, "source": "", "target": "", "total": 0, "durations": {}}
+    ever = {"kind": "case", "hours": 0, "bucket": 0, "source": "", "target": "", "total": 0, "durations": "[]"}
     for name, status, count in (("a", "completed", 5), ("b", "completed", 4), ("b", "stuck", 4), ("gone", "stuck", 0)):
-        MinedCount.objects.create(choreography=name, status=status, count=count, settled=True, **ever)
+        MinedSum.objects.create(choreography=name, status=status, count=count, **ever)
     assert queries.busiest(9) == ["b", "a"]
     assert queries.busiest(1) == ["b"]

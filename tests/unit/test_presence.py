@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from collector import miner
 from collector.correlation.choreography import RuleBook
-from collector.models import EventType, Flow, MinedCount, Outcome, Topic
+from collector.models import EventType, Flow, MinedSum, Outcome, Topic
 from collector.queries import Change, presence
 from collector.queries.feed import feed, sentence
 from collector.queries.presence import Silence, marks
 from dashboard.pages import news
 from dashboard.pages.shared import shared
+from tests.mining_found import settle_all
 from tests.mining_logs import LogEvent, Store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("day_tables")]
@@ -100,8 +101,9 @@ def test_what_leads_to_failure_is_a_service_s_share() -> None:
     ]
     site.write_all(events, 1)
     miner.mine(RuleBook(()))
-    MinedCount.objects.filter(source="Declined").update(status="failed")
-    MinedCount.objects.filter(source__in=("Paid", "Placed")).update(status="completed")
+    settle_all()
+    MinedSum.objects.filter(source="Declined").update(status="failed")
+    MinedSum.objects.filter(source__in=("Paid", "Placed")).update(status="completed")
     found = presence.habits(now)["log"]
     assert found.failing == pytest.approx(10 / 60)
     assert (sum(found.hours), found.hours[-4]) == (60, 60)
