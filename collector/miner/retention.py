@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from collector.miner.rows import add, alone, settle_those, summed
-from collector.mining.contribution import ALWAYS, DAY, hour_of
+from collector.mining.contribution import ALWAYS, DAY, HOUR, hour_of
 from collector.mining.counts import Counts, Figure
 from collector.queries.bounds import rows
 from collector.storage.sql import array, binary_cursor
@@ -39,6 +39,10 @@ RETURNING choreography, kind, hours, bucket, status, source, target, count, tota
 """
 
 
+# what is told of its hours counts for a day as well
+_OF_IT = f"choreography = %s AND hours IN ({HOUR}, %s) AND bucket >= %s AND bucket < %s"
+
+
 def forget(before: datetime) -> int:
     """Removes hours and days that were over `before` then, if no transaction that began in them is stored: one of long
     ago may have come lately. Returns how many rows that were."""
@@ -51,7 +55,7 @@ def _forget(choreography: str, hours: int, bucket: int) -> int:
     while True:
         with transaction.atomic(), binary_cursor() as cursor:
             alone(cursor)
-            if settle_those(cursor, "choreography = %s AND hours = %s AND bucket = %s", those):
+            if settle_those(cursor, _OF_IT, [*those, bucket + hours]):
                 continue
             cursor.execute(_REMOVE, [*those, array(_KINDS)])
             found = cursor.fetchall()

@@ -82,7 +82,7 @@ WITH taken AS (
 SELECT choreography, kind, t.hours, t.bucket, status, e.source, e.target, e.count, e.total::text, e.durations
 FROM taken, unnest({", ".join(_COLUMNS)}) AS e(source, target, count, total, durations),
     LATERAL (
-        SELECT hours, bucket UNION ALL SELECT {DAY}, bucket - bucket % {DAY} WHERE hours = {HOUR}
+        SELECT hours, bucket UNION ALL SELECT {DAY}, bucket - bucket %% {DAY} WHERE hours = {HOUR}
         UNION ALL SELECT {ALWAYS}, 0 WHERE always
     ) AS t(hours, bucket)
 """
