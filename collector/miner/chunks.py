@@ -16,6 +16,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -41,9 +42,6 @@ ALONE = 100
 """How many transactions of a chunk that failed are then tried one by one."""
 
 # What a crash takes with it is mined again, so no commit waits for the disk; events are put in order in memory.
-_BEGIN = """
-SELECT clock_timestamp(), set_config('synchronous_commit', 'off', true), set_config('work_mem', '32MB', true)
-"""
 _CLAIM = f"""
 DELETE FROM collector_unmined WHERE id = ANY (ARRAY(
     SELECT id FROM (
@@ -51,7 +49,9 @@ DELETE FROM collector_unmined WHERE id = ANY (ARRAY(
             SELECT id, cardinality(transactions) AS named FROM collector_unmined
             ORDER BY id LIMIT {ROWS} FOR UPDATE SKIP LOCKED
         ) AS free
-    ) AS counted WHERE before < %s)) RETURNING transactions
+    ) AS counted WHERE before < %s))
+RETURNING transactions, clock_timestamp(), set_config('synchronous_commit', 'off', true),
+    set_config('work_mem', '32MB', true)
 """
 _LOCK = """
 SELECT transaction, body FROM collector_mined WHERE transaction = ANY(%s::bigint[]) ORDER BY transaction FOR UPDATE
@@ -92,8 +92,8 @@ def mine(rulebook: RuleBook, *, most: int = CHUNK) -> int:
 def _chunk(rulebook: RuleBook) -> tuple[int, bool]:
     """How many were taken, and whether there may be more."""
     with _uncollected(), transaction.atomic(), binary_cursor() as cursor:
-        now, ids, more = _claim(cursor, CHUNK)
-        taken = _take(cursor, ids, rulebook, now)
+        ids, now, more = _claim(cursor, CHUNK)
+        taken = _take(cursor, ids, rulebook, now) if now and ids else 0
         return taken, more or taken < len(ids)
 
 
@@ -112,7 +112,9 @@ def _uncollected() -> Iterator[None]:
 
 def _one_by_one(rulebook: RuleBook) -> tuple[int, bool]:
     with transaction.atomic(), binary_cursor() as cursor:
-        now, ids, more = _claim(cursor, ALONE)
+        ids, now, more = _claim(cursor, ALONE)
+        if now is None:
+            return 0, more
         for row in ids:
             try:
                 with transaction.atomic():
@@ -127,8 +129,6 @@ def _one_by_one(rulebook: RuleBook) -> tuple[int, bool]:
 def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook, now: datetime) -> int:
     """Exchanges what these transactions, in order, contributed before for what they contribute now. What is too much
     for once is put back; returns how many were taken."""
-    if not ids:
-        return 0
     wanted = array(ids)
     cursor.execute(_LOCK, [wanted])
     kept: dict[int, bytes] = dict(cursor.fetchall())
@@ -151,16 +151,15 @@ def _take(cursor: CursorWrapper, ids: Sequence[int], rulebook: RuleBook, now: da
     return taken
 
 
-def _claim(cursor: CursorWrapper, most: int) -> tuple[datetime, list[int], bool]:
-    """What time it is, the changed transactions that this miner takes now, in order, and whether there may be more;
-    what is too much for once is put back."""
-    cursor.execute(_BEGIN)
-    now: datetime = cursor.fetchall()[0][0]
+def _claim(cursor: CursorWrapper, most: int) -> tuple[list[int], datetime | None, bool]:
+    """The changed transactions that this miner takes now, in order, what time it is, if there are any, and whether
+    there may be more; what is too much for once is put back."""
     cursor.execute(_CLAIM, [most])
     rows = cursor.fetchall()
-    changed = sorted({row for (named,) in rows for row in named})
+    named = [transactions for transactions, *_ in rows]
+    changed = sorted(set(chain.from_iterable(named)))
     unmined.note(cursor, changed[most:])
-    return now, changed[:most], len(rows) == ROWS or sum(len(named) for (named,) in rows) >= most
+    return changed[:most], rows[0][1] if rows else None, len(rows) == ROWS or sum(map(len, named)) >= most
 
 
 def _fitting(ids: Sequence[int], stored: dict[int, Found]) -> int:

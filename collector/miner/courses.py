@@ -52,6 +52,7 @@ _SENT_FROM = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 _HEADER, _LENGTH = struct.Struct(">5i"), struct.Struct(">i")
 """How many dimensions, whether there are nulls, the type, how many elements, the first's number; each one's length."""
 
+_LONG = 1_000
 PIECE = 5_000
 """Events that are read at once: what is sent of them fits into a socket's buffer. Of more, the database would wait for
 them to be taken, instead of working on the next while these are looked at."""
@@ -97,7 +98,7 @@ def courses(cursor: CursorWrapper, rows: Sequence[Found]) -> Generator[Went]:
                 continue
             shape = shapes.get(types)
             if shape is None:
-                shape = shapes[types] = Shape(_texts(types))
+                shape = shapes[types] = Shape((_known_texts if len(types) < _LONG else _texts)(types))
             yield Went(by_id[row], began, gaps, shape)
     ours = announced(cursor, others)  # what names no causes follows from nothing that was told
     for piece in _pieces([found for found in others if found.id in ours]):
@@ -154,6 +155,10 @@ def _texts(sent: bytes) -> tuple[str, ...]:
         place = start + _LENGTH.unpack_from(sent, place)[0]
         texts.append(sent[start:place].decode())
     return tuple(texts)
+
+
+_known_texts = lru_cache(maxsize=4_096)(_texts)
+"""Most ways are gone again and again; only short ones are remembered."""
 
 
 def _times(sent: bytes) -> tuple[int, tuple[int, ...]]:
