@@ -6,7 +6,7 @@ Whatever can be worked out while the database is busy is worked out then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import accumulate, islice
 
 import msgspec
@@ -127,8 +127,9 @@ def _keep(
     others: Set[int] = set()
     if len(new) >= MANY and _copied(cursor, {row: after[row] for row in new}, meanwhile):
         new = []
-    with binary_cursor() as other, pipelined():
+    with ExitStack() as until, pipelined():
         if again:
+            other = until.enter_context(binary_cursor())  # the other's answer is yet to be fetched
             other.execute(_KEEP, _bodies({row: after[row] for row in again}))
         if new:
             cursor.execute(_KEEP_NEW, _bodies({row: after[row] for row in new}))
