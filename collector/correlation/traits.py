@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -41,4 +42,4 @@ def in_common(stuck: Sequence[Collection[Trait]], healthy: Sequence[Collection[T
 
 
 def _counted(transactions: Iterable[Collection[Trait]]) -> Counter[Trait]:
-    return Counter(trait for traits in transactions for trait in set(traits))
+    return Counter(chain.from_iterable(map(set, transactions)))

@@ -10,7 +10,7 @@ from collector.mining.backtest import Backtest, proposed
 from collector.queries.bounds import Bounded
 from collector.queries.changes import Change, changes
 from collector.queries.choreographies import ChoreographyFigures, choreographies
-from collector.queries.common import Cause, Comparison, common
+from collector.queries.common import Cause, Comparison, affected, common
 from collector.queries.conforming import Conformance, conformance
 from collector.queries.correlated import Coverage, Covered, coverage
 from collector.queries.exported import Exported, Wanted, exported
@@ -102,6 +102,7 @@ __all__ = [
     "WaitingStep",
     "Wanted",
     "adoption",
+    "affected",
     "behind_seconds",
     "breaking",
     "busiest",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -18,9 +19,10 @@ SAMPLE = 100
 CANDIDATES = 3
 """How many times as many are looked at to find those that have got the answer."""
 AROUND = timedelta(minutes=5)
-_FROM = " from"
 _LONGEST = 100
 """Values longer than that tell nobody anything."""
+_Place = tuple[date, int, int, int]
+"""Where a record lies: day, topic, partition, offset."""
 
 # The newest that have got an answer. Lateral, as below: each transaction's own events are looked at, by their key.
 _ANSWERED = f"""
@@ -34,21 +36,22 @@ CROSS JOIN LATERAL (SELECT FROM collector_event e WHERE e.day = t.day AND e.tran
 ORDER BY t.started_at DESC, t.id DESC LIMIT {SAMPLE}
 """
 _EVENTS = """
-SELECT wanted.id, e.type, e.service, t.name, e.partition, e.keys::text
+SELECT wanted.id, e.time, e.type, e.service, e.topic_id, t.name, e.partition, e."offset",
+    (e.received_at AT TIME ZONE 'UTC')::date, e.keys::text
 FROM unnest(%(days)s::date[], %(ids)s::bigint[]) AS wanted (day, id)
 CROSS JOIN LATERAL (SELECT * FROM collector_event x
                     WHERE x.day = ANY (%(on)s::date[]) AND x.day = wanted.day AND x.transaction = wanted.id
                     ORDER BY x.time LIMIT 50) AS e
 JOIN collector_topic t ON t.id = e.topic_id
 """
+# By where the records lie: with their days named, no other partition is planned for.
 _HEADERS = """
 SELECT wanted.id, p.headers
-FROM unnest(%(days)s::date[], %(ids)s::bigint[]) AS wanted (day, id)
-CROSS JOIN LATERAL (SELECT * FROM collector_event x
-                    WHERE x.day = ANY (%(on)s::date[]) AND x.day = wanted.day AND x.transaction = wanted.id
-                    ORDER BY x.time LIMIT 1) AS e
-JOIN collector_payload p ON p.day = (e.received_at AT TIME ZONE 'UTC')::date AND p.topic_id = e.topic_id
-    AND p.partition = e.partition AND p."offset" = e."offset"
+FROM unnest(%(ids)s::bigint[], %(days)s::date[], %(topics)s::bigint[], %(partitions)s::int[], %(offsets)s::bigint[])
+    AS wanted (id, day, topic, partition, at)
+CROSS JOIN LATERAL (SELECT headers FROM collector_payload x
+                    WHERE x.day = ANY (%(on)s::date[]) AND x.day = wanted.day AND x.topic_id = wanted.topic
+                      AND x.partition = wanted.partition AND x."offset" = wanted.at LIMIT 1) AS p
 """
 
 
@@ -68,29 +71,29 @@ class Comparison:
     healthy: int
     common: tuple[Common, ...]
 
+    @property
+    def enough(self) -> bool:
+        """As many healthy ones as are looked at: later ones would tell nothing new."""
+        return self.healthy >= SAMPLE
 
-def common(cause: Cause) -> Comparison:
-    """Seven queries, over SAMPLE transactions on each side."""
+
+def affected(cause: Cause) -> list[int]:
+    """The transactions that are compared, by their keys: the newest SAMPLE of those that are stuck. One query."""
     overdue = Overdue.objects.filter(
         choreography=cause.choreography, awaited=cause.awaited, service=cause.service, compensation=cause.compensation
     )
-    ids = overdue.order_by("-id").values_list("transaction", flat=True)[:SAMPLE]
+    return list(overdue.order_by("-id").values_list("transaction", flat=True)[:SAMPLE])
+
+
+def common(cause: Cause, ids: Collection[int]) -> Comparison:
+    """Six queries, over these, which are affected, and SAMPLE healthy ones."""
     stuck = list(Transaction.objects.filter(id__in=list(ids)).values_list("id", "day", "started_at"))
     if not stuck:
         return Comparison(0, 0, ())
     around = {"since": min(at for *_, at in stuck) - AROUND, "until": max(at for *_, at in stuck) + AROUND}
     others = {"choreography": cause.choreography, "answers": cause.awaited.split(" or "), **around}
-    theirs = _traits(stuck)
-    types = {value for traits in theirs for what, value in traits if what == "event type"}
-    # healthy ones got further: what else they have says nothing
-    answered = _traits(rows(_ANSWERED, others))
-    healthy = [{trait for trait in traits if _of_types(trait, types)} for traits in answered]
+    theirs, healthy = _traits(stuck), _traits(rows(_ANSWERED, others))
     return Comparison(len(stuck), len(healthy), tuple(in_common(theirs, healthy)))
-
-
-def _of_types(trait: Trait, types: Collection[str]) -> bool:
-    what, value = trait
-    return value in types if what == "event type" else not what.endswith(_FROM) or what.removesuffix(_FROM) in types
 
 
 def _traits(transactions: Sequence[tuple[int, date, datetime]]) -> list[set[Trait]]:
@@ -98,17 +101,35 @@ def _traits(transactions: Sequence[tuple[int, date, datetime]]) -> list[set[Trai
     days = [day for _, day, _ in transactions]
     wanted = {"days": days, "ids": [key for key, *_ in transactions], "on": sorted(set(days))}
     found: dict[int, set[Trait]] = {key: set() for key, *_ in transactions}
-    for key, kind, service, topic, partition, keys in rows(_EVENTS, wanted):
-        found[key] |= {("event type", kind), (f"partition of {topic}", str(partition)), (kind + _FROM, service)}
-        found[key].update(_keys(keys))
-    for key, headers in rows(_HEADERS, wanted):
-        found[key].update(_headers(unpack_headers(bytes(headers))))
+    first: dict[int, tuple[datetime, _Place]] = {}
+    carried = lru_cache(maxsize=None)(_keys)  # all events of a transaction carry the same, as a rule
+    for key, time, kind, service, topic, name, partition, offset, day, keys in rows(_EVENTS, wanted):
+        traits = found[key]
+        traits.update(_of_event(kind, service, name, partition))
+        traits.update(carried(keys))
+        if key not in first or time < first[key][0]:
+            first[key] = (time, (day, topic, partition, offset))
+    for key, headers in _headers_at({key: place for key, (_, place) in first.items()}):
+        found[key].update(_headers(unpack_headers(headers)))
     return list(found.values())
 
 
-def _keys(stored: str | None) -> Iterable[Trait]:
+def _headers_at(places: Mapping[int, _Place]) -> Iterable[tuple[int, bytes]]:
+    """Those of the records that lie there, as far as these are kept."""
+    columns = zip(*places.values(), strict=True) if places else ((), (), (), ())
+    days, topics, partitions, offsets = (list(column) for column in columns)
+    wanted = {"ids": list(places), "days": days, "topics": topics, "partitions": partitions, "offsets": offsets}
+    return ((key, bytes(headers)) for key, headers in rows(_HEADERS, wanted | {"on": sorted(set(days))}))
+
+
+@lru_cache(maxsize=4_096)
+def _of_event(kind: str, service: str, topic: str, partition: int) -> tuple[Trait, ...]:
+    return ("event type", kind), (f"partition of {topic}", str(partition)), (f"{kind} from", service)
+
+
+def _keys(stored: str | None) -> tuple[Trait, ...]:
     pairs = msgspec.json.decode(stored, type=list[tuple[str, str]]) if stored else []
-    return [(f"key {name}", value) for name, value in pairs if len(value) <= _LONGEST]
+    return tuple((f"key {name}", value) for name, value in pairs if len(value) <= _LONGEST)
 
 
 def _headers(headers: Iterable[Header]) -> Iterable[Trait]:

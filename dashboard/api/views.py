@@ -189,8 +189,8 @@ def what_is_common(request: HttpRequest, alert_id: int) -> dict[str, Any]:
     if alert is None:
         raise HttpError(HTTPStatus.NOT_FOUND, f"There is no alert {alert_id} about stuck transactions.")
     compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
-    found = queries.common(queries.Cause(alert.choreography, alert.awaited, alert.service, compensation))
-    return build.comparison(found)
+    cause = queries.Cause(alert.choreography, alert.awaited, alert.service, compensation)
+    return build.comparison(queries.common(cause, queries.affected(cause)))
 
 
 @api.get("/bus", response=BusOut, summary="Events for the bus", tags=["bus"])

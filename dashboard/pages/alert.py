@@ -131,4 +131,5 @@ def _common(alert: Alert) -> queries.Comparison | None:
     if not alert.about_transactions or alert.state == Alert.State.RESOLVED:
         return None
     compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
-    return queries.common(queries.Cause(alert.choreography, alert.awaited, alert.service, compensation))
+    cause = queries.Cause(alert.choreography, alert.awaited, alert.service, compensation)
+    return queries.common(cause, queries.affected(cause))

@@ -13,7 +13,8 @@ from collector.correlation.traits import MOST, Trait, in_common
 from collector.models import Transaction
 from dashboard.alerts.models import Alert
 from dashboard.pages.shared import shared
-from tests.feeding import Feed
+from tests.builders import cloud_event
+from tests.feeding import HAPPY, Feed
 
 HERE: Trait = ("partition of orders", "2")
 THERE: Trait = ("partition of orders", "1")
@@ -67,6 +68,22 @@ def test_an_alert_says_what_its_transactions_have_in_common(
     told = {(item["what"], item["value"]) for item in answer["items"]}
     assert told == {("OrderPlaced from", "old-shop"), ("header ce_source", "/services/old-shop")}
     assert client.get("/api/alerts/999999/common").status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_header_may_be_called_as_what_is_said_of_senders(client: Client) -> None:
+    feed = Feed()
+    sent = ("sent from", b"the web")
+    for number in range(5):
+        for name, ago in ((f"stuck-{number}", 60.0), (f"healthy-{number}", 62.0)):
+            placed = cloud_event("OrderPlaced", name, f"{name}/first", "/services/order", feed.ago(ago))
+            feed.raw(*placed, sent, value=b"{}", at=feed.ago(ago))
+        for index, (kind, service, _) in enumerate(HAPPY[1:]):
+            feed.event(f"healthy-{number}", kind, service, 61 - index / 2)
+    feed.read()
+    answer = client.get(f"/api/alerts/{Alert.objects.get(service='payment').id}/common").json()
+    assert (answer["stuck"], answer["healthy"]) == (5, 5)
+    assert "header sent from" not in {item["what"] for item in answer["items"]}, "all of them have it"
 
 
 @pytest.mark.django_db
