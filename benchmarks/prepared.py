@@ -15,10 +15,15 @@ from dashboard import ahead  # noqa: E402
 
 EVERY = float(str(settings.CELERY_BEAT_SCHEDULE["look-ahead"]["schedule"]))
 
+ROUNDS = 5
+"""In which the transactions of all alerts are compared, as they would be after so many minutes."""
+
 
 def main() -> None:
     while took():
         pass
+    for _ in range(ROUNDS):
+        ahead.compare_alerts()
     print("prepared", flush=True)
     while True:
         time.sleep(EVERY)

@@ -21,6 +21,7 @@ from collector import config, queries
 from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.queries.feed import feed
+from dashboard.alerts.models import Alert
 
 LATELY = timedelta(days=7)
 """Rules are tried on what began since then, and deviations counted."""
@@ -31,13 +32,16 @@ ENOUGH = 250
 SELDOM, RARELY = timedelta(minutes=10), timedelta(minutes=1)
 """How old what was found may be, if it was found in ENOUGH, and in fewer."""
 ANEW = timedelta(minutes=4)
-"""When rules are looked at anew: long before they are too old, so that a busy worker may be late."""
+"""When they are looked at anew: long before they are too old, so that a busy worker may be late."""
 FED = timedelta(minutes=2)
-"""How old what changed lately may be; it is looked for each time."""
+"""How old what changed lately may be, and what few healthy transactions were compared with; they are looked for each
+time."""
+MOST_ALERTS = 100
+"""Alerts whose transactions are compared ahead, those opened last."""
 PATIENCE = 2.0
 """Seconds of reading, twice: whoever looks at rules that were not looked at ahead waits for it."""
-_AT_ONCE = 3.0
-"""Seconds after which no other choreography is begun: the rest is looked at the next time."""
+_AT_ONCE, _COMPARING = 3.0, 1.0
+"""Seconds after which no other choreography is begun, and no other alert: the rest is looked at the next time."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _TIMEOUT, _LEFT_ALONE = 0.2, 5.0
 """Seconds that Redis may take, and that it is not asked again after it failed."""
@@ -64,6 +68,21 @@ class Feed(msgspec.Struct, frozen=True):
 
     def holds(self, now: datetime) -> bool:
         return now - self.at < FED
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """What these transactions of an alert have in common, which are the newest that are stuck."""
+
+    at: datetime
+    stuck: list[int]
+    found: queries.Comparison
+
+    def holds(self, now: datetime, stuck: list[int]) -> bool:
+        """As long as the same are stuck: others are compared at once."""
+        return self.stuck == stuck and now - self.at < (SELDOM if self.found.enough else FED)
+
+    def is_due(self, now: datetime, stuck: list[int]) -> bool:
+        return self.stuck != stuck or not self.found.enough or now - self.at >= ANEW
 
 
 class _Store:
@@ -127,9 +146,50 @@ def look_for_changes() -> Feed:
     return Feed(now, feed(now))
 
 
+def cause_of(alert: Alert) -> queries.Cause:
+    compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
+    return queries.Cause(alert.choreography, alert.awaited, alert.service, compensation)
+
+
+def kept_comparison(alert: Alert, stuck: list[int]) -> Compared | None:
+    """Of these transactions; None where they were not compared, or too long ago."""
+    kept = _store.read(_common_key(alert), Compared)
+    return kept if kept and kept.holds(timezone.now(), stuck) else None
+
+
+def compare(alert: Alert, stuck: list[int]) -> Compared:
+    now = timezone.now()
+    return Compared(now, stuck, queries.common(cause_of(alert), stuck))
+
+
+def compare_alerts() -> int:
+    """Those of open alerts whose transactions have not been compared, then those where that is longest ago; returns how
+    many were."""
+    began, compared = time.monotonic(), 0
+    for alert, stuck in _comparable():
+        if time.monotonic() - began > _COMPARING:
+            break
+        _store.write(_common_key(alert), compare(alert, stuck))
+        compared += 1
+    return compared
+
+
+def _comparable() -> list[tuple[Alert, list[int]]]:
+    now, due = timezone.now(), []
+    opened = Alert.unresolved().filter(kind__in=Alert.WAITING).order_by("-opened_at", "-id")
+    for alert in opened[:MOST_ALERTS]:
+        stuck = queries.affected(cause_of(alert))
+        kept = _store.read(_common_key(alert), Compared)
+        if stuck and (kept is None or kept.is_due(now, stuck)):
+            due.append((kept.at if kept else _NEVER, alert, stuck))
+    due.sort(key=lambda found: found[0])
+    return [(alert, stuck) for _, alert, stuck in due]
+
+
 def prepare() -> int:
-    """Finds what is to be found anew; returns of how many choreographies the rules were looked at."""
+    """Finds what is to be found anew, of alerts as well; returns how many choreographies' rules were looked at."""
     _store.write("feed", look_for_changes())
+    compare_alerts()
     rulebook = registered(config.current(settings.CHOREOSCOPE_CONFIG).rulebook)
     began, looked = time.monotonic(), 0
     for name in _due(rulebook):
@@ -146,6 +206,10 @@ def _due(rulebook: RuleBook) -> list[str]:
     looked = {name: rules.at if rules else _NEVER for name, rules in kept.items()}
     due = timezone.now() - ANEW
     return sorted((name for name, at in looked.items() if at <= due), key=lambda name: (looked[name], name))
+
+
+def _common_key(alert: Alert) -> str:
+    return f"common.{alert.pk}"
 
 
 def _rules_key(name: str, version: int) -> str:

@@ -10,6 +10,7 @@ from collector import config, queries
 from collector.correlation.causality import Edge
 from collector.correlation.state import Pending
 from collector.models import Event, FailedDelivery, Transaction
+from dashboard import ahead
 from dashboard.alerts.models import Alert
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -183,9 +184,10 @@ def service(entry: queries.Known) -> dict[str, Any]:
     return {"name": entry.name, **declared, "types": entry.types, "clock": clock}
 
 
-def comparison(found: queries.Comparison) -> dict[str, Any]:
+def comparison(looked: ahead.Compared) -> dict[str, Any]:
+    found = looked.found
     items = [_named(entry, "what", "value", "stuck", "healthy", "sentence") for entry in found.common]
-    return {**_named(found, "stuck", "healthy"), "items": items}
+    return {"at": looked.at, **_named(found, "stuck", "healthy"), "items": items}
 
 
 def bus(settled: config.Bus, breaking: queries.Breaking) -> dict[str, Any]:

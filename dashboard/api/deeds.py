@@ -37,7 +37,8 @@ class CommonOut(Schema):
 class ComparisonOut(Schema):
     """Stuck transactions of one cause against those of the same time that have got the answer."""
 
-    stuck: int = Field(description="How many were compared; 200 at most.")
+    at: datetime = Field(description="When they were compared.")
+    stuck: int = Field(description="How many were compared; 100 at most.")
     healthy: int
     items: list[CommonOut]
 

@@ -28,6 +28,7 @@ from dashboard.api.schemas import (
     TransactionDetail,
     TransactionSummary,
 )
+from dashboard.pages.alert import compared
 
 
 class Docs(Swagger):
@@ -184,13 +185,10 @@ def list_alerts(request: HttpRequest, state: str = "", cursor: str = "") -> dict
 )
 def what_is_common(request: HttpRequest, alert_id: int) -> dict[str, Any]:
     """Topic partitions, event types and who sent them, header and business-key values."""
-    kinds = (Alert.Kind.STUCK, Alert.Kind.STUCK_COMPENSATING)
-    alert = Alert.objects.filter(id=alert_id, kind__in=kinds).first()
+    alert = Alert.objects.filter(id=alert_id, kind__in=Alert.WAITING).first()
     if alert is None:
         raise HttpError(HTTPStatus.NOT_FOUND, f"There is no alert {alert_id} about stuck transactions.")
-    compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
-    cause = queries.Cause(alert.choreography, alert.awaited, alert.service, compensation)
-    return build.comparison(queries.common(cause, queries.affected(cause)))
+    return build.comparison(compared(alert))
 
 
 @api.get("/bus", response=BusOut, summary="Events for the bus", tags=["bus"])

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from collector import actions, config, queries
 from collector.config.rules import registered
+from dashboard import ahead
 from dashboard.alerts import lifecycle
 from dashboard.alerts.models import Alert
 from dashboard.notifying.explaining import examples_of
@@ -53,8 +54,9 @@ def drawings(request: HttpRequest, alert_id: int) -> HttpResponse:
 def common(request: HttpRequest, alert_id: int) -> HttpResponse:
     """What the affected have in common. Apart from the page, since many transactions are looked at for it."""
     alert = _alert(alert_id)
-    found = shared.get(("common", alert_id), _COMPARED_EVERY, lambda: _common(alert))
-    response = render(request, "alerts/common.html", {"found": found})
+    waits = alert.about_transactions and alert.state != Alert.State.RESOLVED
+    looked = compared(alert) if waits else None
+    response = render(request, "alerts/common.html", {"looked": looked, "now": timezone.now()})
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -127,9 +129,16 @@ def _context(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _common(alert: Alert) -> queries.Comparison | None:
-    if not alert.about_transactions or alert.state == Alert.State.RESOLVED:
-        return None
-    compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
-    cause = queries.Cause(alert.choreography, alert.awaited, alert.service, compensation)
-    return queries.common(cause, queries.affected(cause))
+def compared(alert: Alert) -> ahead.Compared:
+    """As a worker or somebody here found it, as long as the same transactions are stuck, or anew. One query, and six
+    more where it is found anew."""
+    key = ("common", alert.pk)
+
+    def look() -> ahead.Compared:
+        stuck = queries.affected(ahead.cause_of(alert))
+        here: ahead.Compared | None = shared.kept(key)
+        if here and here.holds(timezone.now(), stuck):
+            return here
+        return ahead.kept_comparison(alert, stuck) or ahead.compare(alert, stuck)
+
+    return shared.get(key, _COMPARED_EVERY, look)

@@ -11,13 +11,14 @@ import pytest
 import redis
 from django.conf import settings as configured
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collector import config, queries
 from collector.config.rules import registered
-from collector.models import MinedSum
+from collector.models import MinedSum, Overdue
 from collector.queries import Responses
 from dashboard import ahead
+from dashboard.alerts.models import Alert
 from dashboard.pages.shared import shared
 from tests.feeding import Feed
 
@@ -67,6 +68,82 @@ def test_nobody_waits_for_what_was_looked_at_ahead(client: Client, looks: list[s
     assert client.get("/api/choreographies/order-fulfilment/rules").json()["transactions"] == 1
     assert client.get("/api/choreographies/order-fulfilment/backtest").json()["transactions"] == 1
     assert looks == ["order-fulfilment", "parcel"]
+
+
+@pytest.fixture
+def alert() -> Alert:
+    """Of five transactions that are stuck, beside five that are not."""
+    feed = Feed()
+    for number in range(5):
+        feed.event(f"stuck-{number}", "OrderPlaced", "old-shop", 60 + number)
+        feed.order(f"healthy-{number}", ago=62)
+    feed.read()
+    return Alert.objects.get(service="payment")
+
+
+@pytest.fixture
+def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many stuck transactions were compared, each time that some were."""
+    made: list[int] = []
+    found = queries.common
+
+    def look(cause: queries.Cause, ids: list[int]) -> queries.Comparison:
+        made.append(len(ids))
+        return found(cause, ids)
+
+    monkeypatch.setattr(queries, "common", look)
+    return made
+
+
+def test_nobody_waits_until_the_transactions_of_an_alert_are_compared(
+    client: Client, alert: Alert, comparisons: list[int], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    ahead.prepare()
+    looked_at = len(comparisons)
+    with django_assert_num_queries(2):
+        page = client.get(f"/live/alert/{alert.pk}/common").content.decode()
+    assert "OrderPlaced from old-shop" in page
+    assert "Compared <time" in page
+    told = client.get(f"/api/alerts/{alert.pk}/common").json()
+    assert (told["stuck"], told["healthy"], len(told["items"])) == (5, 5, 2)
+    assert len(comparisons) == looked_at
+
+
+def test_others_that_are_stuck_are_compared_at_once(client: Client, alert: Alert, comparisons: list[int]) -> None:
+    ahead.prepare()
+    comparisons.clear()
+    Overdue.objects.filter(transaction=Overdue.objects.filter(service="payment")[0].transaction).delete()
+    assert client.get(f"/api/alerts/{alert.pk}/common").json()["stuck"] == 4
+    assert comparisons == [4]
+
+
+def test_what_somebody_found_here_is_kept_while_the_same_are_stuck(
+    client: Client, alert: Alert, comparisons: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.pages.alert._COMPARED_EVERY", 0.0)
+    address = f"/live/alert/{alert.pk}/common"
+    client.get(address)
+    client.get(address)
+    assert comparisons == [5]
+    monkeypatch.setattr(ahead, "FED", timedelta(0))
+    client.get(address)
+    assert comparisons == [5, 5], "what few were compared with is soon too old"
+
+
+def test_compares_those_of_alerts_not_compared_for_the_longest(
+    alert: Alert, comparisons: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Alert.unresolved().filter(kind__in=Alert.WAITING).count()
+    monkeypatch.setattr(ahead, "_COMPARING", 0.0)
+    assert ahead.compare_alerts() == 0, "none is begun when there is no time"
+    monkeypatch.setattr(ahead, "_COMPARING", 60.0)
+    assert ahead.compare_alerts() == waiting
+    assert ahead.compare_alerts() == waiting, "few healthy ones: there may be more by now"
+    monkeypatch.setattr(queries.Comparison, "enough", True)
+    assert ahead.compare_alerts() == 0
+    Alert.objects.update(state=Alert.State.RESOLVED)
+    monkeypatch.setattr(ahead, "ANEW", timedelta(0))
+    assert ahead.compare_alerts() == 0, "nobody waits any more"
 
 
 def test_is_kept_as_it_was_found() -> None:
