@@ -16,7 +16,7 @@ from collector import config, deadlines, publish, rejudging, tasks
 from collector.config.rules import registered
 from collector.correlation.choreography import RuleBook
 from collector.models import Deadline, Transaction, Transition
-from collector.storage import saving
+from collector.storage import totals
 from tests.feeding import Feed
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,7 @@ def test_a_chunk_that_fails_changes_nothing(rules: Path, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(saving, "save_tally", fail)
+    monkeypatch.setattr(totals, "save", fail)
     with pytest.raises(RuntimeError):
         list(rejudging.judge_anew(load(rules)))
     assert rejudging.outdated(load(rules)) == 2
