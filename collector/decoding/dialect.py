@@ -82,7 +82,3 @@ class Dialect(msgspec.Struct, frozen=True):
     weak_note: str = ""
     note: str = ""
     documents: str = ""
-
-    @property
-    def in_value(self) -> bool:
-        return bool(self.marker.members)

@@ -65,9 +65,3 @@ def _names(services: Iterable[str], group: Grouping, unfolded: Collection[str]) 
 
 def label(group: str, count: int) -> str:
     return f"{group} ({count} services)"
-
-
-def group_of(box: str) -> str:
-    """The group that a box stands for; empty for a service."""
-    found = re.fullmatch(r"(.+) \(\d+ services\)", box, re.DOTALL)
-    return found[1] if found else ""
