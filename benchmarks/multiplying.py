@@ -133,24 +133,27 @@ SELECT 'bench', choreography, p ->> 'rule',
 FROM collector_transaction, jsonb_array_elements(state -> 'pending') AS p WHERE ended_at IS NULL AND state ? 'pending'
 GROUP BY 2, 3, 4, 5, 6
 """
-# A busy last hour, and traffic in every tenth bucket of the two days before it.
+# A busy last hour, and traffic in every tenth bucket of the two days before it, stored in the order of time.
 _FLOWS = """
-DELETE FROM collector_flow WHERE bucket <> (SELECT max(bucket) FROM collector_flow);
-UPDATE collector_flow SET writer = 'model';
 INSERT INTO collector_flow (bucket, writer, choreography, source_type, source_service, target_type, target_service,
     topic, count, durations)
 SELECT date_bin('10 seconds', %(now)s, '2000-01-01') - n * interval '10 seconds', 'bench', choreography, source_type,
     source_service, target_type, target_service, topic, 1 + (count * n) %% 60, durations
-FROM collector_flow f, generate_series(0, 17279) AS n WHERE f.writer = 'model' AND (n < 360 OR n %% 10 = 0);
-DELETE FROM collector_flow WHERE writer = 'model';
-DELETE FROM collector_outcome WHERE bucket <> (SELECT max(bucket) FROM collector_outcome);
-UPDATE collector_outcome SET writer = 'model';
+FROM generate_series(0, 17279) AS n, (
+    SELECT DISTINCT ON (choreography, source_type, source_service, target_type, target_service, topic) *
+    FROM collector_flow
+    ORDER BY choreography, source_type, source_service, target_type, target_service, topic, bucket DESC
+) AS model
+WHERE n < 360 OR n %% 10 = 0 ORDER BY n DESC;
+DELETE FROM collector_flow WHERE writer <> 'bench';
 INSERT INTO collector_outcome (bucket, writer, choreography, outcome, count, durations)
 SELECT date_bin('10 seconds', %(now)s, '2000-01-01') - n * interval '10 seconds', 'bench', choreography, outcome,
     1 + (count * n) %% 30, durations
-FROM collector_outcome f, generate_series(0, 17279) AS n
-WHERE f.writer = 'model' AND (f.outcome <> 'stuck' OR n %% 100 < 3);
-DELETE FROM collector_outcome WHERE writer = 'model';
+FROM generate_series(0, 17279) AS n, (
+    SELECT DISTINCT ON (choreography, outcome) * FROM collector_outcome ORDER BY choreography, outcome, bucket DESC
+) AS model
+WHERE outcome <> 'stuck' OR n %% 100 < 3 ORDER BY n DESC;
+DELETE FROM collector_outcome WHERE writer <> 'bench';
 """
 _MINED = """
 CREATE TEMP TABLE mined_model AS

@@ -50,13 +50,15 @@ _ALIVE = """
 UPDATE collector_heartbeat SET at = clock_timestamp() WHERE name = 'sweep' OR name LIKE 'collector:%';
 UPDATE collector_topic SET watermark = clock_timestamp();
 """
+_NEWEST = "SELECT max(bucket) FROM collector_flow"
 _FLOW = """
 INSERT INTO collector_flow (bucket, writer, choreography, source_type, source_service, target_type, target_service,
     topic, count, durations)
-SELECT bucket + (date_bin('10 seconds', clock_timestamp(), '2000-01-01') - at), 'bench', choreography, source_type,
-    source_service, target_type, target_service, topic, count, durations
-FROM collector_flow, (SELECT max(bucket) AS at FROM collector_flow) AS newest
-WHERE bucket > at - %s::interval AND at < date_bin('10 seconds', clock_timestamp(), '2000-01-01')
+SELECT bucket + (date_bin('10 seconds', statement_timestamp(), '2000-01-01') - %(newest)s), 'bench', choreography,
+    source_type, source_service, target_type, target_service, topic, count, durations
+FROM collector_flow
+WHERE bucket > %(newest)s - %(length)s::interval
+    AND %(newest)s < date_bin('10 seconds', statement_timestamp(), '2000-01-01')
 ON CONFLICT DO NOTHING
 """
 
@@ -145,14 +147,14 @@ def reading(database: str) -> Iterator[None]:
     """As if collectors and sweep were at work, and had read everything; as much flows as before it was filled."""
     over = threading.Event()
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(_FLOW, ["1 hour"])
+        flow(connection, "1 hour")
         connection.execute("ANALYZE collector_flow")
 
     def live() -> None:
         with psycopg.connect(database, autocommit=True) as connection:
             while not over.wait(1):
                 connection.execute(_ALIVE)
-                connection.execute(_FLOW, ["1 second"])
+                flow(connection, "1 second")
 
     thread = threading.Thread(target=live)
     thread.start()
@@ -161,6 +163,12 @@ def reading(database: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def flow(connection: psycopg.Connection[Any], length: str) -> None:
+    """Once more now what flowed in the last so long that there is."""
+    (newest,) = connection.execute(_NEWEST).fetchone() or (None,)
+    connection.execute(_FLOW, {"newest": newest, "length": length})
 
 
 @contextmanager

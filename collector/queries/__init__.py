@@ -37,6 +37,7 @@ from collector.queries.responding import Responses, responses
 from collector.queries.search import SHORTEST as SHORTEST_SEARCH
 from collector.queries.search import EventHit, Hits, KeyHit, only_with_event, search
 from collector.queries.services import Known, clocks, services
+from collector.queries.stored import StoredEvent
 from collector.queries.suggestion import KafkaFailure, Suggestion, explain, suggest
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
@@ -92,6 +93,7 @@ __all__ = [
     "Slot",
     "Span",
     "Step",
+    "StoredEvent",
     "Suggestion",
     "Taken",
     "TransactionFilter",

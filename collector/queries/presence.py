@@ -42,18 +42,18 @@ WITH quiet AS MATERIALIZED (
     SELECT service FROM collector_eventtype WHERE service <> ''
     EXCEPT SELECT target_service FROM collector_flow WHERE bucket >= %(now)s - %(patience)s AND source_type = ''
 ), recent AS MATERIALIZED (
-    SELECT bucket, source_type, source_service, target_type, target_service, sum(count) AS n
-    FROM collector_flow JOIN quiet ON service = target_service WHERE bucket > %(since)s GROUP BY 1, 2, 3, 4, 5
-), heard AS (
-    SELECT service, max(bucket) AS at, max(bucket - before) AS longest FROM (
-        SELECT target_service AS service, bucket,
-            lag(bucket) OVER (PARTITION BY target_service ORDER BY bucket) AS before
-        FROM recent WHERE source_type = '') AS told GROUP BY 1
+    SELECT bucket, source_type, source_service, target_type AS emits, service, count AS n
+    FROM collector_flow JOIN quiet ON service = target_service WHERE bucket > %(since)s
+), heard AS MATERIALIZED (
+    SELECT service, max(bucket) AS at FROM (
+        SELECT service, bucket, bucket - lag(bucket) OVER (PARTITION BY service ORDER BY bucket) AS pause
+        FROM (SELECT DISTINCT service, bucket FROM recent WHERE source_type = '') AS spoke) AS told
+    GROUP BY 1 HAVING %(now)s - max(bucket) > greatest(%(patience)s, 3 * coalesce(max(pause), interval '0'))
 ), emitted AS (
-    SELECT target_service AS service, target_type AS emits, sum(n) AS n FROM recent WHERE source_type = '' GROUP BY 1, 2
+    SELECT service, emits, sum(n) AS n FROM recent WHERE source_type = '' GROUP BY 1, 2
 ), reacted AS MATERIALIZED (
-    SELECT target_service AS service, target_type AS emits, source_type AS type, sum(n) AS n FROM recent
-    WHERE source_type <> '' AND source_service <> target_service GROUP BY 1, 2, 3
+    SELECT service, emits, source_type AS type, sum(n) AS n FROM recent JOIN heard USING (service)
+    WHERE source_type <> '' AND source_service <> service GROUP BY 1, 2, 3
 ), came AS (
     SELECT target_type AS type, bucket, sum(count) AS n FROM collector_flow
     WHERE bucket > %(since)s AND source_type = '' AND target_type IN (SELECT type FROM reacted) GROUP BY 1, 2
@@ -62,7 +62,6 @@ WITH quiet AS MATERIALIZED (
         least(1, r.n / sum(c.n)) AS share
     FROM heard JOIN reacted r USING (service) JOIN emitted e ON e.service = r.service AND e.emits = r.emits
     JOIN came c ON c.type = r.type AND c.bucket <= heard.at
-    WHERE %(now)s - heard.at > greatest(%(patience)s, 3 * coalesce(heard.longest, interval '0'))
     GROUP BY 1, 2, 3, 4, r.n, e.n
 ), since AS (
     SELECT u.service, u.at, u.emits, u.type, u.needed, u.share * coalesce(sum(c.n), 0) AS n FROM usual u

@@ -14,9 +14,10 @@ from collector.correlation.causality import Causality, causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import StoredState
-from collector.models import Event, FailedDelivery, Payload, Transaction, Transition
+from collector.models import FailedDelivery, Payload, Transaction, Transition
 from collector.queries import keys
 from collector.queries.bounds import MOST, Bounded, rows
+from collector.queries.stored import StoredEvent, stored_events
 from collector.records import Header, unpack_headers
 
 MOST_EVENTS = 2_000
@@ -30,7 +31,7 @@ class Found:
     """A transaction with its events in event order: the first MOST_EVENTS of them, which `cut` says."""
 
     transaction: Transaction
-    events: tuple[Event, ...]
+    events: tuple[StoredEvent, ...]
     cut: bool
     skeletons: tuple[Skeleton, ...]
     state: StoredState
@@ -44,7 +45,7 @@ class Found:
     told: tuple[tuple[EventKey, Transition], ...]
     """Events whose cause is what Choreoscope itself told the bus: the transition that it announced."""
 
-    def event(self, key: EventKey) -> Event | None:
+    def event(self, key: EventKey) -> StoredEvent | None:
         return next((event for event in self.events if (event.source, event.event_id) == key), None)
 
 
@@ -84,12 +85,7 @@ def _alike(known: Found, row: Transaction) -> bool:
 
 
 def _read(transaction: Transaction, aliases: tuple[str, ...], choreography: Choreography) -> Found:
-    stored = (
-        Event.objects.filter(day=transaction.day, transaction=transaction.id)
-        .select_related("topic")
-        .order_by("time", "record_time", "topic__name", "partition", "offset", "event_id", "source")[: MOST_EVENTS + 1]
-    )
-    events = tuple(stored)
+    events = stored_events(transaction.day, transaction.id, MOST_EVENTS + 1)
     transitions = Transition.objects.filter(day=transaction.day, transaction=transaction.id)
     skeletons = tuple(skeleton(event) for event in events[:MOST_EVENTS])
     known = tuple(transitions.order_by("-id")[:_MOST_TRANSITIONS])[::-1]
@@ -139,7 +135,7 @@ def _failures(transaction: Transaction, aliases: tuple[str, ...]) -> tuple[Faile
     return tuple(found.order_by("record_time", "topic__name", "partition", "offset")[:_MOST_FAILURES])
 
 
-def skeleton(event: Event) -> Skeleton:
+def skeleton(event: StoredEvent) -> Skeleton:
     return Skeleton(
         source=event.source,
         id=event.event_id,
@@ -156,11 +152,11 @@ def skeleton(event: Event) -> Skeleton:
     )
 
 
-def payload(event: Event) -> Payload | None:
+def payload(event: StoredEvent) -> Payload | None:
     """The record that the event was decoded from; None where it is no longer, or was never, kept. One query."""
     return Payload.objects.filter(
         day=event.received_at.astimezone(UTC).date(),
-        topic=event.topic_id,
+        topic=event.topic.id,
         partition=event.partition,
         offset=event.offset,
     ).first()

@@ -21,7 +21,7 @@ from collector.correlation.verdicts import Basis, Group, Trigger, Verdict
 from collector.kafka import Groups, KafkaFailure
 from collector.learning import keeping
 from collector.learning.groups import Evidence, likely, of_topics
-from collector.models import Event
+from collector.queries.stored import StoredEvent
 from collector.queries.transaction import Found
 
 MOST_GROUPS = 20
@@ -41,7 +41,7 @@ def consumers(found: Found) -> list[Verdict | None]:
 
 
 def _of(
-    entry: Pending, by_key: Mapping[EventKey, Event], services: Mapping[str, Service], learned: Learned
+    entry: Pending, by_key: Mapping[EventKey, StoredEvent], services: Mapping[str, Service], learned: Learned
 ) -> Verdict | None:
     triggers = _triggers(entry, by_key)
     if not entry.service or not triggers:
@@ -67,7 +67,7 @@ def _verdict(service: str, triggers: Sequence[Trigger], services: Mapping[str, S
     return verdicts.judge_likely(service, triggers, groups)
 
 
-def _triggers(entry: Pending, by_key: Mapping[EventKey, Event]) -> list[Trigger]:
+def _triggers(entry: Pending, by_key: Mapping[EventKey, StoredEvent]) -> list[Trigger]:
     """What the service has to have read. None for the whole, and for a join that still lacks a trigger; and what a
     compensation undoes is often the service's own event, which it need not read."""
     if entry.kind == "timeout" or len(entry.triggers) < len(entry.after):

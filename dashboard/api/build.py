@@ -9,7 +9,7 @@ from typing import Any
 from collector import config, queries
 from collector.correlation.causality import Edge
 from collector.correlation.state import Pending
-from collector.models import Event, FailedDelivery, Transaction
+from collector.models import FailedDelivery, Transaction
 from dashboard import ahead
 from dashboard.alerts.models import Alert
 
@@ -151,7 +151,7 @@ def failed_delivery(entry: FailedDelivery) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def event(entry: Event) -> dict[str, Any]:
+def event(entry: queries.StoredEvent) -> dict[str, Any]:
     return {
         "id": entry.event_id,
         "source": entry.source,

@@ -19,6 +19,8 @@ from dashboard.pages.rhythm import rhythm
 from dashboard.pages.shared import MOMENT, shared
 
 _SLOWLY = 2.0
+_COUNTED = 10.0
+"""Seconds that it may be old who is silent: that is found in counts of ten seconds each, of an hour where many are."""
 _SELDOM = 60.0
 """Seconds that what is usual may be old."""
 
@@ -84,7 +86,7 @@ def _rows() -> list[ServiceRow]:
     now = timezone.now()
     known = {one.name: one for one in shared.get("known-services", _SLOWLY, lambda: queries.services(now))}
     every = queries.service_figures(flow_map(), waiting(), known)
-    silent = shared.get("silences", _SLOWLY, lambda: presence.silences(now))
+    silent = shared.get("silences", _COUNTED, lambda: presence.silences(now))
     usual = shared.get("habits", _SELDOM, lambda: presence.habits(now))
     quiet = tuple(one.name for one in every if one.last_heard is None and one.first_seen is not None)
     before = shared.get(("last-heard", quiet), _SELDOM, lambda: presence.last_heard(quiet, now))

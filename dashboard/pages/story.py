@@ -10,8 +10,8 @@ from datetime import datetime
 from collector.correlation.causality import Edge
 from collector.correlation.events import EventKey
 from collector.correlation.state import Pending
-from collector.models import Event, Transition
-from collector.queries import Found
+from collector.models import Transition
+from collector.queries import Found, StoredEvent
 from dashboard.pages.flowing import failure_types
 from dashboard.pages.wording import clock, duration
 
@@ -23,7 +23,7 @@ class Cause:
     """An event that led to another, by `basis`; without an `event`: one that is named but has not been read, or what
     Choreoscope itself told the bus (`told`)."""
 
-    event: Event | None
+    event: StoredEvent | None
     id: str
     basis: str
     latency: str = ""
@@ -33,7 +33,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class EventRow:
-    event: Event
+    event: StoredEvent
     causes: tuple[Cause, ...]
     marks: tuple[str, ...]
     failure: bool

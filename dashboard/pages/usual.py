@@ -20,12 +20,16 @@ EXACT = 1.02
 
 
 class Happened(Protocol):
-    """An event of a transaction (collector.models.Event)."""
+    """An event of a transaction (queries.StoredEvent)."""
 
-    source: str
-    event_id: str
-    type: str
-    time: datetime
+    @property
+    def source(self) -> str: ...
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def time(self) -> datetime: ...
 
 
 @dataclass(frozen=True)

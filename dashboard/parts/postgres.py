@@ -30,6 +30,7 @@ MODEST = {
     "autovacuum_naptime": "20s",
     "io_method": "sync",  # no processes of its own for reading
     "jit": "off",
+    "random_page_cost": "1.1",  # its default is for disks that turn
     "maintenance_work_mem": "32MB",
     "max_wal_size": "256MB",
     "wal_level": "minimal",
