@@ -46,6 +46,8 @@ from tests.stack.waiting import poll_until
 ROOT = Path(__file__).parent.parent
 BOUND = 100.0
 """Milliseconds."""
+ROOMY = {"shared_buffers": "1GB"}
+"""Whoever keeps ten million events gives PostgreSQL more room than the demo does."""
 _ALIVE = """
 UPDATE collector_heartbeat SET at = clock_timestamp() WHERE name = 'sweep' OR name LIKE 'collector:%';
 UPDATE collector_topic SET watermark = clock_timestamp();
@@ -83,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         folder.chmod(0o755)
         data: Path = options.data or folder
         data.mkdir(parents=True, exist_ok=True)
-        database = stack.enter_context(postgres.running(data / "postgres", durable=False))
+        database = stack.enter_context(postgres.running(data / "postgres", durable=False, settings=ROOMY))
         environment = environment_of(database, data)
         filled(environment, data, options.transactions)
         if options.fill:

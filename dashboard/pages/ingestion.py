@@ -23,6 +23,8 @@ _COVERED, _SUGGESTED = 5.0, 20.0
 """For so many seconds what was found of this is shown again."""
 _READING = 6.0
 """Seconds that a suggestion may take to read."""
+_UNASKED = 60
+"""With more partitions than this in all, those of topics that are well are shown to whoever asks for them."""
 
 LISTS = {"undecodable": queries.undecodable, "uncorrelated": queries.uncorrelated}
 
@@ -32,6 +34,11 @@ class TopicRow:
     topic: Topic
     state: str
     partitions: tuple[queries.Partition, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Read to its end, all of it."""
+        return self.state == "read" and not any(one.unreadable_since or one.held for one in self.partitions)
 
     @property
     def lag(self) -> int | None:
@@ -95,6 +102,7 @@ def _context(request: HttpRequest, kind: str = "") -> dict[str, Any]:
     kind = kind if kind in LISTS else "undecodable"
     context: dict[str, Any] = {**shared.get("ingestion", MOMENT, _common), "kind": kind, "complaint": ""}
     context["cursor"] = cursor = request.GET.get("cursor", "")
+    context["every_partition"] = request.GET.get("partitions") == "all" or not context["many"]
     try:
         return {**context, "records": LISTS[kind](cursor)}
     except queries.BadParameter as error:
@@ -108,6 +116,7 @@ def _common() -> dict[str, Any]:
     return {
         "ingestion": found,
         "topics": _topics(found),
+        "many": len(found.partitions) > _UNASKED,
         "demo": bool(settings.DEMO_CONTROL_URL),
         "collectors": [collector for collector in found.collectors if collector.alive],
         "coverage": shared.get("coverage", _COVERED, lambda: queries.coverage(timezone.now())),

@@ -7,11 +7,12 @@ import pwd
 import shutil
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import Popen
+from types import MappingProxyType
 
 import psutil
 import psycopg
@@ -45,8 +46,15 @@ FLEETING = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "of
 
 
 @contextmanager
-def running(folder: Path, *, durable: bool = True, launcher: Launcher | None = None) -> Iterator[str]:
-    """PostgreSQL with its data in this folder, while the block runs; yields the URL of the database in it.
+def running(
+    folder: Path,
+    *,
+    durable: bool = True,
+    launcher: Launcher | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[str]:
+    """PostgreSQL with its data in this folder, while the block runs; yields the URL of the database in it. `settings`:
+    of PostgreSQL's, instead of modest ones.
 
     Whatever state an earlier run left behind (killed, its computer switched off) is put right first. Run by root, the
     server takes an unprivileged user, because it refuses to run as root. Raises PartFailed where it can't be started.
@@ -61,9 +69,9 @@ def running(folder: Path, *, durable: bool = True, launcher: Launcher | None = N
         _end_leftovers(data)
         if not data.exists():
             _initialise(launcher, data, binaries, owner, durable=durable)
-        settings = {**MODEST, **({} if durable else FLEETING)}
-        settings |= {"listen_addresses": "", "unix_socket_directories": str(sockets(folder))}
-        options = [f"--{name}={value}" for name, value in settings.items()]
+        chosen = {**MODEST, **({} if durable else FLEETING), **settings}
+        chosen |= {"listen_addresses": "", "unix_socket_directories": str(sockets(folder))}
+        options = [f"--{name}={value}" for name, value in chosen.items()]
         process = launcher.start(
             NAME, [binaries / "postgres", "-D", data, *options], owner=owner, death_signal=signal.SIGINT
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -16,7 +17,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from collector.models import Heartbeat, Transaction
+from collector.models import End, Heartbeat, Progress, Topic, Transaction
 from dashboard import graphs, pushed
 from dashboard.pages import errors, story
 from dashboard.pages.shared import MOMENT, shared
@@ -315,6 +316,33 @@ def test_nothing_from_a_topic_becomes_markup(client: Client, feed: Feed) -> None
 def test_wrong_parameters_are_said_on_the_page(client: Client) -> None:
     assert "&#x27;since&#x27; is &#x27;soon&#x27;" in text(client.get("/transactions?since=soon"), 400)
     assert "was not given out by this list" in text(client.get("/ingestion?cursor=x"), 400)
+
+
+def test_of_many_partitions_those_are_shown_that_are_not_well(client: Client, feed: Feed) -> None:
+    feed.order("order", ago=20)
+    feed.read()
+    others = {name: Topic.objects.create(cluster="c", uid=name, name=name) for name in ("well", "behind")}
+    for topic in others.values():
+        for number in range(40):
+            Progress.objects.create(topic=topic, partition=number, next_offset=7, first_offset=0, from_start=True)
+            End.objects.create(topic=topic, partition=number, end_offset=9 if topic.name == "behind" else 7)
+    Topic.objects.filter(name="well").update(watermark=timezone.now())
+    Topic.objects.filter(name="behind").update(watermark=timezone.now() - timedelta(minutes=5))
+
+    def shown(address: str) -> dict[str, int]:
+        shared.clear()
+        page = text(client.get(address))
+        bodies = re.findall(r'<tbody id="topic-(\d+)">(.*?)</tbody>', page, re.DOTALL)
+        names = dict(Topic.objects.values_list("id", "name"))
+        return {names[int(number)]: body.count("<tr>") for number, body in bodies}
+
+    few = {"well": 0, "behind": 40}
+    assert few.items() <= shown("/ingestion").items()
+    assert few.items() <= shown("/live/ingestion").items()
+    assert {"well": 40, "behind": 40}.items() <= shown("/ingestion?partitions=all").items()
+    assert "All 81 partitions" in text(client.get("/ingestion"))
+    Topic.objects.filter(name="well").delete()
+    assert "partitions=all" not in text(client.get("/live/ingestion?list=uncorrelated&partitions=all"))
 
 
 def test_pages_run_no_inline_script_and_load_nothing_from_outside(client: Client, feed: Feed) -> None:
