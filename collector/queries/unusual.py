@@ -143,6 +143,6 @@ def _summed(found: Iterable[tuple[str, str]]) -> dict[str, Mapping[int, int]]:
 
 def _length(seconds: float | None) -> str:
     seconds = seconds or 0.0
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    if seconds < 0.995:
+        return f"{float(f'{seconds * 1000:.2g}'):.0f} ms"
+    return f"{seconds:.{1 if seconds < 9.95 else 0}f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -93,11 +93,12 @@ def shown(graph: Discovered, detail: int | None = None) -> Shown:
         steps |= needed
         kinds |= {pair[0]}.union(*needed)
     drawn = tuple(step for step in graph.steps if (step.source, step.target) in steps)
+    whole = len(drawn) == len(graph.steps) and len(kinds) == len(graph.kinds)  # before the last seed, often
     return Shown(
         kinds=tuple(kind for kind in graph.kinds if kind.name in kinds),
         steps=drawn,
         depths={name: _depth(name, came) for name in kinds},
-        detail=min(100, ceil(100 * wanted / len(seeds))) if detail is None and seeds else detail or 0,
+        detail=(100 if whole else ceil(100 * wanted / len(seeds))) if detail is None else detail,
         share=sum(step.count for step in drawn) / total if total else 1.0,
         of_kinds=len(graph.kinds),
         of_steps=len(graph.steps),

@@ -15,8 +15,9 @@ from dashboard.graphs.legend import Entry, legend
 from dashboard.graphs.looks import Look, Stroke
 from dashboard.graphs.scene import Box, Hit, Mark, Scene, Stop, Text, nothing
 from dashboard.graphs.sentences import hover, sentence
+from dashboard.graphs.spacing import MARGIN
 from dashboard.graphs.steps import digest
-from dashboard.graphs.wiring import BADGE, BOX_ROOM, MARGIN, NAME, SMALL, Item, Run, Wiring, place
+from dashboard.graphs.wiring import BACK, BADGE, BOX_ROOM, NAME, SMALL, Item, Run, Wiring, place
 
 Overlay = Literal["frequency", "duration"]
 NARROWEST = 280
@@ -26,7 +27,6 @@ THINNEST, THICKEST = 1.2, 6.0
 HEATS = ("heat-1", "heat-2", "heat-3", "heat-4")
 """From the quickest steps to the slowest."""
 GONE, NEW = "gone", "new"
-_BACK = "← "
 
 
 class _Drawn(msgspec.Struct, frozen=True):
@@ -149,7 +149,7 @@ def _wired(graph: Shown, drawn: Mapping[str, _Drawn]) -> flows.Map:
             overdue=0,
             awaited=(),
             data={},
-            words=_BACK + drawn[_key(step)].label,
+            words=drawn[_key(step)].label,
         )
         for step in sorted(graph.steps, key=lambda one: (one.source, one.target))
     )
@@ -249,7 +249,7 @@ def _label(step: Step, overlay: Overlay) -> str:
 
 
 def _took(seconds: float | None) -> str:
-    return "–" if seconds is None else text.duration(seconds)
+    return "–" if seconds is None else text.about(seconds)
 
 
 def _facts(step: Step) -> Iterator[str]:
@@ -272,7 +272,7 @@ def _stroke(look: _Drawn) -> tuple[str, float, str]:
 
 
 def _wire_text(run: Run, wiring: Wiring, look: _Drawn) -> Text:
-    words = (_BACK if run.backward else "") + look.label
+    words = (BACK if run.backward else "") + look.label
     x, y = strokes.middle(run, wiring)
     if run.turns:
         left = wiring.zones[wiring.items[run.label].column][0] + 4

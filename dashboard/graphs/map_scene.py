@@ -11,10 +11,11 @@ from dashboard.graphs.legend import legend, of_wires
 from dashboard.graphs.scene import Box as Rectangle
 from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Text, nothing
 from dashboard.graphs.sentences import box_facts, hover, pace_of, sentence, wire_facts, wire_title
+from dashboard.graphs.spacing import MARGIN
 from dashboard.graphs.wiring import (
     BADGE,
     BOX_ROOM,
-    MARGIN,
+    LIFT,
     NAME,
     SMALL,
     TEXT_LINE,
@@ -120,7 +121,7 @@ def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Ite
     x, y = strokes.middle(run, wiring)
     ink = "overdue-text" if wire.overdue else "fail-text" if wire.failure else "ink"
     soft = "muted" if ink == "ink" else ink
-    rate = text.rate(wire.count, seconds, pace) + (f" · {text.duration(wire.p95)}" if wire.p95 is not None else "")
+    rate = text.rate(wire.count, seconds, pace) + (f" · {text.about(wire.p95)}" if wire.p95 is not None else "")
     name = label(wire, run.backward)
     if run.turns:
         left = wiring.zones[wiring.items[run.label].column][0] + 4
@@ -128,9 +129,9 @@ def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Ite
             yield Text(left, y - 7.5, name, SMALL, ink, bold=True, anchor="start")
         yield Text(left, y + (7.5 if wire.named else 0), rate, SMALL, soft, anchor="start")
     else:
-        yield Text(x, y - strokes.LIFT, rate, SMALL, soft)
+        yield Text(x, y - LIFT, rate, SMALL, soft)
         if wire.named:
-            yield Text(x, y - strokes.LIFT - TEXT_LINE, name, SMALL, ink, bold=True)
+            yield Text(x, y - LIFT - TEXT_LINE, name, SMALL, ink, bold=True)
     if wire.waiting:
         yield Text(x, y, text.number(wire.waiting), 10, "on-overdue" if wire.overdue else "on-wait", bold=True)
 

@@ -102,7 +102,7 @@ def wire_title(graph: Map, wire: Wire) -> str:
 def wire_facts(wire: Wire, seconds: float, pace: text.Pace) -> list[str]:
     facts = [f"{wire.count} in {text.duration(seconds)}, {text.rate(wire.count, seconds, pace)}"]
     if wire.p95 is not None:
-        facts.append(f"95% react within {text.duration(wire.p95)}")
+        facts.append(f"95% react within {text.about(wire.p95)}")
     if wire.failure:
         facts.append("failure path")
     if wire.waiting:
@@ -123,7 +123,7 @@ def map_table(graph: Map, seconds: float) -> Table:
             text.clean(wire.name, NAME),
             names[wire.target],
             text.rate(wire.count, seconds, pace),
-            text.duration(wire.p95) if wire.p95 is not None else "—",
+            text.about(wire.p95) if wire.p95 is not None else "—",
             str(wire.waiting),
             str(wire.overdue),
             _deadline(wire),

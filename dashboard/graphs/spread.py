@@ -42,7 +42,7 @@ def usually(counts: Mapping[int, int]) -> Spread:
     half, most = quantile(counts, 0.5), quantile(counts, 0.95)
     if half is None or most is None:
         return Spread("Usually", {}, ("not known: nothing was", "answered just before"), "ok", "answers")
-    lines = (f"half within {text.duration(half)}", f"95% within {text.duration(most)}")
+    lines = (f"half within {text.about(half)}", f"95% within {text.about(most)}")
     return Spread("Usually", counts, lines, "ok", "answers")
 
 
@@ -51,7 +51,7 @@ def meanwhile(counts: Mapping[int, int]) -> Spread:
     half, most = quantile(counts, 0.5), quantile(counts, 1.0)
     if half is None or most is None:
         return Spread("Meanwhile", {}, ("nothing was answered",), "overdue", "answers")
-    lines = (f"half within {text.duration(half)}", f"longest {text.duration(most)}")
+    lines = (f"half within {text.about(half)}", f"longest {text.duration(most)}")
     return Spread("Meanwhile", counts, lines, "overdue", "answers")
 
 
@@ -138,7 +138,7 @@ def _bars(spread: Spread, scale: Scale, base: float) -> Iterator[tuple[Box, Hit]
 
 def _range(bar: int) -> str:
     low, high = (of_bucket(index * COARSE) for index in (bar, bar + 1))
-    return f"{text.duration(low)} to {text.duration(high)}"
+    return f"{text.about(low)} to {text.about(high)}"
 
 
 def _labels(spread: Spread) -> tuple[str, ...]:

@@ -6,13 +6,12 @@ from math import cos, pi, sin
 
 from dashboard.graphs.routing import curve
 from dashboard.graphs.scene import Line, Mark, Rect, Stretch
-from dashboard.graphs.wiring import APRON, BADGE, MARGIN, TEXT_LINE, TURN, Item, Run, Wiring
+from dashboard.graphs.spacing import MARGIN
+from dashboard.graphs.wiring import APRON, BADGE, LIFT, TEXT_LINE, TURN, Item, Run, Wiring
 
 ARROW = 10.0
-LIFT = 21.0
-"""From a wire up to the middle of the text above it: as much as a badge on the wire needs."""
-STRETCH = 2.5
-"""How much wider the room between columns may become."""
+STRETCH, WIDEST = 2.5, 84.0
+"""How much wider the room between columns may become, and how wide at least."""
 
 
 def box_rect(item: Item, wiring: Wiring) -> Rect:
@@ -63,6 +62,6 @@ def stretches(wiring: Wiring, wide: float) -> list[Stretch]:
     """What of a map grows with the page: the room between its columns, not what lies beside them."""
     return [
         Stretch(0, MARGIN, 0),
-        *(Stretch(channel.start, channel.end, STRETCH) for channel in wiring.channels),
+        *(Stretch(one.start, one.end, max(STRETCH, WIDEST / (one.end - one.start) - 1)) for one in wiring.channels),
         Stretch(wide - MARGIN, wide, 0),
     ]

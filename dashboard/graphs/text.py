@@ -131,6 +131,17 @@ def duration(seconds: float) -> str:
     return whole_seconds(round(seconds))
 
 
+def about(seconds: float) -> str:
+    """A duration out of counts by length, two digits of which are known: 38 ms, 1.0 s, 48 s, 4.5 min, 3 h."""
+    if seconds < 0.995:
+        return f"{float(f'{seconds * 1000:.2g}') if seconds >= 0.0095 else seconds * 1000:.0f} ms"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    unit, size = ("min", 60) if seconds < 3570 else ("h", 3600) if seconds < 84_600 else ("d", 86_400)
+    value = seconds / size
+    return f"{value:.0f} {unit}" if value >= 9.95 else f"{value:.1f} {unit}".replace(".0 ", " ")
+
+
 def whole_seconds(seconds: int) -> str:
     """As `duration`, in steps of a second: what a running clock shows."""
     if seconds < 60:

@@ -9,6 +9,7 @@ itself, turns around in the column of labels behind them.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import msgspec
 
@@ -16,6 +17,7 @@ from dashboard.graphs import text
 from dashboard.graphs.flows import Box, Map, Wire
 from dashboard.graphs.layers import heights, layers, orders
 from dashboard.graphs.routing import Channel, Station
+from dashboard.graphs.spacing import Column, Curve, Label, across
 
 NAME, SMALL = 12.0, 11.0
 """Font sizes of boxes and of wires."""
@@ -25,6 +27,10 @@ PORT = 18.0
 BOX_HALF = 23.0
 LABEL_ABOVE, LABEL_BELOW, TEXT_LINE = 28.0, 14.0, 14.0
 """Room above a wire for one line of text, below it for half a badge, and for each further line of text."""
+LIFT, NEAR = 21.0, 2.0
+"""From a wire up to the middle of the text above it: as much as a badge on the wire needs. Words of their own stand no
+nearer than this."""
+BACK = "← "
 TURN = 19.0
 """Half the height of a wire that turns around."""
 BADGE = 13.0
@@ -33,15 +39,15 @@ PASS = 4.0
 TIP = 7.0
 """The length of an arrow's head."""
 GAP = 5.0
-MARGIN, CHANNEL = 12.0, 24.0
 APRON = 10.0
 """Beside a box, where wires are level and arrows point: not stretched."""
-_WIDEST_RATE = "99.9/min · 59 min 59 s"
+_WIDEST_RATE = "<0.01/min · 9.9 min"
 _WIDEST_STATE = "9999 overdue"
 
 
 class Item(msgspec.Struct):
-    """A thing in a column: a box, a wire's label, or the place where a wire passes through."""
+    """A thing in a column: a box, a wire's label, or the place where a wire passes through. `hangs`: the text of a
+    label reaches from so far below the wire to so far below it, and may reach beyond its column."""
 
     column: int
     above: float
@@ -49,6 +55,7 @@ class Item(msgspec.Struct):
     wide: float = 0.0
     box: str = ""
     y: float = 0.0
+    hangs: tuple[float, float] | None = None
 
 
 class Run(msgspec.Struct):
@@ -87,9 +94,11 @@ def place(graph: Map) -> Wiring:
     above, below = [item.above + GAP for item in items], [item.below + GAP for item in items]
     for item, level in zip(items, heights(order, [run.items for run in runs], above, below), strict=True):
         item.y = level
-    zones, channels = _across(items, edges)
+    ports = _ports(items, runs)
+    zones, channels = across(*_columns(items, runs, ports))
     wiring = Wiring(graph, items, boxes, runs, zones, channels)
-    _connect(wiring)
+    for number, run in enumerate(runs):
+        run.stations = _ways(wiring, run, ports[number, 0], ports[number, 1])
     return wiring
 
 
@@ -101,17 +110,20 @@ def _box_width(box: Box) -> float:
 
 def label(wire: Wire, backward: bool) -> str:
     """The name as it is written at the wire: one that leads back says so."""
-    lead = "← " if backward else ""
+    lead = BACK if backward else ""
     return lead + text.short(wire.name, WIRE_ROOM - text.width(lead, SMALL, bold=True), SMALL, bold=True)
 
 
 def _label_item(wire: Wire, column: int, backward: bool, turns: bool) -> Item:
     wide = text.width(wire.words or _WIDEST_RATE, SMALL)
+    if wire.words and backward:
+        wide += text.width(BACK, SMALL)
     if wire.named:
         wide = max(wide, text.width(label(wire, backward), SMALL, bold=True))
     if turns:
         return Item(column, TURN + 3, TURN + 3, wide + TURN + BADGE + 12)
-    return Item(column, LABEL_ABOVE + (TEXT_LINE if wire.named else 0), LABEL_BELOW, wide + 4)
+    above = LABEL_ABOVE + (TEXT_LINE if wire.named else 0)
+    return Item(column, above, LABEL_BELOW, wide + 4, hangs=(-above, -NEAR if wire.words else -LIFT + TEXT_LINE / 2))
 
 
 def _runs(graph: Map, layer: dict[str, int], items: list[Item], boxes: dict[str, int]) -> list[Run]:
@@ -154,30 +166,10 @@ def _box_heights(items: list[Item], edges: list[tuple[int, int]]) -> None:
             item.above = item.below = max(BOX_HALF, needed)
 
 
-def _across(items: list[Item], edges: list[tuple[int, int]]) -> tuple[list[tuple[float, float]], list[Channel]]:
-    count = max((item.column for item in items), default=-1) + 1
-    wide = [10.0] * count
-    for item in items:
-        wide[item.column] = max(wide[item.column], item.wide)
-    crossing = [0] * count
-    for left, _ in edges:
-        crossing[items[left].column] += 1
-    x = MARGIN
-    zones, channels = [], []
-    for column in range(count):
-        zones.append((x, x + wide[column]))
-        x += wide[column]
-        if column + 1 < count:
-            channels.append(Channel(x, x + CHANNEL + min(2 * crossing[column], 60), [], []))
-            x = channels[-1].end
-    return zones, channels
-
-
-def _connect(wiring: Wiring) -> None:
-    """Gives each end of a wire a port at its box, in the order of where the wires come from, and each wire its way."""
-    items = wiring.items
+def _ports(items: list[Item], runs: list[Run]) -> dict[tuple[int, int], float]:
+    """The height of each end of a wire (its number, and 0 or 1) at its box, in the order of where wires come from."""
     ends: dict[tuple[int, bool], list[tuple[float, int, int]]] = defaultdict(list)
-    for number, run in enumerate(wiring.runs):
+    for number, run in enumerate(runs):
         first, last = run.items[0], run.items[-1]
         near, far = items[run.items[1]].y, items[run.items[-2]].y
         if run.turns:
@@ -189,8 +181,33 @@ def _connect(wiring: Wiring) -> None:
     for (box, _), wires in ends.items():
         for place, (_, number, end) in enumerate(sorted(wires)):
             ports[number, end] = items[box].y + (place - (len(wires) - 1) / 2) * PORT
-    for number, run in enumerate(wiring.runs):
-        run.stations = _ways(wiring, run, ports[number, 0], ports[number, 1])
+    return ports
+
+
+def _columns(
+    items: list[Item], runs: list[Run], ports: dict[tuple[int, int], float]
+) -> tuple[list[Column], list[list[Curve]]]:
+    """What there is in each column, and how the wires go from each to the next."""
+    count = max((item.column for item in items), default=-1) + 1
+    columns = [Column() for _ in range(count)]
+    curves: list[list[Curve]] = [[] for _ in range(count)]
+    for item in items:
+        column = columns[item.column]
+        if item.hangs:
+            column.labels.append(Label(item.wide, item.y + item.hangs[0], item.y + item.hangs[1]))
+        else:
+            column.wide = max(column.wide, item.wide)
+    for number, run in enumerate(runs):
+        first, last = ports[number, 0], ports[number, 1]
+        after = items[run.items[0]].column
+        if run.turns:
+            y, up = items[run.label].y, -TURN if _turns_down(run, items) else TURN
+            curves[after] += [(first, y + up), (last, y - up)]
+            continue
+        heights = [first, *(items[at].y for at in run.items[1:-1]), last]
+        for step, curve in enumerate(pairwise(heights)):
+            curves[after + step].append(curve)
+    return columns, curves
 
 
 def _turns_down(run: Run, items: list[Item]) -> bool:

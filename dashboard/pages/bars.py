@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils.timezone import localtime
 
@@ -71,7 +71,7 @@ def bars(slots: Sequence[Slot], length: timedelta = timedelta(minutes=1)) -> Bar
         layers=tuple((kind, "".join(paths[kind])) for kind in KINDS),
         x_ticks=tuple(
             Tick(LEFT + index * step, words)
-            for index, words in _ticks(slots, length)
+            for index, words in ticks([one.at for one in slots], length)
             if LEFT + 12 < LEFT + index * step < WIDTH - RIGHT - 12
         ),
         y_ticks=tuple(Tick(HEIGHT - BOTTOM - value * scale, f"{value:g}") for value in (0, top / 2, top)),
@@ -81,16 +81,18 @@ def bars(slots: Sequence[Slot], length: timedelta = timedelta(minutes=1)) -> Bar
     )
 
 
-def _ticks(slots: Sequence[Slot], slot: timedelta) -> Iterator[tuple[int, str]]:
-    """Round moments where the viewer is, at most five: the day where days go by, else the time of day."""
-    length = slot * len(slots)
+def ticks(beginnings: Sequence[datetime], slot: timedelta) -> Iterator[tuple[int, str]]:
+    """Which of them are round moments where the viewer is, at most five, and how they read: the time of day, or the day
+    where one begins and there is more than one. `slot`: how long each of them is."""
+    length = slot * len(beginnings)
     every = next((step for step in _STEPS if length <= step * 5), _STEPS[-1])
-    for index, one in enumerate(slots):
-        here = localtime(one.at)
+    for index, at in enumerate(beginnings):
+        here = localtime(at)
         midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
         within = here - midnight if every <= _DAY else here - midnight + _DAY * (here.toordinal() % (every // _DAY))
         if within % every < slot:
-            yield index, f"{here.day} {here:%b}" if every >= _DAY else clock(one.at)[:5]
+            begins = here - midnight < slot and length > _DAY
+            yield index, f"{here.day} {here:%b}" if every >= _DAY or begins else clock(at)[:5]
 
 
 def _coarse(slots: Sequence[Slot], size: int) -> list[Slot]:

@@ -11,8 +11,9 @@ from math import ceil, exp, log, sqrt
 from django.utils.timezone import localtime
 
 from collector.queries.behaviour import Heat, HeatColumn, lasting
+from dashboard.graphs.text import about
 from dashboard.pages.bars import Tick
-from dashboard.pages.wording import clock, duration, span
+from dashboard.pages.wording import clock, span
 
 WIDTH, HEIGHT = 640, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 8, 22
@@ -91,7 +92,7 @@ class HeatMap:
         timed = [row.p50 for row in self.rows if row.p50 is not None]
         if not timed:
             return "Nothing was timed."
-        lowest, highest = duration(min(timed)), duration(max(timed))
+        lowest, highest = about(min(timed)), about(max(timed))
         return f"Half took no longer than {lowest} to {highest}, by when they {'ended' if self.by_end else 'began'}."
 
 

@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dashboard.pages.bars import Tick, ticks
+
 WIDTH, HEIGHT = 480, 64
 _HOUR = timedelta(hours=1)
+_EDGE = 6
+"""Per cent of the width at either end where no time is written: on a phone it would be cut off."""
 
 
 @dataclass(frozen=True)
 class Rhythm:
     """`path` draws a bar for each hour, `most` is what the highest one stands for. `hours`: when each began, and how
-    many, the newest first."""
+    many, the newest first. `ticks`: times below them, in per cent of the width."""
 
     path: str
     most: int
+    ticks: tuple[Tick, ...]
     hours: tuple[tuple[datetime, int], ...]
     width: int = WIDTH
     height: int = HEIGHT
@@ -34,4 +39,6 @@ def rhythm(counts: Sequence[int], now: datetime) -> Rhythm | None:
     ]
     this = now.replace(minute=0, second=0, microsecond=0)
     hours = tuple((this - back * _HOUR, count) for back, count in enumerate(reversed(counts)))
-    return Rhythm("".join(bars), most, hours)
+    times = [Tick(100 * place / len(counts), words) for place, words in ticks([at for at, _ in hours[::-1]], _HOUR)]
+    inner = tuple(tick for tick in times if _EDGE < tick.at < 100 - _EDGE)
+    return Rhythm("".join(bars), most, inner, hours)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import Pending
+from dashboard.graphs.text import about
 from dashboard.pages.statement import Count, Flowing, Since, Standing, Statement, Text, Until, Wait
-from dashboard.pages.wording import between, clock, counted, duration, listed, span
+from dashboard.pages.wording import between, clock, counted, listed, span
 
 OPEN = ("running", "compensating")
 LEARNED = "learned"
@@ -73,7 +74,7 @@ def hints(overdue: Pending, flowing: Flowing, likewise: Count) -> list[Text]:
     found: list[Text] = []
     usual = flowing.between(overdue.after, overdue.expect)
     if usual and usual.p50 is not None and usual.p95 is not None:
-        found.append((f"Usually takes {duration(usual.p50)}; 95% take under {duration(usual.p95)}.",))
+        found.append((f"Usually takes {about(usual.p50)}; 95% take under {about(usual.p95)}.",))
     if overdue.service:
         heard = flowing.last_heard(overdue.service)
         if heard:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from collector.correlation.events import EventKey
 from collector.queries.mined import MinedMap, Taken
-from dashboard.pages.wording import duration
+from dashboard.graphs.text import about
 
 ENOUGH = 20
 """Times that something has to have happened for there to be anything usual about it."""
@@ -49,7 +49,7 @@ class Band:
 
     @property
     def words(self) -> str:
-        return f"usually {duration(self.p50)}, 95% under {duration(self.p95)}"
+        return f"usually {about(self.p50)}, 95% under {about(self.p95)}"
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from django.utils.html import conditional_escape, escape, format_html, format_ht
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone_name
 
+from dashboard.graphs.text import about
 from dashboard.pages import statement, wording
 
 register = template.Library()
@@ -26,8 +28,10 @@ STATUS_ICONS = {
     "abandoned": "circle-minus",
     "stuck": "hourglass",
 }
+_CODE = re.compile("`([^`]+)`")
 
 for function in (
+    about,
     wording.duration,
     wording.number,
     wording.amount,
@@ -117,6 +121,12 @@ def copy(text: str, what: str) -> SafeString:
         what,
         icon("copy"),
     )
+
+
+@register.filter
+def coded(sentence: str) -> SafeString:
+    """A sentence, with what stands between backticks in it as code."""
+    return SafeString(_CODE.sub(r"<code>\1</code>", escape(sentence)))
 
 
 @register.filter

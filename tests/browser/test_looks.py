@@ -15,8 +15,10 @@ from tests.feeding import Feed
 from tests.stack import place
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ALONE = ["/login", "/no-such-page"]
+"""Without what is around the other pages."""
 KEPT = Path(os.environ.get("SCREENSHOTS") or place.ROOT / "var" / "screenshots")
-PAGES = [*ALL, "/transactions/declined?view=time", "/transactions/done-1?view=sequence", "/no-such-page"]
+PAGES = [*ALL, "/transactions/declined?view=time", "/transactions/done-1?view=sequence", "/channels", *ALONE]
 ALERT = "/alert"
 """Stands for the page of the alert that there is."""
 
@@ -30,7 +32,7 @@ def test_each_page_has_its_picture(browser: Browser, site: Site, company: Feed, 
     pictures = []
     for address in (*PAGES, ALERT):
         page.goto(site.url + (f"/alerts/{Alert.objects.get().pk}" if address == ALERT else address))
-        if address != "/no-such-page":
+        if address not in ALONE:
             page.locator("#connection").filter(has_text=LIVE).wait_for()
         if page.locator(".graph-place").count():
             page.locator(".graph-place[data-drawn]").first.wait_for()

@@ -37,7 +37,7 @@ def covering(drawing: Drawing) -> list[tuple[str, str]]:
 def test_usual_answers_beside_those_that_wait() -> None:
     drawing = spread_figure([usually(counted(*[0.8] * 99, 1.2)), waiting(counted(7, 7, 40), whole=True)], 5.0)
     assert drawing.table.header == ("How long", "Usually", "Now")
-    assert drawing.table.rows[0] == ("In short", "half within 0.8 s, 95% within 0.8 s", "3 waiting, longest 40 s")
+    assert drawing.table.rows[0] == ("In short", "half within 800 ms, 95% within 800 ms", "3 waiting, longest 40 s")
     assert sum(int(row[1]) for row in drawing.table.rows[1:]) == 100
     assert sum(int(row[2]) for row in drawing.table.rows[1:]) == 3
     assert "due after 5 s" in {name for name, _ in labels(drawing)}

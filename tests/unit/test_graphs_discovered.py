@@ -85,6 +85,14 @@ def test_the_most_frequent_come_first() -> None:
     assert shown(whole).share >= 0.95
 
 
+def test_where_all_of_it_is_drawn_the_detail_is_whole() -> None:
+    """The last steps often come with others before it is their turn."""
+    assert shown(of_ways([["a", "b", "c", "d"]] * 10)).detail == 100
+    rare = of_ways([["a", "b", "d"]] * 990 + [["a", "c", "d"]] * 9 + [["e"]])
+    assert shown(rare).detail < 100
+    assert shown(rare, 3).detail == 3
+
+
 def test_a_rare_step_brings_the_way_to_it() -> None:
     """The usual way there, not a step that leads nowhere."""
     whole = of_ways([["a", "b", "c", "d", "e"]] * 50 + [["a", "x", "x", "x", "x", "x", "x", "x", "e"]] * 10)

@@ -84,6 +84,19 @@ def test_durations(seconds: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 ms"), (0.004, "4 ms"), (0.0384, "38 ms"), (0.4983, "500 ms"), (0.9934, "990 ms"), (0.997, "1.0 s"),
+        (3.02, "3.0 s"), (9.96, "10 s"), (48.4, "48 s"), (59.6, "1 min"), (123.4, "2.1 min"), (271, "4.5 min"),
+        (1000, "17 min"), (3599, "1 h"), (8000, "2.2 h"), (50_000, "14 h"), (86_000, "1 d"),
+        (273_600, "3.2 d"), (1e6, "12 d"),
+    ],
+)  # fmt: skip
+def test_what_is_known_within_a_hundredth_has_two_digits(seconds: float, said: str) -> None:
+    assert text.about(seconds) == said
+
+
+@pytest.mark.parametrize(
     ("count", "most", "said"),
     [
         (3720, 3720, "12.4/s"),

@@ -92,7 +92,7 @@ def test_usual_and_now(client: Client, alert: Alert) -> None:
     found = client.get(f"/live/alert/{alert.pk}/drawings.json").json()
     header, rows = found["spread"]["table"]["header"], found["spread"]["table"]["rows"]
     assert header == ["How long", "Usually", "Now"]
-    assert rows[0][1] == "half within 0.4 s, 95% within 0.4 s"
+    assert rows[0][1] == "half within 400 ms, 95% within 400 ms"
     assert re.fullmatch(r"2 waiting, longest 1 min \d\d s", rows[0][2])
     assert [row[1] for row in rows[1:] if row[1] != "0"] == ["9"], "answers of others do not count"
     assert [row[2] for row in found["course"]["table"]["rows"]] == ["", "raised"]

@@ -80,7 +80,7 @@ def test_without_a_worker(client: Client, feed: Feed) -> None:
     assert feed
     Heartbeat.objects.filter(name="notifications").update(at=timezone.now() - timedelta(seconds=60))
     page = text(client.get("/transactions"))
-    assert "The Celery worker of the queue `notifications` last gave a sign of life" in page
+    assert "The Celery worker of the queue <code>notifications</code> last gave a sign of life" in page
     assert "nobody is told of anything" in page
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from collector.queries.overview import Slot
 from dashboard.graphs.axis import nice_ceiling
 from dashboard.pages import payloads, wording
 from dashboard.pages.bars import bars
+from dashboard.pages.rhythm import rhythm
 from dashboard.pages.shared import Shared
+from dashboard.templatetags.choreoscope import coded
 from tests.builders import at
 
 
@@ -88,6 +92,26 @@ def test_bars_stack_to_what_they_count() -> None:
     assert sum(row.completed for row in drawn.rows) == 1770
     assert dict(drawn.layers)["stuck"] == ""
     assert bars([Slot(at(0))]).empty
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [("UTC", ["2 Feb", "12:00", "3 Feb", "12:00"]), ("Asia/Kolkata", ["12:30", "3 Feb", "12:30"])],
+)
+def test_a_rhythm_has_times_below_it(zone: str, words: list[str]) -> None:
+    """Round ones, where the viewer is; none that would stand half beyond an edge."""
+    with timezone.override(ZoneInfo(zone)):
+        drawn = rhythm([0] * 47 + [3], datetime(2026, 2, 3, 17, 20, tzinfo=UTC))
+    assert drawn
+    assert [tick.label for tick in drawn.ticks] == words
+    assert all(6 < tick.at < 94 for tick in drawn.ticks)
+    if zone == "UTC":
+        assert drawn.ticks[0].at == pytest.approx(100 * 6 / 48)
+
+
+def test_commands_in_a_sentence_are_code() -> None:
+    assert coded("Run `manage.py <x>` & `y`.") == "Run <code>manage.py &lt;x&gt;</code> &amp; <code>y</code>."
+    assert coded("` <b>") == "` &lt;b&gt;"
 
 
 @pytest.mark.parametrize(("value", "ceiling"), [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (99, 100), (101, 200)])

@@ -74,6 +74,8 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+const entries = document.querySelector(".entries");
+
 // --- How many alerts are open, in the window's title and on the app's icon, where there is one
 const title = document.title;
 function badge() {
@@ -82,8 +84,12 @@ function badge() {
   if (open) navigator.setAppBadge?.(open).catch(() => {});
   else navigator.clearAppBadge?.().catch(() => {});
 }
-new MutationObserver(badge).observe(document.querySelector(".entries"), { childList: true, subtree: true, characterData: true });
+new MutationObserver(badge).observe(entries, { childList: true, subtree: true, characterData: true });
 badge();
+
+// --- On a narrow screen the pages' entries are scrolled: to the one that this is
+const here = entries.querySelector(".active")?.getBoundingClientRect();
+if (here) entries.scrollLeft += (here.left + here.right - innerWidth) / 2;
 
 // --- Forms that need no button
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.requestSubmit());
