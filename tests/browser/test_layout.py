@@ -49,6 +49,18 @@ def test_on_a_phone_rows_say_on_whom_they_wait(page: Page, site: Site, company: 
     expect(page.locator("[data-row] .now").first).to_have_text("waits for inventory: StockReserved")
 
 
+def test_on_a_phone_alerts_say_whom_to_call(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    page.set_viewport_size({"width": 390, "height": 900})
+    opened(page, site, "/alerts")
+    for part in (".alert-what", ".alert-state", "time", "td:last-child"):
+        box = page.locator(f"[data-row] {part}").first.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    expect(page.locator("[data-row] td:last-child").first).to_contain_text("team-warehouse")
+
+
 @pytest.mark.parametrize(("width", "more"), [(390, "right"), (1600, "")])
 def test_a_map_says_where_it_goes_on(page: Page, site: Site, company: Feed, width: int, more: str) -> None:
     assert company
