@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import conditional_escape, escape, format_html, format_html_join
@@ -60,6 +61,13 @@ def icon(name: str) -> SafeString:
 def status(word: str) -> SafeString:
     """Colour, sign and word."""
     return format_html('<span class="state state-{}">{}{}</span>', word, status_icon(word), word.capitalize())
+
+
+@register.simple_tag
+@cache
+def standing(state: str, severity: str) -> SafeString:
+    """Of an alert: of a hundred on a page there are a few."""
+    return render_to_string("alerts/state.html", {"state": state, "severity": severity})
 
 
 @register.simple_tag
