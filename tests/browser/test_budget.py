@@ -44,6 +44,7 @@ def forget_names() -> None:
     staticfiles_storage._wrapped = empty
     choreoscope.icon.cache_clear()
     choreoscope.status.cache_clear()
+    choreoscope.standing.cache_clear()
 
 
 def test_little_is_loaded_from_here_alone_and_kept(page: Page, site: Site, company: Feed) -> None:
