@@ -159,6 +159,16 @@ def test_everybody_can_use_them(examined: Page, site: Site) -> None:
         assert violations(examined) == [], address
 
 
+@pytest.mark.parametrize("examined", [("light", 390)], indirect=True)
+def test_on_a_phone_ticks_lie_on_nothing(examined: Page, site: Site) -> None:
+    examined.goto(f"{site.url}/alerts")
+    tick = examined.locator(".tick input").first.bounding_box()
+    said = examined.locator("td.alert-what").first.bounding_box()
+    assert tick
+    assert said
+    assert tick["x"] + tick["width"] <= said["x"]
+
+
 def test_logging_in_and_out(page: Page, site: Site) -> None:
     add_user("ben", "a long enough word", Role.VIEWER)
     page.goto(f"{site.url}/login?next=/alerts")

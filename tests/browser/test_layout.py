@@ -37,28 +37,30 @@ def test_alerts_do_not_move_what_is_below_them(page: Page, site: Site, company: 
     assert below.bounding_box() == before
 
 
-def test_on_a_phone_rows_say_on_whom_they_wait(page: Page, site: Site, company: Feed) -> None:
+@pytest.mark.parametrize(
+    ("address", "parts", "last", "said"),
+    [
+        (
+            "/transactions?status=stuck",
+            (".state", ".id", "td:last-child"),
+            ".now",
+            "waits for inventory: StockReserved",
+        ),
+        ("/alerts", (".alert-what", ".alert-state", "time"), "td:last-child", "team-warehouse · #warehouse · Runbook"),
+    ],
+)
+def test_on_a_phone_rows_say_on_whom_they_wait(
+    page: Page, site: Site, company: Feed, address: str, parts: tuple[str, ...], last: str, said: str
+) -> None:
     assert company
     page.set_viewport_size({"width": 390, "height": 900})
-    opened(page, site, "/transactions?status=stuck")
-    for part in (".now", ".state", ".id", "td:last-child"):
+    opened(page, site, address)
+    for part in (*parts, last):
         box = page.locator(f"[data-row] {part}").first.bounding_box()
         assert box
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
-    expect(page.locator("[data-row] .now").first).to_have_text("waits for inventory: StockReserved")
-
-
-def test_on_a_phone_alerts_say_whom_to_call(page: Page, site: Site, company: Feed) -> None:
-    assert company
-    page.set_viewport_size({"width": 390, "height": 900})
-    opened(page, site, "/alerts")
-    for part in (".alert-what", ".alert-state", "time", "td:last-child"):
-        box = page.locator(f"[data-row] {part}").first.bounding_box()
-        assert box
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390
-    expect(page.locator("[data-row] td:last-child").first).to_contain_text("team-warehouse")
+    expect(page.locator(f"[data-row] {last}").first).to_have_text(said)
 
 
 @pytest.mark.parametrize(("width", "more"), [(390, "right"), (1600, "")])
