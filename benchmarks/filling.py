@@ -69,7 +69,7 @@ def store_models(now: datetime, rulebook: RuleBook) -> None:
             topic_id=topics[name].row, partition=partition, next_offset=0, first_offset=0, from_start=True
         )
         End.objects.create(topic_id=topics[name].row, partition=partition, end_offset=len(found))
-    store.write(spans, decoded, rulebook, "bench")
+    store.write(spans, decoded, rulebook, "models")
     Topic.objects.update(watermark=timezone.now())
     deadlines.sweep(rulebook)
     miner.mine(rulebook)

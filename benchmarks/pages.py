@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import math
 import os
 import socket
 import statistics
@@ -264,8 +265,8 @@ def _figures(took: Sequence[float]) -> str:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    """By the nearest rank: at least so much of the values is no greater."""
+    return sorted(values)[max(1, math.ceil(len(values) * share)) - 1]
 
 
 if __name__ == "__main__":

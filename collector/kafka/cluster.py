@@ -33,8 +33,8 @@ class Cluster:
     def __init__(self, properties: Mapping[str, Any]) -> None:
         self._refusal: KafkaError | None = None
         # a connection on which nothing is answered is given up, so that other brokers are asked instead
-        settings: dict[str, Any] = {"socket.timeout.ms": 4_000, **properties, "error_cb": self._told}
-        self._admin = AdminClient(settings, logger=logger)
+        self._settings: dict[str, Any] = {"socket.timeout.ms": 4_000, **properties, "error_cb": self._told}
+        self._admin = AdminClient(self._settings, logger=logger)
         self._leaders: dict[Place, int] = {}
         self._silent: dict[int, float] = {}
 
@@ -47,16 +47,19 @@ class Cluster:
         return str(metadata.cluster_id), {name: sorted(topic.partitions) for name, topic in listed.items()}
 
     def _list(self) -> ClusterMetadata:
-        """All topics. Where nobody answers, the reason is told on the side only: that we were refused, say."""
+        """All topics. Where nobody answers, the reason is told on the side only: that we were refused, say; and a new
+        client asks the next time, since one that lost all its brokers may not connect again when they are back."""
         self._refusal = None
+        admin = self._admin
         try:
-            return self._admin.list_topics(timeout=_TIMEOUT / 2)
+            return admin.list_topics(timeout=_TIMEOUT / 2)
         except KafkaException:
             pass  # it may be the one broker that was asked; its connection has been given up meanwhile
         try:
-            return self._admin.list_topics(timeout=_TIMEOUT / 2)
+            return admin.list_topics(timeout=_TIMEOUT / 2)
         except KafkaException as failure:
-            self._admin.poll(0)
+            admin.poll(0)
+            self._admin = AdminClient(self._settings, logger=logger)
             raise KafkaException(self._refusal or failure.args[0]) from failure
 
     def _told(self, error: KafkaError) -> None:
@@ -69,7 +72,8 @@ class Cluster:
         names = list(names)
         if cluster_id.startswith(IN_MEMORY) or not names:
             return {name: name for name in names}
-        described = self._admin.describe_topics(Topics(names), request_timeout=_TIMEOUT)
+        admin = self._admin  # which answers as long as it is held
+        described = admin.describe_topics(Topics(names), request_timeout=_TIMEOUT)
         found = {}
         for name, future in described.items():
             try:
@@ -111,8 +115,9 @@ class Cluster:
             if leader is None or (leader >= 0 and not silent):
                 by_leader.setdefault(leader, {})[TopicPartition(*place)] = spec
         patience = _HASTE if hasty else _TIMEOUT
+        admin = self._admin
         asked = {
-            leader: self._admin.list_offsets(request, isolation_level=isolation, request_timeout=patience)
+            leader: admin.list_offsets(request, isolation_level=isolation, request_timeout=patience)
             for leader, request in by_leader.items()
         }
         found = {}

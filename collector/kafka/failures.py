@@ -32,6 +32,8 @@ PASSING = ABSENT | {
 """Passes by itself: the client tries again."""
 END = KafkaError._PARTITION_EOF
 SILENT = KafkaError._TIMED_OUT
+UNREACHED = {KafkaError._TRANSPORT, SILENT}
+UNSUPPORTED = KafkaError._UNSUPPORTED_FEATURE
 FORBIDDEN = KafkaError.TOPIC_AUTHORIZATION_FAILED
 
 _BROKERS_END = re.compile(r"broker end offset is (\d+)")

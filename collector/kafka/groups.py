@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from collector.kafka.failures import UNREACHED, UNSUPPORTED
 from collector.kafka.places import Place
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class Groups:
     """Every question takes at most two seconds; KafkaFailure where there is no answer. Safe for threads."""
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
-        self._admin = AdminClient({"socket.timeout.ms": 4_000, **properties}, logger=logger)
+        self._settings = {"socket.timeout.ms": 4_000, **properties}
+        self._admin = AdminClient(self._settings, logger=logger)
         self._kept: dict[Any, tuple[float, Any]] = {}
         self._lock = threading.Lock()
 
@@ -72,18 +74,30 @@ class Groups:
 
     def _members(self, names: tuple[str, ...]) -> dict[str, Members]:
         found = {}
-        for name, future in self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT).items():
-            with contextlib.suppress(KafkaException):
-                members = future.result().members
+        for name, answer in self._described(names).items():
+            if not isinstance(answer, KafkaException):
+                members = answer.members
                 places = [(p.topic, p.partition) for member in members for p in member.assignment.topic_partitions]
                 found[name] = Members(len(members), frozenset(places))
         return found
 
+    def _described(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """What is said of each group, or why nothing is. Where nobody answers, a new client asks the next time, since
+        one that lost all its brokers may not connect again when they are back."""
+        admin = self._admin  # which answers as long as it is held
+        described = admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT)
+        answers = {name: future.exception() or future.result() for name, future in described.items()}
+        codes = {answer.args[0].code() if isinstance(answer, KafkaException) else None for answer in answers.values()}
+        if codes and codes <= UNREACHED:
+            self._admin = AdminClient(self._settings, logger=logger)
+        return answers
+
     def _committed(self, names: tuple[str, ...], places: tuple[Place, ...]) -> dict[str, dict[Place, int]]:
         futures: dict[str, Any] = {}
-        for name in self._coordinated(names):
+        coordinated, admin = self._coordinated(names), self._admin
+        for name in coordinated:
             wanted = ConsumerGroupTopicPartitions(name, [TopicPartition(*place) for place in places])
-            futures |= self._admin.list_consumer_group_offsets([wanted], request_timeout=TIMEOUT)
+            futures |= admin.list_consumer_group_offsets([wanted], request_timeout=TIMEOUT)
         found: dict[str, dict[Place, int]] = {}
         for name, future in futures.items():
             with contextlib.suppress(KafkaException):
@@ -96,11 +110,8 @@ class Groups:
         where the broker that it asks for a group's offsets is not, or no longer, its coordinator
         (https://github.com/confluentinc/librdkafka/pull/5318). Asked for the group itself, it finds the right one."""
         answering = []
-        for name, future in self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT).items():
-            try:
-                future.result()
-            except KafkaException as failure:
-                if failure.args[0].code() != KafkaError._UNSUPPORTED_FEATURE:  # noqa: SLF001 - librdkafka's own codes
-                    continue  # the embedded broker describes none, and is the only one there is
-            answering.append(name)
+        for name, answer in self._described(names).items():
+            # the embedded broker describes none, and is the only one there is
+            if not isinstance(answer, KafkaException) or answer.args[0].code() == UNSUPPORTED:
+                answering.append(name)
         return answering

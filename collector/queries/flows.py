@@ -132,10 +132,13 @@ class WaitingStep:
     learned: bool = False
 
 
+# Counts only ever grow: a bucket whose sum is what it was has not changed.
+_SUMS = "SELECT bucket, sum(count)::bigint FROM collector_flow WHERE bucket > %(since)s GROUP BY 1"
+
 _PARTS = f"""
 SELECT choreography, source_type, source_service, target_type, target_service, min(topic),
        sum(count)::bigint AS total, bucket, jsonb_agg(durations)::text
-FROM collector_flow WHERE bucket > %(since)s
+FROM collector_flow WHERE bucket = ANY(%(buckets)s)
 GROUP BY 1, 2, 3, 4, 5, bucket ORDER BY total DESC LIMIT {MOST_EDGES * (WINDOW // _BUCKET)}
 """
 
@@ -159,7 +162,7 @@ ORDER BY 1, 2
 
 
 class LiveFlows:
-    """What is known of the map, so that only the latest buckets have to be read again; for one thread at a time.
+    """What is known of the map, so that only buckets that changed have to be read again; for one thread at a time.
 
     Counts that are written more than LATE after the moment that they are counted at may be missing.
     """
@@ -168,26 +171,37 @@ class LiveFlows:
         self._parts: dict[datetime, list[Part]] = {}
         """By their buckets, of the closed ones; what they add up to is in `_sums`."""
         self._sums: dict[EdgeKey, _Sum] = {}
+        self._open: dict[datetime, tuple[int, list[Part]]] = {}
+        """By their buckets, of those that may still change, and how many it was that were counted there."""
         self._edges: dict[EdgeKey, FlowEdge] = {}
         """Without counts, those of the last hour."""
         self._read_at: datetime | None = None
 
     def flow_map(self, now: datetime) -> FlowMap:
-        """With the edges of the last hour. One query; two for the first time, and where nobody asked for long."""
+        """With the edges of the last hour. Two queries; three for the first time, and where nobody asked for long."""
         since = now - WINDOW
-        if self._read_at is not None and self._read_at <= now < self._read_at + WINDOW - LATE:
-            found = _parts(self._read_at - LATE)
-        else:
-            known, found = remembered(now), _parts(since)
-            self._parts, self._sums, self._edges = {}, {}, {edge.key: edge for edge in known}
+        if self._read_at is None or not self._read_at <= now < self._read_at + WINDOW - LATE:
+            self._parts, self._sums, self._open = {}, {}, {}
+            self._edges = {edge.key: edge for edge in remembered(now)}
+            self._read_at = since + LATE
+        self._read(self._read_at - LATE)
         self._read_at = now
         self._forget(since)
-        latest = self._close(found, now - LATE)
-        first = min((*self._parts, *(part.bucket for part in latest)), default=now)
+        self._close(now - LATE)
+        first = min((*self._parts, *self._open), default=now)
         seconds = max((now - max(first, since)).total_seconds(), _BUCKET.total_seconds())
-        edges = [_edge(key, one, now) for key, one in self._with(latest).items()]
+        edges = [_edge(key, one, now) for key, one in self._with_open().items()]
         edges.sort(key=lambda edge: -edge.count)
         return map_of([*self._remember(edges, now), *edges[:MOST_EDGES]], now, seconds)
+
+    def _read(self, since: datetime) -> None:
+        """The buckets after `since` that are not what they were."""
+        sums: dict[datetime, int] = dict(rows(_SUMS, {"since": since}))
+        changed = [bucket for bucket, total in sums.items() if self._open.get(bucket, (0, []))[0] != total]
+        for bucket in changed:
+            self._open[bucket] = sums[bucket], []
+        for part in _parts(changed) if changed else ():
+            self._open[part.bucket][1].append(part)
 
     def _forget(self, since: datetime) -> None:
         for bucket in [bucket for bucket in self._parts if bucket <= since]:
@@ -196,21 +210,18 @@ class LiveFlows:
                 if not self._sums[part.key].count:
                     del self._sums[part.key]
 
-    def _close(self, found: Iterable[Part], until: datetime) -> list[Part]:
-        """Adds up what is in closed buckets, and returns the others."""
-        latest = []
-        for part in found:
-            if part.bucket > until:
-                latest.append(part)
-            else:
-                self._parts.setdefault(part.bucket, []).append(part)
+    def _close(self, until: datetime) -> None:
+        """Adds up what is in buckets that are not read again."""
+        for bucket in [bucket for bucket in self._open if bucket <= until]:
+            _, self._parts[bucket] = self._open.pop(bucket)
+            for part in self._parts[bucket]:
                 _add(self._sums, part)
-        return latest
 
-    def _with(self, latest: Iterable[Part]) -> dict[EdgeKey, _Sum]:
+    def _with_open(self) -> dict[EdgeKey, _Sum]:
         sums = {key: one.copy() for key, one in self._sums.items()}
-        for part in latest:
-            _add(sums, part)
+        for _, parts in self._open.values():
+            for part in parts:
+                _add(sums, part)
         return sums
 
     def _remember(self, edges: Iterable[FlowEdge], now: datetime) -> list[FlowEdge]:
@@ -234,8 +245,8 @@ def _add(sums: dict[EdgeKey, _Sum], part: Part) -> None:
     one.add(part)
 
 
-def _parts(since: datetime) -> list[Part]:
-    found = rows(_PARTS, {"since": since})
+def _parts(buckets: Iterable[datetime]) -> list[Part]:
+    found = rows(_PARTS, {"buckets": list(buckets)})
     return [Part(tuple(key), topic, total, bucket, merged(took)) for *key, topic, total, bucket, took in found]
 
 

@@ -9,6 +9,7 @@ itself, turns around in the column of labels behind them.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -39,6 +40,8 @@ PASS = 4.0
 TIP = 7.0
 """The length of an arrow's head."""
 GAP = 5.0
+REMEMBERED = 100
+"""Maps whose places are remembered."""
 APRON = 10.0
 """Beside a box, where wires are level and arrows point: not stretched."""
 _WIDEST_RATE = "<0.01/min · 9.9 min"
@@ -80,7 +83,35 @@ class Wiring(msgspec.Struct):
     channels: list[Channel]
 
 
+class Outline:
+    """A map but for its numbers: what decides where everything goes. Two with the same are equal."""
+
+    def __init__(self, graph: Map) -> None:
+        self.graph = graph
+        self._boxes = tuple((box.key, box.name, box.under, box.starts, box.layer) for box in graph.boxes)
+        self._wires = tuple(
+            (wire.key, wire.source, wire.target, wire.name, wire.named, wire.failure, wire.words)
+            for wire in graph.wires
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._boxes, self._wires))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Outline) and (self._boxes, self._wires) == (other._boxes, other._wires)
+
+
 def place(graph: Map) -> Wiring:
+    """A live map is drawn anew all the time, and stays where it was."""
+    placed = _placed(Outline(graph))
+    wires = {wire.key: wire for wire in graph.wires}
+    runs = [msgspec.structs.replace(run, wire=wires[run.wire.key]) for run in placed.runs]
+    return msgspec.structs.replace(placed, graph=graph, runs=runs)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _placed(outline: Outline) -> Wiring:
+    graph = outline.graph
     layer = layers(graph)
     items: list[Item] = []
     boxes: dict[str, int] = {}

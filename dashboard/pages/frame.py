@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -123,3 +124,12 @@ def fragment(request: HttpRequest, template: str, context: dict[str, Any]) -> Ht
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def fragment_once(
+    request: HttpRequest, template: str, key: Hashable, context: Callable[[], dict[str, Any]]
+) -> HttpResponse:
+    """The same, written once for all who look at the same (`key`): where nothing on it is about who looks."""
+    zone = timezone.get_current_timezone_name()
+    content = shared.get((template, zone, key), MOMENT, lambda: fragment(request, template, context()).content)
+    return HttpResponse(content, headers={"Cache-Control": "no-store"})

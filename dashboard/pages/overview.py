@@ -53,15 +53,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def fragment(request: HttpRequest) -> HttpResponse:
-    """Written once for all who look at the same: nothing on it is about who looks."""
     wanted = _chosen(request)
-    key = ("overview-fragment", wanted.key, timezone.get_current_timezone_name())
-
-    def written() -> bytes:
-        return frame.fragment(request, "overview/content.html", _context(wanted, _map(wanted).note)).content
-
-    content = shared.get(key, MOMENT, written)
-    return HttpResponse(content, headers={"Cache-Control": "no-store"})
+    return frame.fragment_once(
+        request, "overview/content.html", wanted.key, lambda: _context(wanted, _map(wanted).note)
+    )
 
 
 def drawings(request: HttpRequest) -> HttpResponse:

@@ -46,7 +46,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def fragment(request: HttpRequest) -> HttpResponse:
-    return frame.fragment(request, "services/content.html", _context())
+    return frame.fragment_once(request, "services/content.html", None, _context)
 
 
 def one(request: HttpRequest, service: str) -> HttpResponse:
@@ -54,7 +54,7 @@ def one(request: HttpRequest, service: str) -> HttpResponse:
 
 
 def one_fragment(request: HttpRequest, service: str) -> HttpResponse:
-    return frame.fragment(request, "services/one.html", _one(service))
+    return frame.fragment_once(request, "services/one.html", service, lambda: _one(service))
 
 
 def readers(request: HttpRequest, service: str) -> HttpResponse:
@@ -82,7 +82,7 @@ def found() -> list[ServiceRow]:
 
 
 def _rows() -> list[ServiceRow]:
-    """Seven queries, most of them shared with the overview or made now and then. What is in trouble comes first."""
+    """Eight queries, most of them shared with the overview or made now and then. What is in trouble comes first."""
     now = timezone.now()
     known = {one.name: one for one in shared.get("known-services", _SLOWLY, lambda: queries.services(now))}
     every = queries.service_figures(flow_map(), waiting(), known)

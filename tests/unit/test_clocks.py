@@ -75,7 +75,7 @@ def test_services_say_whom_to_call_what_they_emit_and_how_their_clock_is(
     feed.event("one", "PaymentAuthorized", "payment", 63, ["OrderPlaced"])
     feed.event("two", "Viewed", "shop-window", 3)
     feed.read()
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         items = {item["name"]: item for item in client.get("/api/services").json()["items"]}
     payment = items["payment"]
     assert (payment["owner"], payment["groups"], payment["types"]) == (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collector.correlation.choreography import undeclared
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
-from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure
+from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure, wiring
 from dashboard.graphs.fold import MAX_STEPS
 from tests import graph_samples as samples
 from tests.graph_measure import boxes, collisions, labels, traces
@@ -118,6 +118,14 @@ def test_numbers_do_not_move_a_map() -> None:
     )
     for one in (0, 2, 3):
         assert places(first)[one] == places(other)[one]
+
+
+def test_a_map_whose_places_are_remembered_is_as_one_placed_anew() -> None:
+    for flows in (samples.FLOWS, [msgspec.structs.replace(flow, failure=not flow.failure) for flow in samples.FLOWS]):
+        services_figure(flows, (), window_seconds=300)
+        remembered = services_figure(flows, samples.WAITING, window_seconds=60)
+        wiring._placed.cache_clear()
+        assert remembered == services_figure(flows, samples.WAITING, window_seconds=60)
 
 
 def test_order_does_not_matter_and_figures_are_deterministic() -> None:

@@ -61,3 +61,16 @@ def test_a_broker_that_describes_no_group_is_asked_for_offsets(monkeypatch: pyte
 
     monkeypatch.setattr(groups_module, "AdminClient", Embedded)
     assert Groups({}).committed(["group"], [("orders", 0)]) == {"group": {("orders", 0): 7}}
+
+
+def test_where_nobody_answers_a_new_client_asks_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(Admin):
+        codes = {"one": KafkaError._TRANSPORT, "other": KafkaError._TIMED_OUT}  # noqa: RUF012
+
+    monkeypatch.setattr(groups_module, "AdminClient", Lost)
+    groups = Groups({})
+    first = groups._admin
+    assert groups.committed(["one", "other", "third"], [("orders", 0)]) == {"third": {("orders", 0): 7}}
+    assert groups._admin is first
+    assert groups.committed(["one", "other"], [("orders", 0)]) == {}
+    assert groups._admin is not first

@@ -99,7 +99,7 @@ class TestOverview:
         feed.read()
         now = time.monotonic()  # both are asked for within a moment, however long that takes here
         monkeypatch.setattr("dashboard.pages.shared.time", SimpleNamespace(monotonic=lambda: now))
-        with django_assert_num_queries(17):
+        with django_assert_num_queries(18):
             page = text(client.get("/"))
         with django_assert_num_queries(0):
             assert text(client.get("/live/overview"))

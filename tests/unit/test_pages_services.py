@@ -90,7 +90,7 @@ class TestServices:
         self, client: Client, company: Feed, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         assert company
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(13):
             page = text(client.get("/services"))
         rows = page.split("<tr data-row>")[1:]
         assert "inventory" in rows[0], "what is in trouble comes first"
@@ -142,7 +142,7 @@ class TestServices:
         self, client: Client, company: Feed, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
         miner.mine(company.rulebook)
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(11):
             found = client.get("/api/services").json()["items"]
         assert found[0]["name"] == "inventory", "what is in trouble comes first"
         by_name = {one["name"]: one for one in found}
