@@ -6,9 +6,11 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 
 from collector.kafka import Cluster
+from collector.kafka import cluster as cluster_module
 
 
 class Admin:
@@ -68,3 +70,19 @@ def test_nothing_is_asked_of_nothing() -> None:
     admin = Admin()
     assert cluster(admin).ends([]) == {}
     assert admin.asked == []
+
+
+def test_where_nobody_answers_a_new_client_asks_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(Admin):
+        def list_topics(self, **_: float) -> Any:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+        def poll(self, timeout: float) -> None:
+            pass
+
+    clients = iter([Lost(), Admin()])
+    monkeypatch.setattr(cluster_module, "AdminClient", lambda *_, **__: next(clients))
+    found = Cluster({})
+    with pytest.raises(KafkaException):
+        found.describe(lambda _: True)
+    assert found.describe(lambda _: True)[0] == "c"

@@ -6,12 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import pytest
 from django.db.models import Sum
 
-from collector.kafka import Bounds, Cluster, KafkaFailure, Place
+from collector.kafka import Bounds, Place
 from collector.models import Gap, Heartbeat, Payload, Progress, Topic, Transaction
 from tests.collecting import Collector, Services, ids_of_events
 from tests.integration.reliability.processes import Collectors
@@ -152,19 +151,6 @@ def test_while_one_joins_the_partitions_that_others_keep_are_read_on(broker: Bro
             sender.send(40)
             sender.await_stored()
         assert "revoking assignment" not in one.said()
-
-
-def test_brokers_that_are_back_are_asked_at_once_by_whoever_gave_them_up(broker: Broker, kafka: Server) -> None:
-    """Not after the client's own pause before it connects again, here a minute at least."""
-    topic = broker.topic("orders", partitions=1)
-    patient = {"reconnect.backoff.ms": 80_000, "reconnect.backoff.max.ms": 80_000, "log_level": 0}
-    cluster = Cluster({"bootstrap.servers": broker.bootstrap, **patient})
-    asked = partial(cluster.describe, topic.__eq__)
-    identity, _ = asked()
-    with kafka.away(), pytest.raises(KafkaFailure):
-        asked()
-    assert asked() == (identity, {topic: [0]})
-    assert cluster.ends([(topic, 0)]) == {(topic, 0): 0}
 
 
 def lose_the_end(kafka: Server, topic: str) -> None:
