@@ -100,8 +100,10 @@ class Variants:
     next: str | None
 
 
+# What follows from the rest is said too, of `sizes` and `least`: by it, PostgreSQL finds sums in its index.
 WHERE = """
-(%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s)
+hours = ANY (%(sizes)s) AND (%(least)s::int IS NULL OR bucket >= %(least)s)
+AND (%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s)
 AND ((hours = %(long)s AND (%(first)s::int IS NULL OR bucket >= %(first)s)
         AND (%(last)s::int IS NULL OR bucket < %(last)s))
     OR (hours = 1 AND bucket = ANY (%(hours)s::int[])))
@@ -231,8 +233,10 @@ def variants(
 def parameters_of(name: str, status: str, parts: Parts) -> dict[str, Any]:
     """What WHERE asks for: days, and hours before and after them; of all times the sums of these."""
     every = parts == Parts(None, None, ())
-    found = {"first": parts.first, "last": parts.last, "hours": list(parts.hours)}
-    return {"name": name, "status": status, "long": ALWAYS if every else DAY, **found}
+    long = ALWAYS if every else DAY
+    sizes = [*([long] if parts.days else ()), *([1] if parts.hours else ())]
+    found = {"first": parts.first, "last": parts.last, "hours": list(parts.hours), "sizes": sizes, "least": parts.least}
+    return {"name": name, "status": status, "long": long, **found}
 
 
 def _count(by_type: Mapping[str, tuple[Any, ...]], kind: str) -> int:

@@ -128,23 +128,28 @@ def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[
     """The first free row of its lane for each, by when its bar begins."""
     shown: dict[str, Bar] = {}
     ends: dict[str, list[Bar]] = defaultdict(list)
+    taken: dict[str, list[float]] = defaultdict(list)
     for key, bar in sorted(bars.items(), key=lambda item: (item[1].since, item[1].x, item[1].step.order)):
-        rows = ends[bar.step.lane]
-        free = next((row for row, last in enumerate(rows) if _clear(last, bar)), None)
+        rows, full = ends[bar.step.lane], taken[bar.step.lane]
+        begins = _begins(bar)
+        free = next((row for row, until in enumerate(full) if begins > until + 10), None)
         if free is None and len(rows) < MOST_ROWS:
             free = len(rows)
             rows.append(bar)
+            full.append(0.0)
         if free is None:  # bars may then run through each other, but signs may not lie on each other
             beside = [row for row, last in enumerate(rows) if bar.x > last.x + 2 * RADIUS + 2]
             free = min(beside, key=lambda row: rows[row].x, default=None)
         if free is None:
-            nearest = min(rows, key=lambda last: abs(last.x - bar.x))
+            beside_it = min(range(len(rows)), key=lambda row: abs(rows[row].x - bar.x))
+            nearest = rows[beside_it]
             nearest.more += 1
             name = text.short(" ".join(nearest.step.title), NAME_ROOM, TITLE, bold=True)
             nearest.call(f"{name} +{nearest.more}")
+            full[beside_it] = _ends(nearest)
             shown[key] = nearest
             continue
-        bar.row, rows[free] = free, bar
+        bar.row, rows[free], full[free] = free, bar, _ends(bar)
         shown[key] = bar
     bands, top = {}, MARGIN
     for lane in lanes:
@@ -158,11 +163,13 @@ def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[
     return shown, bands
 
 
-def _clear(last: Bar, bar: Bar) -> bool:
-    """Whether a bar, and its name above its end, may follow another in its row."""
-    begins = min(bar.since - RADIUS, bar.x - bar.wide / 2)
-    ends = max(last.until + RADIUS, last.x + RADIUS, last.x + last.wide / 2)
-    return begins > ends + 10
+def _begins(bar: Bar) -> float:
+    """Where its row is no longer free: at the bar, or at the name above its end."""
+    return min(bar.since - RADIUS, bar.x - bar.wide / 2)
+
+
+def _ends(bar: Bar) -> float:
+    return max(bar.until + RADIUS, bar.x + RADIUS, bar.x + bar.wide / 2)
 
 
 def _name(graph: Steps, bars: dict[str, Bar], left: float) -> None:
