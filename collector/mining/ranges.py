@@ -42,18 +42,6 @@ class Parts(NamedTuple):
     last: int | None
     hours: tuple[int, ...]
 
-    @property
-    def days(self) -> bool:
-        """Whether there may be any such day."""
-        return self.first is None or self.last is None or self.first < self.last
-
-    @property
-    def least(self) -> int | None:
-        """The first of all its hours, or None."""
-        if not self.days:
-            return min(self.hours, default=None)
-        return None if self.first is None else min((self.first, *self.hours))
-
 
 def first_day_of_hours(now: datetime) -> int:
     """The first hour of the first day of which every hour is kept."""

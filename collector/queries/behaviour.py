@@ -18,7 +18,7 @@ from collector.mining.ranges import Parts, Range, rounded
 from collector.models import EventType, Phase
 from collector.queries.bounds import rows
 from collector.queries.choreographies import MOST_CHOREOGRAPHIES
-from collector.queries.mined import WHERE, Taken, parameters_of, taken
+from collector.queries.mined import COUNTED, WHERE, Taken, parameters_of, taken
 
 ENDED = (Phase.COMPLETED, Phase.COMPENSATED, Phase.FAILED, Phase.ABANDONED)
 TREND_HOURS = 24
@@ -98,7 +98,7 @@ class Heat:
 
 _FARES = f"""
 SELECT choreography, status, sum(count)::bigint, sum(total), '[' || string_agg(durations, ',') || ']'
-FROM collector_minedcount WHERE kind = 'case' AND {WHERE}
+FROM {COUNTED} WHERE kind = 'case' AND {WHERE}
 GROUP BY choreography, status HAVING sum(count) > 0 ORDER BY choreography LIMIT {8 * MOST_CHOREOGRAPHIES}
 """
 _TRENDS = f"""
@@ -115,7 +115,7 @@ SELECT (SELECT min(bucket) FROM collector_minedcount c WHERE kind = 'case' AND h
 """
 _HEAT = f"""
 SELECT (bucket - %(begin)s) / %(step)s, '[' || string_agg(durations, ',') || ']'
-FROM collector_minedcount WHERE kind = 'case' AND {WHERE} GROUP BY 1 ORDER BY 1
+FROM {COUNTED} WHERE kind = 'case' AND {WHERE} GROUP BY 1 ORDER BY 1
 """
 _FINE_HEAT = """
 SELECT date_bin(%(step)s, bucket, %(first)s), jsonb_agg(durations)::text FROM collector_outcome
@@ -123,7 +123,7 @@ WHERE bucket >= %(first)s AND bucket < %(last)s AND (%(name)s = '_all' OR choreo
 AND outcome = ANY(%(outcomes)s) GROUP BY 1 ORDER BY 1
 """
 _STATUSES = f"""
-SELECT kind, source, status, sum(count)::bigint FROM collector_minedcount
+SELECT kind, source, status, sum(count)::bigint FROM {COUNTED}
 WHERE (kind = 'case' OR (kind = %(kind)s AND source = ANY(%(numbers)s))) AND {WHERE}
 GROUP BY 1, 2, 3 HAVING sum(count) > 0
 """

@@ -100,14 +100,14 @@ class Variants:
     next: str | None
 
 
-# What follows from the rest is said too, of `sizes` and `least`: by it, PostgreSQL finds sums in its index.
-WHERE = """
-hours = ANY (%(sizes)s) AND (%(least)s::int IS NULL OR bucket >= %(least)s)
-AND (%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s)
-AND ((hours = %(long)s AND (%(first)s::int IS NULL OR bucket >= %(first)s)
-        AND (%(last)s::int IS NULL OR bucket < %(last)s))
-    OR (hours = 1 AND bucket = ANY (%(hours)s::int[])))
-"""
+# Days and hours each for itself, so that an index finds them.
+COUNTED = """(
+    SELECT * FROM collector_minedcount WHERE hours = %(long)s
+        AND (%(first)s::int IS NULL OR bucket >= %(first)s) AND (%(last)s::int IS NULL OR bucket < %(last)s)
+    UNION ALL
+    SELECT * FROM collector_minedcount WHERE hours = 1 AND bucket = ANY (%(hours)s::int[])
+) AS counted"""
+WHERE = "(%(name)s = '_all' OR choreography = %(name)s) AND (%(status)s = '' OR status = %(status)s)"
 # One number more than is shown of each kind tells that there are more. Durations are the bulk of what is stored: they
 # are gathered only of those that are asked for, and beside the sums, not joined to them: the planner, which cannot know
 # how many there are, would go through them once for each row. `IS TRUE` lets it look these up by hash.
@@ -116,7 +116,7 @@ WITH summed AS MATERIALIZED (
     SELECT kind, source, target, sum(count)::bigint AS total_count,
         coalesce(sum(count) FILTER (WHERE status IN ('running', 'compensating', 'stuck')), 0)::bigint AS open_count,
         sum(total) AS total, row_number() OVER (PARTITION BY kind ORDER BY sum(count) DESC, source, target) AS place
-    FROM collector_minedcount
+    FROM {COUNTED}
     WHERE kind IN ('case', 'node', 'start', 'end', 'edge') AND {WHERE}
     GROUP BY kind, source, target HAVING sum(count) > 0
 )
@@ -124,25 +124,25 @@ SELECT kind, source, target, total_count, open_count, total, NULL::text AS durat
 FROM summed WHERE place <= {MOST + 1}
 UNION ALL
 SELECT kind, source, target, NULL, NULL, NULL, '[' || string_agg(durations, ',') || ']'
-FROM collector_minedcount WHERE kind IN ('case', 'edge') AND ((source || chr(1) || target) IN (
+FROM {COUNTED} WHERE kind IN ('case', 'edge') AND ((source || chr(1) || target) IN (
     SELECT source || chr(1) || target FROM summed WHERE kind IN ('case', 'edge') AND place <= %(timed)s
 )) IS TRUE AND {WHERE} GROUP BY kind, source, target
 ORDER BY kind, total_count DESC, source, target
 """
 _TIMES = f"""
 SELECT source, target, sum(count)::bigint, sum(total), '[' || string_agg(durations, ',') || ']'
-FROM collector_minedcount WHERE kind = 'edge' AND source || chr(1) || target = ANY (%(edges)s) AND {WHERE}
+FROM {COUNTED} WHERE kind = 'edge' AND source || chr(1) || target = ANY (%(edges)s) AND {WHERE}
 GROUP BY 1, 2 HAVING sum(count) > 0
 """
 _VARIANTS = f"""
 SELECT source::bigint AS number, sum(count)::bigint AS n, sum(total), '[' || string_agg(durations, ',') || ']',
-    (SELECT min(definition::text) FROM collector_variant v WHERE v.id = c.source::bigint)
-FROM collector_minedcount c WHERE kind = %(kind)s AND {WHERE}
+    (SELECT min(definition::text) FROM collector_variant v WHERE v.id = counted.source::bigint)
+FROM {COUNTED} WHERE kind = %(kind)s AND {WHERE}
 GROUP BY source HAVING sum(count) > 0
     AND (%(below)s::bigint IS NULL OR (sum(count), -source::bigint) < (%(below)s, -%(after)s::bigint))
 ORDER BY n DESC, number LIMIT %(limit)s
 """
-_CASES = f"SELECT coalesce(sum(count), 0)::bigint FROM collector_minedcount WHERE kind = 'case' AND {WHERE}"
+_CASES = f"SELECT coalesce(sum(count), 0)::bigint FROM {COUNTED} WHERE kind = 'case' AND {WHERE}"
 
 
 def mined_map(
@@ -231,12 +231,10 @@ def variants(
 
 
 def parameters_of(name: str, status: str, parts: Parts) -> dict[str, Any]:
-    """What WHERE asks for: days, and hours before and after them; of all times the sums of these."""
+    """What COUNTED and WHERE ask for: days, and hours before and after them; of all times the sums of these."""
     every = parts == Parts(None, None, ())
-    long = ALWAYS if every else DAY
-    sizes = [*([long] if parts.days else ()), *([1] if parts.hours else ())]
-    found = {"first": parts.first, "last": parts.last, "hours": list(parts.hours), "sizes": sizes, "least": parts.least}
-    return {"name": name, "status": status, "long": long, **found}
+    found = {"first": parts.first, "last": parts.last, "hours": list(parts.hours)}
+    return {"name": name, "status": status, "long": ALWAYS if every else DAY, **found}
 
 
 def _count(by_type: Mapping[str, tuple[Any, ...]], kind: str) -> int:
