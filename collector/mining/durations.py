@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from itertools import repeat
+from itertools import chain, repeat
 from operator import truediv
 
 import msgspec
@@ -38,8 +38,7 @@ def buckets(durations: Iterable[int]) -> list[int]:
 def merged(listed: str | None) -> dict[int, int]:
     """The sum of a JSON list of stored durations; of nothing where there is no list."""
     found: dict[int, int] = {}
-    for durations in _listed.decode(listed) if listed else ():
-        add(found, durations)
+    add(found, chain.from_iterable(_listed.decode(listed)) if listed else ())
     return found
 
 

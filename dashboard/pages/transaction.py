@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from collector import config, queries
 from collector.config.rules import registered
 from collector.correlation.events import EventKey
-from collector.models import OPEN_PHASES, Clock
+from collector.models import OPEN_PHASES, Clock, Transaction
 from collector.publish import digest
 from dashboard import graphs
 from dashboard.pages import frame, payloads, replay, sentences, story, usual, wording
@@ -33,7 +33,9 @@ _STILL = 300.0
 """Seconds that a drawing of this version is kept on which no time goes on: the page wants its height, and then asks for
 it; and people come back."""
 _RUNNING = 5.0
-"""The same of one on which something is awaited: its clocks run on in the browser, and by then the page asks anew."""
+"""The same of one on which something is awaited, at least: its clocks run on in the browser."""
+_SHARE = 1 / 200
+"""Or for so much of the time that is drawn: who looks does not see that much of it pass."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
 
 
@@ -122,8 +124,15 @@ def _then(found: queries.Found, at: datetime) -> Statement:
 def _drawing(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:
     version = (found.transaction.id, found.transaction.version, found.choreography.digest)
     key = ("drawing", version, view, at, timezone.get_current_timezone_name())
-    ended = found.transaction.phase not in OPEN_PHASES
-    return shared.get(key, _STILL if ended else _RUNNING, lambda: _drawn(found, view, at))
+    return shared.get(key, _hold(found.transaction), lambda: _drawn(found, view, at))
+
+
+def _hold(transaction: Transaction) -> float:
+    """Seconds that a drawing of it is kept."""
+    if transaction.phase not in OPEN_PHASES:
+        return _STILL
+    drawn = timezone.now() - transaction.started_at
+    return min(_STILL, max(_RUNNING, drawn.total_seconds() * _SHARE))
 
 
 def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> graphs.Drawing:

@@ -249,6 +249,21 @@ class TestTransaction:
         assert text(client.get("/transactions/slow")).count("StockReserved") > first.count("StockReserved")
         assert sorted(made) == ["graph", "graph", "rows", "rows"]
 
+    @pytest.mark.parametrize(("ago", "kept"), [(60, 5), (3600, 18)])
+    def test_while_something_is_awaited_it_is_drawn_anew_when_enough_time_went_by_to_be_seen(
+        self, client: Client, feed: Feed, monkeypatch: pytest.MonkeyPatch, ago: int, kept: int
+    ) -> None:
+        feed.order("slow", steps=2, ago=ago)
+        feed.read()
+        made, drawn, begun = [], graphs.transaction_figure, time.monotonic()
+        monkeypatch.setattr(graphs, "transaction_figure", lambda *a, **b: (made.append(now), drawn(*a, **b))[1])
+        now = begun
+        monkeypatch.setattr("dashboard.pages.shared.time", SimpleNamespace(monotonic=lambda: now))
+        for later in (0, kept - 0.5, kept + 0.5):
+            now = begun + later
+            client.get("/live/drawing/slow")
+        assert made == [begun, begun + kept + 0.5]
+
     def test_what_was_known_when_says_after_what(self, client: Client, feed: Feed) -> None:
         feed.order("late", steps=2, ago=60)
         feed.order("done", ago=60)
