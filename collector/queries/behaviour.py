@@ -56,6 +56,15 @@ class Fare:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How many transactions stand how, of all (`every`) and of `variants`; how long those that completed took."""
+
+    every: Mapping[str, int]
+    variants: Mapping[int, Mapping[str, int]]
+    took: Taken
+
+
+@dataclass(frozen=True)
 class HeatColumn:
     """The durations of the transactions of `step` from `at` on, as counts in log-buckets."""
 
@@ -123,7 +132,9 @@ WHERE bucket >= %(first)s AND bucket < %(last)s AND (%(name)s = '_all' OR choreo
 AND outcome = ANY(%(outcomes)s) GROUP BY 1 ORDER BY 1
 """
 _STATUSES = f"""
-SELECT kind, source, status, sum(count)::bigint FROM {COUNTED}
+SELECT kind, source, status, sum(count)::bigint, sum(total),
+    '[' || string_agg(durations, ',') FILTER (WHERE kind = 'case' AND status = 'completed') || ']'
+FROM {COUNTED}
 WHERE (kind = 'case' OR (kind = %(kind)s AND source = ANY(%(numbers)s))) AND {WHERE}
 GROUP BY 1, 2, 3 HAVING sum(count) > 0
 """
@@ -208,14 +219,18 @@ def _there(durations: Mapping[int, int]) -> dict[int, int]:
 
 def statuses(
     name: str, since: datetime | None, until: datetime | None, now: datetime, variants: Sequence[int], *, causal: bool
-) -> dict[int | None, dict[str, int]]:
-    """How many of these variants' transactions stand how, by variant; of all together, under None. One query."""
+) -> Standing:
+    """One query."""
     parameters: dict[str, Any] = parameters_of(name, "", rounded(since, until, now).parts)
     parameters |= {"kind": "causal" if causal else "variant", "numbers": [str(number) for number in variants]}
-    found: defaultdict[int | None, dict[str, int]] = defaultdict(dict)
-    for kind, source, status, count in rows(_STATUSES, parameters):
-        found[None if kind == "case" else int(source)][status] = count
-    return dict(found)
+    every: dict[str, int] = {}
+    apart: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    took = Taken()
+    for kind, source, status, count, total, durations in rows(_STATUSES, parameters):
+        (every if kind == "case" else apart[int(source)])[status] = count
+        if durations:
+            took = taken(count, total, durations)
+    return Standing(every, apart, took)
 
 
 def emitters(types: Iterable[str]) -> dict[str, str]:

@@ -121,10 +121,10 @@ def _without_middle(text: str, kept: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """38 ms, 1.4 s, 48 s, 2 min 48 s, 1 h 03 min, 3 d 4 h; negative with a minus sign."""
+    """38 ms, 500 ms, 1.4 s, 48 s, 2 min 48 s, 1 h 03 min, 3 d 4 h; negative with a minus sign."""
     if seconds < 0:
         return "−" + duration(-seconds)
-    if seconds < 0.0995:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"

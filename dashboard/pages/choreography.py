@@ -36,8 +36,8 @@ EXPORTS = (("xes", "XES"), ("ocel", "OCEL 2.0 (JSON)"), ("csv", "CSV"))
 _MINED = 2.0
 """Seconds that what was mined may be old; miners run every five."""
 _RANGE = 10.0
-"""The same of a range of time, for which many hours are added up; up to a minute, where it is hours long."""
-_SHARE, _LONGEST = 1 / 300, 60.0
+"""The same of a range of time, for which many hours are added up; up to three minutes, where it is long."""
+_SHARE, _LONGEST = 1 / 300, 180.0
 _TIMED = 60
 """Of how many steps, the most frequent, times are gathered, whether they are drawn or not."""
 _VARIANTS = 8
@@ -209,14 +209,15 @@ def _found(name: str, wanted: asking.Asked) -> dict[str, Any]:
     numbers = [item.id for item in ways.items]
     stand = behaviour.statuses(name, wanted.since, wanted.until, now, numbers, causal=wanted.causal)
     legend = emitters([*services.values(), *([""] if len(services) < len(mined.nodes) else [])])
-    shares = _shares_before(name, wanted, numbers, before)
+    stood = _stood(name, wanted, numbers, before)
+    shares = _shares(wanted, numbers, before, stood)
     narrowed = _narrowed(name, wanted, mined)
     strips = [
         strip(
             item,
             services,
             legend,
-            stand.get(item.id, {}),
+            stand.variants.get(item.id, {}),
             link=urlencode({**narrowed, "variant": item.id}),
             share_before=shares.get(item.id),
         )
@@ -230,7 +231,8 @@ def _found(name: str, wanted: asking.Asked) -> dict[str, Any]:
         "rest": strips[_VARIANTS:],
         "more_variants": ways.next is not None,
         "legend": occurring(strips[:_VARIANTS]),
-        "fare": behaviour.Fare(name, stand.get(None, {}), mined.took, ()),
+        "fare": behaviour.Fare(name, stand.every, _took(wanted, mined, stand), ()),
+        "took_before": _took(wanted, before, stood),
         "heat": heat_map(behaviour.heat(name, wanted.since, wanted.until, wanted.status, now)),
         "narrowed": urlencode(narrowed),
         "exports": EXPORTS,
@@ -238,17 +240,33 @@ def _found(name: str, wanted: asking.Asked) -> dict[str, Any]:
     }
 
 
-def _shares_before(
+def _stood(
     name: str, wanted: asking.Asked, numbers: list[int], before: queries.MinedMap | None
+) -> behaviour.Standing | None:
+    """In the range to compare with, if there was anything."""
+    if before is None or not before.transactions:
+        return None
+    since, until = wanted.against_since, wanted.against_until
+    return behaviour.statuses(name, since, until, timezone.now(), numbers, causal=wanted.causal)
+
+
+def _shares(
+    wanted: asking.Asked, numbers: list[int], before: queries.MinedMap | None, stood: behaviour.Standing | None
 ) -> dict[int, float]:
     """Of these variants in the range to compare with."""
-    if before is None or not before.transactions:
+    if before is None or stood is None:
         return {}
-    now = timezone.now()
-    stood = behaviour.statuses(name, wanted.against_since, wanted.against_until, now, numbers, causal=wanted.causal)
+    counted = {number: stood.variants.get(number, {}) for number in numbers}
     if wanted.status:
-        stood = {number: {wanted.status: found.get(wanted.status, 0)} for number, found in stood.items()}
-    return {number: sum(stood.get(number, {}).values()) / before.transactions for number in numbers}
+        counted = {number: {wanted.status: found.get(wanted.status, 0)} for number, found in counted.items()}
+    return {number: sum(found.values()) / before.transactions for number, found in counted.items()}
+
+
+def _took(wanted: asking.Asked, mined: queries.MinedMap | None, standing: behaviour.Standing | None) -> queries.Taken:
+    """Of those that completed, as in the list of choreographies; of those that stand as was asked for."""
+    if mined is None or standing is None:
+        return queries.Taken()
+    return mined.took if wanted.status else standing.took
 
 
 def _narrowed(name: str, wanted: asking.Asked, mined: queries.MinedMap) -> dict[str, str]:

@@ -34,7 +34,7 @@ _STILL = 300.0
 it; and people come back."""
 _RUNNING = 5.0
 """The same of one on which something is awaited, at least: its clocks run on in the browser."""
-_SHARE = 1 / 200
+_SHARE = 1 / 100
 """Or for so much of the time that is drawn: who looks does not see that much of it pass."""
 VIEWS: tuple[str, ...] = get_args(graphs.View)
 

@@ -108,8 +108,24 @@ class TestOne:
         assert company
         said = words(text(client.get(ONE)))
         assert (
-            "27 transactions · 80% of those that ended completed · p50 3.0 s · p95 3.0 s · 2 not ended · 2 stuck"
+            "27 transactions · 80% of those that ended completed, in p50 3.0 s · p95 3.0 s · 2 not ended · 2 stuck"
             in said
+        )
+
+    def test_how_long_they_take_is_said_of_those_that_completed_as_in_the_list(
+        self, client: Client, feed: Feed
+    ) -> None:
+        feed.order("done", ago=60)
+        for number in range(5):
+            feed.order(f"stuck-{number}", steps=2, ago=60)
+        mined(feed)
+        took = "in p50 3.0 s · p95 3.0 s · 5 not ended"
+        assert took in words(text(client.get(ONE)))
+        compared = words(text(client.get(f"{ONE}?since=1h&against_since=2h")))
+        assert took in compared
+        assert re.search("Compared with 6 that began since .{5,20} · p50 3.0 s · p95 3.0 s", compared)
+        assert "5 transactions · 100% of those that ended completed · p50 500 ms" in words(
+            text(client.get(f"{ONE}?status=stuck"))
         )
 
     def test_nobody_knows_it(self, client: Client) -> None:

@@ -69,14 +69,14 @@ def test_no_figure_holds_markup_of_others(drawing: Drawing) -> None:
     [
         (0, "0 ms"),
         (0.038, "38 ms"),
-        (0.0999, "0.1 s"),
+        (0.0999, "100 ms"),
         (1.44, "1.4 s"),
         (9.96, "10 s"),
         (59.6, "1 min 00 s"),
         (168, "2 min 48 s"),
         (3780, "1 h 03 min"),
         (273_600, "3 d 4 h"),
-        (-0.2, "−0.2 s"),
+        (-0.2, "−200 ms"),
     ],
 )
 def test_durations(seconds: float, said: str) -> None:
