@@ -162,11 +162,15 @@ def test_zoom_and_the_chosen_step_survive_an_update(tab: Page) -> None:
     tab.mouse.down()
     tab.mouse.move(box["x"] + 700, box["y"] + 300, steps=5)
     tab.mouse.up()
-    range_now = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range.map(Math.round)"
+    ranges = "['xaxis', 'yaxis'].map((one) => plot._fullLayout[one].range.map(Math.round))"
+    range_now = f"(() => {{ const plot = document.querySelector('.js-plotly-plot'); return {ranges} }})()"
     zoomed: Any = tab.evaluate(range_now)
-    assert zoomed[0] > 50
+    assert zoomed[0][0] > 50
     newer = show_newer(tab, samples.completed())
     assert newer == "OrderCompleted"
+    assert tab.evaluate(range_now) == zoomed
+    show_newer(tab, msgspec.structs.replace(samples.completed(), width=2_000, stretch=()))
+    tab.locator("[data-width='2000']").wait_for()
     assert tab.evaluate(range_now) == zoomed
     assert tab.locator(".cs-graph-ring").is_visible()
 

@@ -69,12 +69,23 @@ class Graph {
   /** Has Plotly draw the figure, which may be replaced meanwhile: then it is called again. Unseen until it is whole. */
   async build() {
     const { figure, drawing, wanted } = this;
+    this.keepZoom(figure);
     for (const part of this.listening ? [WHOLE] : [...PARTS, WHOLE]) {
       await rest();
       await Plotly.react(this.plot, figure.data.filter(part), figure.layout, CONFIG);
     }
     await rest();
     this.settled(drawing, wanted);
+  }
+
+  /** What the viewer zoomed into stays. Plotly itself keeps a limit only where the whole ends where it did before. */
+  keepZoom({ layout, whole }) {
+    for (const axis of ["xaxis", "yaxis"]) {
+      const seen = this.plot.layout?.[axis].range;
+      const moved = seen?.some((limit, i) => Math.abs(limit - this.whole[axis][i]) > 0.5);
+      if (moved && this.whole.room === whole.room) layout[axis].range = [...seen];
+    }
+    this.whole = whole;
   }
 
   settled(drawing, wanted) {
@@ -192,7 +203,8 @@ function fit(drawing, room, style) {
   layout.xaxis.maxallowed = end;
   layout.uirevision = room;
   layout.dragmode = matchMedia("(pointer: fine)").matches ? "zoom" : false;
-  return { data, layout, across };
+  const whole = { room, xaxis: [...layout.xaxis.range], yaxis: [...layout.yaxis.range] };
+  return { data, layout, across, whole };
 }
 
 /** The piecewise linear map of x that brings a drawing to `width` by widening its stretchable intervals. */
