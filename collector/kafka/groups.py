@@ -94,8 +94,8 @@ class Groups:
 
     def _committed(self, names: tuple[str, ...], places: tuple[Place, ...]) -> dict[str, dict[Place, int]]:
         futures: dict[str, Any] = {}
-        coordinated, admin = self._coordinated(names), self._admin
-        for name in coordinated:
+        admin = self._admin
+        for name in self._coordinated(names):
             wanted = ConsumerGroupTopicPartitions(name, [TopicPartition(*place) for place in places])
             futures |= admin.list_consumer_group_offsets([wanted], request_timeout=TIMEOUT)
         found: dict[str, dict[Place, int]] = {}
