@@ -1,6 +1,7 @@
 """What the benchmark of the pages asks for: every page and every list of the API, each with several parameters.
 
-`{names}` stand for values that are found in the database: `Samples`.
+`{names}` stand for values that are found in the database: `Samples`. Where an address has several, each is filled with
+what stands at the same place, so that an event is of the transaction that is asked for.
 """
 
 from __future__ import annotations
@@ -59,12 +60,12 @@ PAGES: Mapping[str, Sequence[str]] = {
         "/transactions/{stuck}",
         "/transactions/{running}?view=time",
         "/transactions/{compensated}?view=sequence",
-        "/transactions/{done}?at={long_ago}",
+        "/transactions/{done}?at={within}",
         "/transactions/nothing-is-called-so",
     ),
     "transaction-fragment": ("/live/transaction/{stuck}", "/live/transaction/{done}"),
     "transaction-drawing": tuple(f"/live/drawing/{{done}}?view={view}" for view in ("causal", "time", "sequence")),
-    "transaction-then": ("/live/then/{done}?at={long_ago}",),
+    "transaction-then": ("/live/then/{done}?at={within}",),
     "transaction-event": ("/live/event/{done}?source={source}&event={event}",),
     "transaction-why": ("/live/why/{stuck}",),
     "choreographies": ("/choreographies", "/choreographies?since=7d"),

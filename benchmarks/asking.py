@@ -75,7 +75,7 @@ def samples() -> asked.Samples:
     newest = copies.order_by("-started_at", "-id")
     done = list(newest.filter(phase=Phase.COMPLETED)[:2_000:100])
     old = list(newest.filter(started_at__lt=ago)[:2_000:100])
-    event = Event.objects.filter(day=done[0].day, transaction=done[0].id).order_by("-offset")[0]
+    last = [Event.objects.filter(day=one.day, transaction=one.id).order_by("-offset")[0] for one in done]
     undecodable = queries.undecodable(encode_cursor(ago, 2**31, 0, 0)).items[-1]
     past = list(Alert.objects.filter(state=Alert.State.RESOLVED).order_by("-id")[:20_000:1_000])
     stuck = list(newest.exclude(overdue_since=None)[:SOME])
@@ -92,8 +92,9 @@ def samples() -> asked.Samples:
     return named | {
         "long": ["thousand-events"],
         "oversized": ["oversized"],
-        "event": [event.event_id],
-        "source": [event.source],
+        "event": [event.event_id for event in last],
+        "source": [event.source for event in last],
+        "within": [str(round(event.record_time.timestamp() * 1_000)) for event in last],
         "key": [f"no-{found.transaction_id}" for found in done],
         "customer": list(Key.objects.filter(name="customer.id").values_list("value", flat=True)[:SOME]),
         "choreography": sorted({found.choreography for found in done}),
@@ -116,7 +117,6 @@ def _moments(ago: datetime) -> dict[str, list[str]]:
     return {
         "ago": [ago.isoformat()],
         "before": [(ago + timedelta(days=3)).isoformat()],
-        "long_ago": [ago.isoformat()],
     }
 
 

@@ -28,7 +28,8 @@ from collector.config.rules import registered  # noqa: E402
 from collector.correlation.choreography import RuleBook  # noqa: E402
 from collector.intake.reading import Reader  # noqa: E402
 from collector.kafka import Span  # noqa: E402
-from collector.models import End, Heartbeat, Progress, Topic  # noqa: E402
+from collector.learning.learner import learn_now  # noqa: E402
+from collector.models import End, Heartbeat, Lesson, Progress, Topic  # noqa: E402
 from collector.records import Record, TopicRef, pack_headers  # noqa: E402
 from collector.storage import partitions, store  # noqa: E402
 from dashboard.alerts.process import process  # noqa: E402
@@ -51,10 +52,18 @@ def main() -> None:
     with connection.cursor() as cursor:
         events = multiplying.multiply(cursor, now, transactions, DAYS)
         hours.sum_hours(now)
+        learn()
         process()
         multiplying.past_alerts(cursor)
         cursor.execute("VACUUM ANALYZE")
     print(f"{transactions:,} transactions, {events:,} events stored in {time.perf_counter() - begun:.0f} s", flush=True)
+
+
+def learn() -> None:
+    """All lessons that there are to be taken."""
+    taken = -1
+    while taken != (taken := Lesson.objects.count()):
+        learn_now()
 
 
 def store_models(now: datetime, rulebook: RuleBook) -> None:

@@ -124,9 +124,14 @@ class TestOne:
         compared = words(text(client.get(f"{ONE}?since=1h&against_since=2h")))
         assert took in compared
         assert re.search("Compared with 6 that began since .{5,20} · p50 3.0 s · p95 3.0 s", compared)
-        assert "5 transactions · 100% of those that ended completed · p50 500 ms" in words(
-            text(client.get(f"{ONE}?status=stuck"))
-        )
+        stuck = words(text(client.get(f"{ONE}?status=stuck")))
+        assert "5 transactions · from the first event to the last in p50 500 ms · p95 500 ms · 5 not ended" in stuck
+        assert "that ended" not in stuck, "of those that are stuck none has"
+
+    def test_of_all_of_them_together_there_are_no_rules(self, client: Client, company: Feed) -> None:
+        assert company
+        assert "rules-title" in text(client.get(ONE))
+        assert "rules-title" not in text(client.get("/choreographies/_all"))
 
     def test_nobody_knows_it(self, client: Client) -> None:
         for address in ("/choreographies/none", "/live/choreography/none", "/live/discovered/none", "/live/rules/none"):
@@ -169,6 +174,7 @@ class TestOne:
         said = words(page)
         assert "Compensated" in said
         assert "74%" in said
+        assert "– 2 ×" in said, "how long it took is not known of what has not ended"
         causal = text(client.get(f"{ONE}?ways=causal"))
         assert "OrderPlaced, then PaymentAuthorized and StockReserved, then ShipmentScheduled" in causal
 

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.urls import reverse
+from django.template import Context, Template
+from django.urls import reverse, set_script_prefix
 from django.utils import timezone
 
 from collector.queries.overview import Slot
@@ -16,7 +17,7 @@ from dashboard.pages import payloads, wording
 from dashboard.pages.bars import bars
 from dashboard.pages.rhythm import rhythm
 from dashboard.pages.shared import Shared
-from dashboard.templatetags.choreoscope import coded
+from dashboard.templatetags.choreoscope import alert_url, coded, service_url, shortened
 from tests.builders import at
 
 
@@ -112,6 +113,23 @@ def test_a_rhythm_has_times_below_it(zone: str, words: list[str]) -> None:
 def test_commands_in_a_sentence_are_code() -> None:
     assert coded("Run `manage.py <x>` & `y`.") == "Run <code>manage.py &lt;x&gt;</code> &amp; <code>y</code>."
     assert coded("` <b>") == "` &lt;b&gt;"
+
+
+def test_what_is_long_is_shortened_and_what_is_written_safely_stays_so() -> None:
+    assert shortened("payment", 7) == "payment"
+    assert shortened("payments", 7) == "paymen…"
+    template = Template("{% load choreoscope %}{{ one|shortened:9 }} {{ many|join:', '|shortened:20 }}")
+    assert template.render(Context({"one": "<payment>", "many": ["a&b", "<c>"]})) == "&lt;payment&gt; a&amp;b, &lt;c&gt;"
+
+
+def test_addresses_are_below_where_choreoscope_is_served() -> None:
+    assert service_url("pay/ment") == "/services/pay/ment"
+    try:
+        set_script_prefix("/tracing/")
+        assert service_url("pay/ment") == "/tracing/services/pay/ment"
+        assert alert_url(3) == "/tracing/alerts/3"
+    finally:
+        set_script_prefix("/")
 
 
 @pytest.mark.parametrize(("value", "ceiling"), [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (99, 100), (101, 200)])
