@@ -21,7 +21,7 @@ USUAL = 0.05
 """The share from which a way is usual; the most frequent one always is."""
 
 _LOOKED_AT = f"""
-SELECT id, transaction_id, started_at, state FROM collector_transaction
+SELECT id, transaction_id, started_at, overdue_since, state FROM collector_transaction
 WHERE choreography = %(name)s AND merged_into IS NULL AND NOT partial AND NOT oversized
     AND (ended_at IS NOT NULL OR overdue_since IS NOT NULL) AND started_at >= %(since)s
 ORDER BY started_at DESC, id DESC LIMIT {MOST}
@@ -37,7 +37,9 @@ FROM told GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 100
 """
 _SHARE = f"""
 WITH looked AS ({_LOOKED_AT})
-SELECT count(*), count(*) FILTER (WHERE state ? 'deviations'), min(started_at) FROM looked
+SELECT count(*), count(*) FILTER (WHERE state ? 'deviations' OR overdue_since IS NOT NULL),
+    count(overdue_since), min(started_at)
+FROM looked
 """
 _WAYS = f"""
 SELECT source::bigint, sum(count)::bigint AS n, min(bucket), max(bucket + hours),
@@ -79,10 +81,12 @@ class Unusual:
 
 @dataclass(frozen=True)
 class Conformance:
-    """`ended`: transactions looked at, stuck ones among them, since `since`; `ways`: those counted by their ways."""
+    """`ended`: transactions looked at, stuck ones among them, since `since`; `deviating`: those of them that do not
+    conform, which a stuck one never does; `ways`: those counted by their ways."""
 
     ended: int
     deviating: int
+    stuck: int
     since: datetime | None
     deviations: tuple[Deviating, ...]
     ways: int
@@ -93,7 +97,7 @@ class Conformance:
 def conformance(name: str, since: datetime, now: datetime) -> Conformance:
     """Three queries."""
     wanted = {"name": name, "since": since}
-    ((ended, deviating, first),) = rows(_SHARE, wanted)
+    ((ended, deviating, stuck, first),) = rows(_SHARE, wanted)
     deviations = tuple(
         Deviating(kind, sentence, count, begun, last, tuple(names))
         for kind, sentence, count, begun, last, names in rows(_DEVIATIONS, wanted)
@@ -114,7 +118,7 @@ def conformance(name: str, since: datetime, now: datetime) -> Conformance:
         for number, count, begun, until, _ in counted
         if number not in usual
     )
-    return Conformance(ended, deviating, first, deviations, ways, usual, unusual)
+    return Conformance(ended, deviating, stuck, first, deviations, ways, usual, unusual)
 
 
 def _multiset(definition: str) -> Counter[str]:

@@ -90,7 +90,8 @@ class UnusualOut(Schema):
 
 class ConformanceOut(Schema):
     ended: int = Field(description="Ended or stuck transactions that were looked at: the latest, 2,000 at most.")
-    deviating: int
+    deviating: int = Field(description="Those of them that do not conform: that deviate, or are stuck.")
+    stuck: int
     since: datetime | None = Field(description="When the first of these began.")
     deviations: list[DeviatingOut] = Field(description="From what is declared.")
     ways: int = Field(description="Transactions counted by the ways they went.")
@@ -126,6 +127,7 @@ def conformance(request: HttpRequest, name: str, parameters: Query[SinceParamete
     return {
         "ended": found.ended,
         "deviating": found.deviating,
+        "stuck": found.stuck,
         "since": found.since,
         "deviations": [vars(one) for one in found.deviations],
         "ways": found.ways,

@@ -87,6 +87,7 @@ def _conformance(name: str) -> dict[str, Any]:
     found = queries.conformance(name, now - ahead.LATELY, now)
     unusual = [(one, urlencode({"choreography": name, "variant": one.variant})) for one in found.unusual[:_MOST]]
     return {
+        "name": name,
         "found": found,
         "share": 1 - found.deviating / found.ended if found.ended else None,
         "deviations": found.deviations[:_MOST],

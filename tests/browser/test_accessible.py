@@ -40,6 +40,7 @@ def test_nothing_serious_is_found(browser: Browser, site: Site, company: Feed, t
         page.locator("#connection").filter(has_text=LIVE).wait_for()
         if page.locator(".graph-place").count():
             page.locator(".graph-place[data-drawn]").wait_for()
+        page.evaluate("document.querySelectorAll('details:not(.menu)').forEach(folded => { folded.open = true; })")
         said[address] = violations(page)
     context.close()
     wrong = [f"{address}: {one}" for address, found in said.items() for one in found]

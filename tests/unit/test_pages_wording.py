@@ -119,7 +119,7 @@ def test_what_is_long_is_shortened_and_what_is_written_safely_stays_so() -> None
     assert shortened("payment", 7) == "payment"
     assert shortened("payments", 7) == "paymen…"
     template = Template("{% load choreoscope %}{{ one|shortened:9 }} {{ many|join:', '|shortened:20 }}")
-    assert template.render(Context({"one": "<payment>", "many": ["a&b", "<c>"]})) == "&lt;payment&gt; a&amp;b, &lt;c&gt;"
+    assert template.render(Context({"one": "<pay>", "many": ["a&b", "<c>"]})) == "&lt;pay&gt; a&amp;b, &lt;c&gt;"
 
 
 def test_addresses_are_below_where_choreoscope_is_served() -> None:
