@@ -37,6 +37,16 @@ def test_alerts_do_not_move_what_is_below_them(page: Page, site: Site, company: 
     assert below.bounding_box() == before
 
 
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_what_is_wrong_is_in_sight_at_once(page: Page, site: Site, company: Feed, width: int) -> None:
+    assert company
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, site, "/")
+    row = page.locator(".alert-row").first.bounding_box()
+    assert row
+    assert row["y"] + row["height"] <= 900
+
+
 @pytest.mark.parametrize(
     ("address", "parts", "last", "said"),
     [

@@ -41,6 +41,9 @@ def test_each_page_has_its_picture(browser: Browser, site: Site, company: Feed, 
         name = re.sub(r"[^a-z0-9]+", "-", address.lower()).strip("-") or "overview"
         pictures.append(KEPT / f"{name}-{theme}-{width}.png")
         page.screenshot(path=pictures[-1], full_page=True)
+    page.keyboard.press("?")
+    pictures.append(KEPT / f"help-{theme}-{width}.png")
+    page.screenshot(path=pictures[-1])
     context.close()
-    assert len(set(pictures)) == len(PAGES) + 1
+    assert len(set(pictures)) == len(PAGES) + 2
     assert all(picture.stat().st_size > 5_000 for picture in pictures)

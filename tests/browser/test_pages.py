@@ -119,6 +119,8 @@ def test_keys(page: Page, site: Site, company: Feed) -> None:
     expect(page.get_by_role("link", name="stuck-1")).to_be_focused()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("heading", name="Keys")).to_be_in_viewport()
+    expect(page.locator("#help .words")).to_contain_text("a transaction of which something is overdue")
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()

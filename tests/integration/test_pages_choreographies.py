@@ -196,7 +196,7 @@ class TestOne:
         said = words(text(client.get("/live/rules/order-fulfilment")))
         assert "PaymentAuthorized + StockReserved ShipmentScheduled shipping 5 s 100% 0 0 0 100% of 20" in said
         assert "OrderPlaced StockReserved inventory 5 s 93% 0 2 1 latest" in said
-        assert "Tried on 27 transactions" in said
+        assert "tried on 27 transactions" in said
         assert "Found in the latest" in said
 
     def test_what_deviates_is_told(self, client: Client, company: Feed) -> None:
@@ -206,7 +206,7 @@ class TestOne:
         said = words(text(client.get("/live/conformance/order-fulfilment")))
         assert "89% of the latest 28 that ended or are stuck did what is declared, 3 did not, of" in said
         assert "of which 2 are stuck" in said
-        assert "went an unusual way" in said
+        assert "went unusual ways" in said
         assert "with OrderCancelled besides 1" in said
 
     def test_nothing_deviates_of_nothing(self, client: Client) -> None:

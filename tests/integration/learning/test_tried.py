@@ -102,7 +102,7 @@ def test_who_has_no_patience_gets_what_was_read_until_then(
     monkeypatch.setattr(ahead, "PATIENCE", 0)
     shared.clear()
     said = " ".join(client.get("/live/rules/OrderPlaced").content.decode().split())
-    assert "Tried on 40 transactions" in said
+    assert "tried on 40 transactions" in said
     assert "the latest of more" in said
 
 
