@@ -21,7 +21,7 @@ class ChoreographyOut(Schema):
     failed: int
     compensated: int
     abandoned: int
-    became_stuck: int
+    became_stuck: int = Field(description="How often one did: the same transaction may, again.")
     deviating: int = Field(description="Ended with deviations.")
     conformance: float | None = Field(description="Share of the ended without any; null where none has ended.")
 
