@@ -116,6 +116,11 @@ class Alert(models.Model):
         return self.kind in self.WAITING
 
     @property
+    def settling(self) -> bool:
+        """Its cause is gone; when that has lasted, it is resolved."""
+        return self.state != self.State.RESOLVED and self.quiet_since is not None
+
+    @property
     def sentence(self) -> str:
         """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read"; times of day in the
         timezone that is current, a viewer's or UTC."""

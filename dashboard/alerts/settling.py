@@ -134,21 +134,25 @@ class Settling:
             alert.quiet_since, alert.count, alert.changed_at = self._now, 0, self._now
             alert.course = wording.continued(alert.course, self._now, 0)
             alert.save()
-        if self._now - alert.quiet_since < self._calm(alert) or self._explains_what_lasts(alert):
+        certain = alert.quiet_since + calm(alert, self._alerting.resolve_after)
+        if self._now < certain or self._explains_what_lasts(alert):
             return alert.changed_at == self._now
         resolve(alert, self._now)
         return True
 
-    def _calm(self, alert: Alert) -> timedelta:
-        usual = self._alerting.resolve_after
-        return max(usual, min(usual * 2 ** min(alert.flaps, 8), MOST_CALM))
-
     @staticmethod
     def _explains_what_lasts(alert: Alert) -> bool:
-        """A service that speaks again has not caught up yet: what it explains is told of once, with it."""
-        if alert.kind != Alert.Kind.SERVICE_SILENT:
-            return False
-        return alert.explains.exclude(state=Alert.State.RESOLVED).filter(quiet_since=None).exists()
+        return alert.kind == Alert.Kind.SERVICE_SILENT and lasting(alert.explains.all())
+
+
+def calm(alert: Alert, usual: timedelta) -> timedelta:
+    """For how long its cause has to be gone until it is resolved, `usual` where it never came back."""
+    return max(usual, min(usual * 2 ** min(alert.flaps, 8), MOST_CALM))
+
+
+def lasting(explained: Iterable[Alert]) -> bool:
+    """A service that speaks again has not caught up yet: what it explains is told of once, with it."""
+    return any(alert.state != Alert.State.RESOLVED and alert.quiet_since is None for alert in explained)
 
 
 def _key(alert: Alert) -> Key:

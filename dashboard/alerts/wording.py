@@ -23,6 +23,7 @@ class Speaking(Protocol):
     subject: str
     names: str
     state: str
+    quiet_since: datetime | None
     count: int
     total: int
     peak: int
@@ -31,8 +32,8 @@ class Speaking(Protocol):
 
 def sentence(alert: Speaking, zone: tzinfo = UTC) -> str:
     """ "17 transactions wait for ShipmentDispatched from shipping", "orders[2] cannot be read". Times of day in `zone`,
-    which they name."""
-    over = alert.state == "resolved"
+    which they name. What is over is said in the past, also while it is not certain yet."""
+    over = alert.state == "resolved" or alert.quiet_since is not None
     if alert.kind in ("stuck", "stuck_compensating"):
         return _waiting(alert, over)
     return _reading(alert, over) or _read(alert, over, zone)
@@ -82,7 +83,8 @@ def _read(alert: Speaking, over: bool, zone: tzinfo) -> str:
             since = f"{alert.since.astimezone(zone):%H:%M:%S %Z}"
             said = f"{alert.service} {'was silent from' if over else 'has published nothing since'} {since}{waiting}"
         case "loop" | "fan_out":
-            what = "loop" if alert.kind == "loop" else "run away"
+            looped, ran = ("looped", "ran away") if over else ("loop", "run away")
+            what = looped if alert.kind == "loop" else ran
             said = f"{counted(count, 'transaction')} of {alert.choreography} {what}: {alert.names}"
         case "dead_letters":
             because = f" ({alert.names})" if alert.names else ""
@@ -92,7 +94,8 @@ def _read(alert: Speaking, over: bool, zone: tzinfo) -> str:
         case "undecodable":
             said = f"{number(count)}{of} records on {alert.subject} could not be read ({alert.names})"
         case _:
-            said = f"{number(count)}{of} events of {alert.service} on {alert.subject} name no transaction"
+            name = "named" if over else "name"
+            said = f"{number(count)}{of} events of {alert.service} on {alert.subject} {name} no transaction"
     return said
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from collector.config.rules import registered
 from dashboard import ahead
 from dashboard.alerts import lifecycle
 from dashboard.alerts.models import Alert
+from dashboard.alerts.settling import calm, lasting
 from dashboard.notifying.explaining import examples_of
 from dashboard.pages import frame
 from dashboard.pages.alert_figures import figures
@@ -116,17 +117,25 @@ def _alert(alert_id: int) -> Alert:
 
 def _context(alert: Alert) -> dict[str, Any]:
     """Five queries."""
-    chapters = story(alert)
-    service = config.current(settings.CHOREOSCOPE_CONFIG).services.get(alert.service)
+    chapters, explains = story(alert), list(alert.explains.order_by("id")[:50])
+    settled = config.current(settings.CHOREOSCOPE_CONFIG)
+    service = settled.services.get(alert.service)
     return {
         "alert": alert,
         "service": service.about("", alert.service) if service else None,
         "examples": examples_of(alert),
-        "explains": list(alert.explains.order_by("id")[:50]),
+        "explains": explains,
+        "closes_at": _closes_at(alert, explains, settled.alerts.resolve_after),
         "story": chapters,
         "told": any(chapter.tells for chapter in chapters),
         "snoozes": SNOOZES,
     }
+
+
+def _closes_at(alert: Alert, explains: Sequence[Alert], usual: timedelta) -> datetime | None:
+    """When it closes by itself; None where that is not known: what it explains lasts, or it has not settled."""
+    lasts = alert.kind == Alert.Kind.SERVICE_SILENT and lasting(explains)
+    return None if alert.quiet_since is None or lasts else alert.quiet_since + calm(alert, usual)
 
 
 def compared(alert: Alert) -> ahead.Compared:

@@ -187,7 +187,9 @@ def _count_anew(alerts: list[Alert]) -> None:
     for step in waiting():
         now[step.choreography, step.awaited, step.service] += step.overdue.count
     for alert in alerts:
-        alert.count = now[alert.choreography, alert.awaited, alert.service] or alert.count
+        count = now[alert.choreography, alert.awaited, alert.service]
+        if count:
+            alert.count, alert.quiet_since = count, None
 
 
 def _stuck_where(any_stuck: bool, alerts: list[Alert], around: frame.Frame) -> str:

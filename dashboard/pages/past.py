@@ -24,6 +24,8 @@ def alerts(since: datetime, until: datetime) -> list[Alert]:
         alert.count = count_at(alert, until) or most_within(alert, since, until)
         if alert.resolved_at is not None and alert.resolved_at >= until:
             alert.state = Alert.State.OPEN
+        if alert.quiet_since is not None and alert.quiet_since >= until:
+            alert.quiet_since = None
     return found
 
 

@@ -66,9 +66,9 @@ def status(word: str) -> SafeString:
 
 @register.simple_tag
 @cache
-def standing(state: str, severity: str) -> SafeString:
+def standing(state: str, severity: str, settling: bool = False) -> SafeString:
     """Of an alert: of a hundred on a page there are a few."""
-    return render_to_string("alerts/state.html", {"state": state, "severity": severity})
+    return render_to_string("alerts/state.html", {"state": state, "severity": severity, "settling": settling})
 
 
 @register.simple_tag

@@ -12,12 +12,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import strip_tags
 from pytest_django import DjangoAssertNumQueries
 
 from collector import config
 from collector.correlation.buckets import bucket
 from collector.correlation.traits import Common
-from collector.models import Flow, Transaction
+from collector.models import Flow, Overdue, Transaction
 from collector.queries import Comparison
 from dashboard.alerts import log, wording
 from dashboard.alerts.models import Alert, Silence
@@ -52,6 +53,29 @@ def test_one_alert(client: Client, operator: Client, alert: Alert) -> None:
     assert 'value="acknowledge"' not in page, "strangers are not offered what they may not do"
     assert 'value="acknowledge"' in operator.get(f"/alerts/{alert.pk}").content.decode()
     assert client.get("/alerts/4711").status_code == 404
+
+
+def test_what_settles_is_said_in_the_past_and_when_it_closes(client: Client, alert: Alert) -> None:
+    """Its cause is gone: nothing waits, nothing is red, and nobody has to do anything."""
+    now = timezone.now()
+    Alert.objects.update(severity="critical", count=0, peak=237, quiet_since=now, flaps=2)
+    Overdue.objects.all().delete()
+    Transaction.objects.all().delete()
+    closes = wording_of_pages.clock(now + timedelta(seconds=40))
+    for address in ("/", "/alerts", f"/alerts/{alert.pk}"):
+        shared.clear()
+        page = text(client.get(address))
+        assert "237 transactions waited for StockReserved from inventory" in page, address
+        assert "237 transactions wait " not in page
+        assert "closes by itself" in page
+        for red in ("alert-open", 'class="bad" href="/alerts/', "state-stuck", "note bad"):
+            assert red not in page.split("<main", 1)[1].split("newest-title")[0], (address, red)
+    said = strip_tags(text(client.get(f"/alerts/{alert.pk}")))
+    assert f"closes by itself at {closes}, unless it comes back" in said
+    silent = Alert.objects.create(kind="service_silent", service="inventory", since=now, opened_at=now, changed_at=now)
+    Alert.objects.filter(pk=silent.pk).update(quiet_since=now, peak=2)
+    Alert.objects.filter(pk=alert.pk).update(quiet_since=None, explained_by=silent)
+    assert "closes by itself when nothing waits for it any more" in text(client.get(f"/alerts/{silent.pk}"))
 
 
 def test_deeds_on_many(operator: Client, alert: Alert) -> None:

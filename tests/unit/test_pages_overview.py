@@ -77,6 +77,16 @@ def test_an_alert_is_counted_as_it_stood() -> None:
 
 
 @pytest.mark.django_db
+def test_an_alert_that_settled_later_is_said_as_it_stood() -> None:
+    about = {"kind": "stuck", "awaited": "StockReserved", "since": NOW, "opened_at": NOW, "changed_at": NOW}
+    quiet = NOW + timedelta(minutes=30)
+    Alert.objects.create(**about, peak=3, quiet_since=quiet, course=[[int(NOW.timestamp()), 3]])
+    said = {past.alerts(NOW, until)[0].sentence for until in (quiet - HOUR / 6, quiet)}
+    assert said == {"3 transactions wait for StockReserved"}
+    assert past.alerts(NOW, quiet + HOUR)[0].sentence == "3 transactions waited for StockReserved"
+
+
+@pytest.mark.django_db
 class TestThePast:
     @pytest.fixture
     def then(self) -> str:
