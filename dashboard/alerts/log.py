@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from dashboard.alerts import wording
 from dashboard.alerts.models import Alert, AlertEntry
 
 CHOREOSCOPE = "choreoscope"
 
 
 def resolve(alert: Alert, now: datetime, who: str = CHOREOSCOPE, reason: str = "") -> None:
+    if alert.count:
+        alert.course = wording.continued(alert.course, now, 0)
     alert.count, alert.state, alert.changed_at, alert.resolved_at = 0, Alert.State.RESOLVED, now, now
     alert.quiet_since, alert.snoozed_until, alert.unanswered_since, alert.explained_by = None, None, None, None
     alert.save()
-    lasted = round((now - alert.opened_at).total_seconds(), 1)
+    lasted = round((now - alert.began).total_seconds(), 1)
     note(alert, now, "resolved", who, reason=reason, after_seconds=lasted, peak=alert.peak)
 
 

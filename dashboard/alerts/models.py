@@ -116,6 +116,11 @@ class Alert(models.Model):
         return self.kind in self.WAITING
 
     @property
+    def began(self) -> datetime:
+        """When it was opened; of what has come back, since when it is not well this time."""
+        return max(self.opened_at, self.since)
+
+    @property
     def settling(self) -> bool:
         """Its cause is gone; when that has lasted, it is resolved."""
         return self.state != self.State.RESOLVED and self.quiet_since is not None

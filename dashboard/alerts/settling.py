@@ -70,11 +70,13 @@ class Settling:
         """Raises an alert, or opens the last one of this cause again: what comes and goes is one alert, not many."""
         last = self._last(finding)
         if last:
+            assert last.resolved_at is not None
+            before = {"before_since": last.since.isoformat(), "before_until": last.resolved_at.isoformat()}
             last.state, last.resolved_at, last.flaps = Alert.State.OPEN, None, last.flaps + 1
-            last.unanswered_since = self._now
+            last.unanswered_since, last.since = self._now, finding.since
             self._fill(last, finding, judging)
             last.save()
-            note(last, self._now, "reopened", count=finding.count)
+            note(last, self._now, "reopened", count=finding.count, **before)
             return
         alert = Alert(opened_at=self._now, unanswered_since=self._now, since=finding.since)
         alert.kind, alert.choreography, alert.awaited, alert.service, alert.subject = finding.key
@@ -91,7 +93,8 @@ class Settling:
         return within.order_by("-resolved_at").first()
 
     def _fill(self, alert: Alert, finding: Finding, judging: Judging) -> None:
-        """The alert follows what was found; the first deadline that passed stays, while those that wait come and go."""
+        """The alert follows what was found; the first deadline that passed stays, while those that wait come and go,
+        as long as there are any."""
         if alert.count != finding.count or not alert.course:
             alert.course = wording.continued(alert.course, self._now, finding.count)
         alert.count, alert.total, alert.impact = finding.count, finding.total, finding.impact
@@ -112,6 +115,8 @@ class Settling:
         woken = alert.state == Alert.State.SNOOZED and bool(alert.snoozed_until and alert.snoozed_until <= self._now)
         if woken:
             alert.state, alert.snoozed_until, alert.unanswered_since = Alert.State.OPEN, None, self._now
+        if back:
+            alert.since = finding.since
         moved = alert.changed_at
         self._fill(alert, finding, judging)
         if not back and not woken and _shown(alert) == before:

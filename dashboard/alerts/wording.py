@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Protocol
 
 _TREND_SECONDS = 60
-_MOST_POINTS = 120
+_MOST_POINTS, _FEWEST_POINTS, _NEWEST_POINTS = 120, 70, 20
+"""Beyond the most, old ones go until the fewest are left; the newest stay."""
 _POINTS_APART = 2
 """Seconds: what changes more often moves the last point."""
 
@@ -112,12 +114,23 @@ def continued(course: Sequence[Sequence[int]], now: datetime, count: int) -> lis
     """The course with this point; thinned out, so that it stays short and still begins where it began."""
     points = [list(point) for point in course]
     at = int(now.timestamp())
-    if points and (points[-1][0] == at or (len(points) > 1 and points[-1][0] - points[-2][0] < _POINTS_APART)):
+    if points and (points[-1][0] == at or _moves([*(moment for moment, _ in points[-2:]), at])):
         points.pop()
     points.append([at, count])
-    if len(points) <= _MOST_POINTS:
-        return points
-    return [*points[:-20:2], *points[-20:]]
+    return points if len(points) <= _MOST_POINTS else _thinned(points)
+
+
+def _moves(moments: Sequence[int]) -> bool:
+    """What held for long stays, above all a count of nothing between two times of trouble."""
+    return len(moments) > 2 and all(after - at < _POINTS_APART for at, after in pairwise(moments))
+
+
+def _thinned(points: list[list[int]]) -> list[list[int]]:
+    """Without the old points that stand closest to their neighbours."""
+    while len(points) > _FEWEST_POINTS:
+        old = range(1, len(points) - _NEWEST_POINTS)
+        del points[min(old, key=lambda place: points[place + 1][0] - points[place - 1][0])]
+    return points
 
 
 def alike(pattern: str, values: Iterable[str]) -> bool:

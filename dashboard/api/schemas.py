@@ -214,8 +214,8 @@ class AlertOut(Schema):
     count: int
     peak: int
     impact: float | None = Field(description="What is at stake in all of them together, where that is configured.")
-    since: datetime
-    opened_at: datetime
+    since: datetime = Field(description="Since when it is not well; of what has come back, this time.")
+    opened_at: datetime = Field(description="When it was raised for the first time.")
     changed_at: datetime
     resolved_at: datetime | None
 

@@ -69,7 +69,7 @@ def _about(notice: Notice, settled: config.Config, now: datetime) -> dict[str, A
         "impact": alert.impact,
         "since": alert.since.isoformat(),
         "since_words": wording.full(alert.since)[:-8] + " UTC",
-        "lasted": wording.between(alert.opened_at, alert.resolved_at or now),
+        "lasted": wording.between(alert.began, alert.resolved_at or now),
         "owner": service.owner,
         "contact": service.contact,
         "runbook": service.runbook,

@@ -48,8 +48,9 @@ def _spread(alert: Alert) -> Drawing | None:
     after = {name for rule in rules for name in rule.after}
     owed = Owed(alert.choreography, sorted(after), types, alert.service)
     began = alert.since - (due or timedelta())
-    key = ("usual", alert.pk, began)
-    usual = shared.get(key, _SLOWLY, lambda: answers(owed, began - _BEFORE, began))
+    at_first = min(alert.since, alert.opened_at) - (due or timedelta())
+    key = ("usual", alert.pk, at_first)
+    usual = shared.get(key, _SLOWLY, lambda: answers(owed, at_first - _BEFORE, at_first))
     if alert.resolved_at:
         current = graphs.meanwhile(answers(owed, began, alert.resolved_at))
     else:

@@ -60,6 +60,9 @@ def _details(detail: dict[str, Any]) -> Iterator[str]:
         yield str(detail["reason"])
     if "count" in detail:
         yield f"{number(detail['count'])} at that time"
+    if "before_since" in detail:
+        since, until = (clock(datetime.fromisoformat(detail[name])) for name in ("before_since", "before_until"))
+        yield f"before that from {since} to {until}"
     if "severity" in detail:
         yield str(detail["severity"])
     if "until" in detail:

@@ -29,8 +29,10 @@ from dashboard.alerts.models import Alert, AlertEntry, Candidate, Silence
 from dashboard.alerts.process import Processed, process
 from dashboard.notifying import channels
 from dashboard.notifying.models import Notice
+from dashboard.pages.alert_story import story
 from dashboard.pages.frame import frame
 from dashboard.pages.shared import shared
+from dashboard.pages.wording import clock
 from tests.feeding import Feed, calm
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +84,35 @@ def test_a_cause_that_is_gone_for_a_moment_stays_one_alert(feed: Feed) -> None:
     assert stuck().state == "open", "what came back four times has to stay away for longer than ten seconds"
     calm()
     assert (stuck().state, log()) == ("resolved", ["raised", "resolved"])
+
+
+def test_what_has_come_back_is_since_then_and_was_nothing_meanwhile(feed: Feed) -> None:
+    overdue(3)
+    first = stuck().since
+    overdue(0)
+    calm()
+    gone = timezone.now() - timedelta(minutes=4)
+    Alert.objects.update(resolved_at=gone, opened_at=gone - timedelta(minutes=5), since=first - timedelta(minutes=9))
+    was = stuck()
+    overdue(2)
+    alert = stuck()
+    assert (alert.state, alert.since > gone, alert.opened_at) == ("open", True, was.opened_at)
+    entry = AlertEntry.objects.get(kind="reopened")
+    assert entry.detail["before_since"] == was.since.isoformat()
+    assert entry.detail["before_until"] == gone.isoformat()
+    assert f"before that from {clock(was.since)} to {clock(gone)}" in story(alert)[0].said
+    since = alert.since
+    Overdue.objects.update(since=since + timedelta(seconds=20))
+    process()
+    assert stuck().since == since, "the first deadline that passed stays, while some wait"
+    overdue(0)
+    overdue(1)
+    assert stuck().since > since, "also where it was not resolved meanwhile"
+    lifecycle.close([alert.pk], "ada")
+    assert stuck().course[-1][1] == 0, "resolved by a person as well"
+    resolved = AlertEntry.objects.filter(kind="resolved").last()
+    assert resolved is not None
+    assert resolved.detail["after_seconds"] < 120, "how long it lasted this time"
 
 
 def test_thirty_flaps_are_one_alert(feed: Feed) -> None:
@@ -325,6 +356,24 @@ def test_what_cannot_be_delivered_read_or_correlated_and_what_was_lost_raise_ale
 )
 def test_the_trend_is_that_of_a_minute(course: list[list[int]], trend: str) -> None:
     assert wording.trend(course) == trend
+
+
+def test_a_course_keeps_that_there_was_nothing_for_a_while() -> None:
+    begin = timezone.now()
+
+    def after(*points: tuple[int, int], course: list[list[int]] | None = None) -> list[list[int]]:
+        course = course or []
+        for seconds, count in points:
+            course = wording.continued(course, begin + timedelta(seconds=seconds), count)
+        return course
+
+    at = int(begin.timestamp())
+    course = after((0, 237), (1, 200), (2, 0), (300, 205))
+    assert [[moment - at, count] for moment, count in course] == [[0, 237], [2, 0], [300, 205]]
+    course = after(*((300 + 3 * step, 205 + step) for step in range(1, 1000)), course=course)
+    assert len(course) <= 120
+    begun = [[moment - at, count] for moment, count in course[:2]]
+    assert begun == [[0, 237], [2, 0]], "what lasted for long is not what is thinned out"
 
 
 def test_a_course_stays_short_and_begins_where_it_began(feed: Feed) -> None:

@@ -137,6 +137,22 @@ def test_when_it_is_over_what_was_answered_meanwhile_is_compared(client: Client,
     assert (found["header"][2], found["rows"][0][2]) == ("Meanwhile", "half within 48 s, longest 48 s")
 
 
+def test_what_was_usual_is_what_was_before_it_was_first_raised(client: Client, alert: Alert) -> None:
+    shared.clear()
+    for minutes, count in ((-2, 9), (10, 400)):
+        Flow.objects.create(
+            bucket=alert.since + timedelta(minutes=minutes), writer="test", choreography=alert.choreography,
+            source_type="OrderPlaced", source_service="order", target_type="StockReserved", target_service="inventory",
+            topic="stock", count=count, durations={bucket(timedelta(seconds=0.4)): count},
+        )  # fmt: skip
+    Alert.objects.update(since=alert.since + timedelta(minutes=30), flaps=1)
+    rows = client.get(f"/live/alert/{alert.pk}/drawings.json").json()["spread"]["table"]["rows"]
+    assert [row[1] for row in rows[1:] if row[1] != "0"] == ["9"], "not what was late in the trouble before"
+    page = strip_tags(text(client.get(f"/alerts/{alert.pk}")))
+    assert f"came back 1 time, first opened at {wording_of_pages.clock(alert.opened_at)}" in page
+    assert "came back 1 time" in text(client.get("/alerts"))
+
+
 def test_an_alert_about_reading_has_nothing_to_draw(client: Client, db: None) -> None:
     now = timezone.now()
     alert = Alert.objects.create(kind="collector_down", since=now, opened_at=now, changed_at=now)
@@ -321,3 +337,10 @@ def test_a_message_says_what_is_at_stake_as_pages_do(alert: Alert) -> None:
     told = messages.compose([notice], config.Config(), timezone.now())
     assert f"At stake: {wording_of_pages.amount(alert.impact)}\n" in told["text"]
     assert "5503.3499" not in told["text"]
+
+
+def test_what_came_back_lasted_since_it_did(alert: Alert) -> None:
+    now = alert.since + timedelta(hours=1)
+    alert.opened_at, alert.since, alert.resolved_at = now - timedelta(hours=1), now - timedelta(minutes=2), now
+    told = messages.compose([Notice(alert=alert, kind="recovered", severity="warning")], config.Config(), now)
+    assert told["title"].startswith("Recovered after 2 min: ")
