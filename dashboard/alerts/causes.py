@@ -1,9 +1,17 @@
-"""Which alert explains which: people are told of causes, and find under each what follows from it. PURE."""
+"""Which alert explains which: people are told of causes, and find under each what follows from it. PURE.
+
+Nothing explains what began before it, as far as beginnings are known; but for a collector that is down or behind: it
+causes nothing, but as long as nothing is read nobody knows whether the rest is still so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Protocol
+
+from collector.queries.evidence import BUCKET, WINDOW
+from dashboard.alerts import wording
 
 WAITING = ("stuck", "stuck_compensating")
 UNKNOWN_WHILE_BEHIND = (*WAITING, "service_silent")
@@ -30,6 +38,8 @@ class Related(Protocol):
     subject: str
     count: int
     peak: int
+    course: Sequence[Sequence[int]]
+    since: datetime
 
 
 def explanations(alerts: Iterable[Related], over: Iterable[Related] = ()) -> dict[int, int]:
@@ -46,7 +56,7 @@ def explanations(alerts: Iterable[Related], over: Iterable[Related] = ()) -> dic
         if cause:
             found |= {alert.id: cause.id for alert in alerts if alert.kind in explained and alert.id not in found}
     for silent in (alert for alert in alerts if alert.kind == "service_silent" and alert.id not in found):
-        waiting = [alert for alert in alerts if alert.kind in WAITING and alert.service == silent.service]
+        waiting = [alert for alert in alerts if alert.kind in WAITING and _waits_since(alert, silent)]
         found |= {alert.id: silent.id for alert in waiting if alert.id not in found}
     late = [alert for alert in (*alerts, *over) if alert.kind in WAITING]
     for alert in alerts:
@@ -56,12 +66,23 @@ def explanations(alerts: Iterable[Related], over: Iterable[Related] = ()) -> dic
     return found
 
 
+def _waits_since(alert: Related, silent: Related) -> bool:
+    """Whether it began to wait when the service was silent, or at least half of it did: one that has been stuck for
+    days does not keep hundreds from being explained. The silence may have begun ten seconds earlier than is known."""
+    began = silent.since - BUCKET
+    held = wording.count_at(alert.course, began)
+    return alert.service == silent.service and (alert.since >= began or 0 < 2 * held <= alert.count)
+
+
 def _left_behind_by(alert: Related, late: Iterable[Related]) -> Related | None:
     """Those that wait, or waited, deviate by their delay, and take long: where they are at least half of those that do,
-    that is no news. And what was said of them on the bus is what it holds back."""
+    that is no news. And what was said of them on the bus is what it holds back. All that only where they did before it
+    began; what is counted over some minutes began at the end of the first of them at the latest."""
     if alert.kind == "bus_held":
-        return max(late, key=lambda one: one.peak, default=None)
-    there = [one for one in late if one.choreography == alert.choreography]
-    if alert.kind not in LEFT_BEHIND or 2 * sum(one.peak for one in there) < alert.count:
+        before = [one for one in late if one.since <= alert.since]
+        return max(before, key=lambda one: one.peak, default=None)
+    if alert.kind not in LEFT_BEHIND:
         return None
-    return max(there, key=lambda one: one.peak, default=None)
+    there = [one for one in late if one.choreography == alert.choreography and one.since <= alert.since + WINDOW]
+    enough = 2 * sum(one.peak for one in there) >= alert.count
+    return max(there, key=lambda one: one.peak, default=None) if enough else None

@@ -110,6 +110,10 @@ def trend(course: Sequence[Sequence[int]]) -> str:
     return "growing" if count > before else "shrinking" if count < before else "steady"
 
 
+def count_at(course: Sequence[Sequence[int]], moment: datetime) -> int:
+    return next((count for at, count in reversed(course) if at <= moment.timestamp()), 0)
+
+
 def continued(course: Sequence[Sequence[int]], now: datetime, count: int) -> list[list[int]]:
     """The course with this point; thinned out, so that it stays short and still begins where it began."""
     points = [list(point) for point in course]

@@ -209,7 +209,9 @@ class AlertOut(Schema):
     subject: str = Field(description="The topic, where it is about the reading of one.")
     state: str
     severity: str = Field(description="info, warning or critical")
-    explained_by: int | None = Field(description="The alert that is its cause: people are told of that one.")
+    explained_by: int | None = Field(
+        description="The alert that is its cause: people are told of that one. Lately resolved, maybe."
+    )
     sentence: str
     count: int
     peak: int

@@ -68,7 +68,7 @@ def _listed(state: str) -> tuple[list[Listed], bool]:
     """And whether there are more than are listed."""
     services = config.current(settings.CHOREOSCOPE_CONFIG).services
     unresolved = Alert.objects.filter(state=state) if state else Alert.unresolved()
-    found = list(unresolved.order_by("-opened_at", "-id")[: _MOST_OPEN + 1])
+    found = list(unresolved.select_related("explained_by").order_by("-opened_at", "-id")[: _MOST_OPEN + 1])
     listed = [Listed(alert, _service(services, alert.service), nested) for alert, nested in _nested(found[:_MOST_OPEN])]
     return listed, len(found) > _MOST_OPEN
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Q
 
 from collector.correlation.choreography import RuleBook
+from dashboard.alerts import wording
 from dashboard.alerts.findings import LEARNED
 from dashboard.alerts.models import Alert
 from dashboard.graphs import Waiting
@@ -33,16 +34,12 @@ def count_at(alert: Alert, moment: datetime) -> int:
     """How many it concerned then: 0 where it was over, or had not been raised."""
     if alert.opened_at > moment or (alert.resolved_at is not None and alert.resolved_at <= moment):
         return 0
-    return _last(alert.course, moment)
+    return wording.count_at(alert.course, moment)
 
 
 def most_within(alert: Alert, since: datetime, until: datetime) -> int:
     within: list[int] = [count for at, count in alert.course if since.timestamp() <= at < until.timestamp()]
-    return max([_last(alert.course, since), *within])
-
-
-def _last(course: Sequence[Sequence[int]], moment: datetime) -> int:
-    return next((count for at, count in reversed(course) if at <= moment.timestamp()), 0)
+    return max([wording.count_at(alert.course, since), *within])
 
 
 def stuck(found: Iterable[Alert], moment: datetime) -> int:

@@ -298,9 +298,10 @@ def heard(bucket: object) -> None:
 
 
 def test_a_collector_that_is_down_explains_what_it_mutes() -> None:
+    now = timezone.now()
     rows = [
-        Alert(id=1, kind="stuck", service="payment"),
-        Alert(id=2, kind="service_silent", service="payment"),
+        Alert(id=1, kind="stuck", service="payment", since=now),
+        Alert(id=2, kind="service_silent", service="payment", since=now),
         Alert(id=3, kind="collector_down"),
         Alert(id=4, kind="dead_letters"),
         Alert(id=5, kind="stuck", service="shipping"),

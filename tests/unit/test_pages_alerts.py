@@ -222,6 +222,17 @@ def test_what_is_explained_is_listed_under_its_cause(client: Client, alert: Aler
     assert "inventory · since" in overview, "it is about a service, and nothing about reading"
 
 
+def test_of_what_is_listed_by_itself_its_cause_is_named(client: Client, alert: Alert) -> None:
+    now = timezone.now()
+    about = {"since": now, "opened_at": now, "changed_at": now, "explained_by": alert}
+    Alert.objects.create(kind="deviating", choreography="order", count=3, total=4, peak=3, **about)
+    Alert.objects.filter(pk=alert.pk).update(state="resolved", resolved_at=now, awaited="<i>Paid")
+    shared.clear()
+    listed = client.get("/alerts").content.decode().split("resolved-title")[0]
+    assert f'explained by: <a href="/alerts/{alert.pk}">2 transactions waited for &lt;i&gt;Paid' in listed
+    assert "another" not in listed
+
+
 def test_more_than_a_page_shows_is_said(client: Client, db: None) -> None:
     now = timezone.now()
     Alert.objects.bulk_create(
