@@ -23,6 +23,7 @@ from dashboard.alerts.settling import calm, lasting
 from dashboard.notifying.explaining import examples_of
 from dashboard.pages import frame
 from dashboard.pages.alert_figures import figures
+from dashboard.pages.alert_leads import contacts, leads
 from dashboard.pages.alert_story import story
 from dashboard.pages.shared import shared
 from dashboard.pages.wording import clock, counted
@@ -119,10 +120,10 @@ def _context(alert: Alert) -> dict[str, Any]:
     """Five queries."""
     chapters, explains = story(alert), list(alert.explains.order_by("id")[:50])
     settled = config.current(settings.CHOREOSCOPE_CONFIG)
-    service = settled.services.get(alert.service)
     return {
         "alert": alert,
-        "service": service.about("", alert.service) if service else None,
+        "contacts": contacts(alert, settled),
+        "leads": leads(alert, explains),
         "examples": examples_of(alert),
         "explains": explains,
         "closes_at": _closes_at(alert, explains, settled.alerts.resolve_after),

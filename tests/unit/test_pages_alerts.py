@@ -78,6 +78,43 @@ def test_what_settles_is_said_in_the_past_and_when_it_closes(client: Client, ale
     assert "closes by itself when nothing waits for it any more" in text(client.get(f"/alerts/{silent.pk}"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "addresses"),
+    [
+        ("undecodable", ["/ingestion?list=undecodable#records-title"]),
+        ("coverage", ["/ingestion?list=uncorrelated#records-title"]),
+        ("ingestion_gap", ["/ingestion#gaps-title"]),
+        ("deviating", ["/choreographies/%3Ci%3Eorder#conformance-title"]),
+        ("slow", ["/choreographies/%3Ci%3Eorder#heat-title"]),
+        ("failed", ["/transactions?status=failed&amp;choreography=%3Ci%3Eorder", "#variants-title"]),
+        ("loop", ["/transactions?status=running&amp;choreography=%3Ci%3Eorder"]),
+        ("service_silent", ["/services/payment", "fulfilment&amp;waiting_for=StockReserved"]),
+        ("bus_held", ["/transactions?status=stuck"]),
+    ],
+)
+def test_an_alert_leads_to_what_it_is_about(client: Client, alert: Alert, kind: str, addresses: list[str]) -> None:
+    now = timezone.now()
+    about = {"choreography": "<i>order"} if kind in ("deviating", "slow", "failed", "loop") else {}
+    about |= {"service": "payment"} if kind == "service_silent" else {}
+    one = Alert.objects.create(kind=kind, **about, count=5, peak=5, since=now, opened_at=now, changed_at=now)
+    Alert.objects.filter(pk=alert.pk).update(explained_by=one)
+    page = text(client.get(f"/alerts/{one.pk}"))
+    links = re.findall('href="([^"]*)"', page.split("Look at", 1)[1].split("</dd>")[0])
+    for address in addresses:
+        found = [html.unescape(link) for link in links if link.endswith(address)]
+        assert [client.get(link).status_code for link in found] in ([200], [404]), f"one link to {address}"
+
+
+def test_of_a_choreography_all_are_named_who_may_be_called(client: Client, alert: Alert) -> None:
+    now = timezone.now()
+    about = {"count": 5, "peak": 5, "since": now, "opened_at": now, "changed_at": now}
+    one = Alert.objects.create(kind="deviating", choreography="order-fulfilment", **about)
+    page = strip_tags(text(client.get(f"/alerts/{one.pk}")))
+    assert re.search(r"Whom to call.*for inventory: team-warehouse.*for payment: ", page, re.S)
+    unknown = Alert.objects.create(kind="deviating", choreography="other", **about)
+    assert "Whom to call" not in text(client.get(f"/alerts/{unknown.pk}"))
+
+
 def test_deeds_on_many(operator: Client, alert: Alert) -> None:
     def do(deed: str, **given: str) -> Alert:
         answer = operator.post("/alerts/act", {"alert": [alert.pk, "x"], "deed": deed, **given})
