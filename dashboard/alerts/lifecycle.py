@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from collector import publish
+from collector import actions, publish, queries
 from dashboard.alerts.log import note, resolve
 from dashboard.alerts.models import Alert, Silence
 
@@ -63,6 +63,21 @@ def reopen(ids: Collection[int], who: str, reason: str = "") -> list[int]:
             note(alert, now, "taken back", who, reason=reason)
 
     return _each(ids, step)
+
+
+def decide(ids: Collection[int], who: str, reason: str, *, discard: bool) -> int:
+    """What the breaker holds back goes out on the bus after all, or never; returns how many events that were. Raises
+    Impossible where nothing is held back, and without a reason for what cannot be taken back."""
+    if discard and not reason:
+        raise Impossible("Nothing was discarded: say why, since it cannot be taken back.")
+    held = Alert.unresolved().filter(pk__in=sorted(ids)[:AT_ONCE], kind=Alert.Kind.BUS_HELD).first()
+    if held is None or queries.breaking().tripped_at is None:
+        raise Impossible("Nothing is held back from the bus any more.")
+    count = actions.release_announcements(discard=discard)
+    kind = "discarded" if discard else "released"
+    note(held, timezone.now(), kind, who, reason=reason, count=count)
+    publish.send((), alerts=True)
+    return count
 
 
 def silence(matcher: dict[str, str], who: str, reason: str, ends_at: datetime) -> Silence:

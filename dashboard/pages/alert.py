@@ -76,6 +76,8 @@ def act(request: HttpRequest) -> HttpResponse:
         "resolve": lambda: _said("resolved", lifecycle.close(ids, who, reason)),
         "reopen": lambda: _said("open again", lifecycle.reopen(ids, who, reason)),
         "abandon": lambda: _abandon(ids, who, reason),
+        "publish": lambda: f"Released: {counted(lifecycle.decide(ids, who, reason, discard=False), 'event')}.",
+        "discard": lambda: f"Discarded: {counted(lifecycle.decide(ids, who, reason, discard=True), 'event')}.",
     }
     deed = deeds.get(request.POST.get("deed", ""))
     if deed and ids:
@@ -123,6 +125,7 @@ def _context(alert: Alert) -> dict[str, Any]:
     return {
         "alert": alert,
         "contacts": contacts(alert, settled),
+        "bus": settled.bus if alert.kind == Alert.Kind.BUS_HELD and _waits(alert) else None,
         "leads": leads(alert, explains),
         "examples": examples_of(alert),
         "explains": explains,
@@ -137,6 +140,10 @@ def _closes_at(alert: Alert, explains: Sequence[Alert], usual: timedelta) -> dat
     """When it closes by itself; None where that is not known: what it explains lasts, or it has not settled."""
     lasts = alert.kind == Alert.Kind.SERVICE_SILENT and lasting(explains)
     return None if alert.quiet_since is None or lasts else alert.quiet_since + calm(alert, usual)
+
+
+def _waits(alert: Alert) -> bool:
+    return alert.state != Alert.State.RESOLVED and not alert.settling
 
 
 def compared(alert: Alert) -> ahead.Compared:

@@ -110,7 +110,7 @@ def test_of_a_choreography_all_are_named_who_may_be_called(client: Client, alert
     about = {"count": 5, "peak": 5, "since": now, "opened_at": now, "changed_at": now}
     one = Alert.objects.create(kind="deviating", choreography="order-fulfilment", **about)
     page = strip_tags(text(client.get(f"/alerts/{one.pk}")))
-    assert re.search(r"Whom to call.*for inventory: team-warehouse.*for payment: ", page, re.S)
+    assert re.search(r"Whom to call.*for inventory: team-warehouse.*for payment: ", page, re.DOTALL)
     unknown = Alert.objects.create(kind="deviating", choreography="other", **about)
     assert "Whom to call" not in text(client.get(f"/alerts/{unknown.pk}"))
 

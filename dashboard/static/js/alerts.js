@@ -27,10 +27,10 @@ if (all) {
   count();
 }
 
-// Whoever closes transactions says why; for all else that is as one likes.
+// Whoever closes transactions, or lets events never go out, says why; for all else that is as one likes.
 document.addEventListener("click", (event) => {
   const deed = event.target.closest(".alert-deeds [name=deed]");
-  if (deed?.form?.elements.reason) deed.form.elements.reason.required = deed.value === "abandon";
+  if (deed?.form?.elements.reason) deed.form.elements.reason.required = ["abandon", "discard"].includes(deed.value);
 });
 
 offer(document.getElementById("notify"));
