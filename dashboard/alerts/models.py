@@ -102,6 +102,11 @@ class Alert(models.Model):
         return cls.objects.exclude(state=cls.State.RESOLVED)
 
     @classmethod
+    def causes(cls) -> models.QuerySet[Alert]:
+        """Those that no other one explains that is not resolved itself."""
+        return cls.unresolved().filter(Q(explained_by=None) | Q(explained_by__state=cls.State.RESOLVED))
+
+    @classmethod
     def unresolved_by_kind(cls) -> dict[str, int]:
         """For every kind, how many are not resolved."""
         counted = cls.unresolved().values_list("kind").annotate(models.Count("id"))

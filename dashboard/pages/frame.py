@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -94,10 +93,9 @@ def frame() -> Frame:
 def _frame() -> Frame:
     """Three queries."""
     now = timezone.now()
-    causes = Alert.unresolved().filter(Q(explained_by=None) | Q(explained_by__state=Alert.State.RESOLVED))
     return Frame(
         now=now,
-        open_alerts=causes[:_MOST_ALERTS].count(),
+        open_alerts=Alert.causes()[:_MOST_ALERTS].count(),
         readiness=queries.readiness(now),
     )
 

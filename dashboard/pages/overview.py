@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
+from django.db.models import Case, Count, Q, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from collector import config, queries
+from collector.config.alerting import SEVERITIES
 from collector.config.rules import registered
 from dashboard import graphs
 from dashboard.alerts.models import Alert
@@ -155,15 +157,25 @@ def _common() -> dict[str, Any]:
     """Of now."""
     now = timezone.now()
     figures = queries.figures(now)
-    alerts = list(Alert.objects.exclude(state=Alert.State.RESOLVED).order_by("-opened_at", "-id")[:_MOST_ALERTS])
+    alerts = _gravest()
     _count_anew(alerts)
     return {
         "figures": figures,
         "stuck_where": _stuck_where(bool(figures.stuck), alerts, frame.frame()),
         "slots": shared.get("over-time", _SLOWLY, lambda: (queries.over_time(now), queries.SLOT)),
         "alerts": alerts,
+        "more_alerts": frame.frame().open_alerts - _MOST_ALERTS,
         "changes": news.told(shared.get("changes", _SLOWLY, lambda: queries.changes(now))),
     }
+
+
+def _gravest() -> list[Alert]:
+    """Open alerts, the gravest first, of equal ones the newest; those whose cause is gone last. What another one
+    explains is only counted, in `explained`. One query."""
+    rank = Case(*(When(severity=name, then=place) for place, name in enumerate(SEVERITIES)), default=0)
+    explained = Count("explains", filter=~Q(explains__state=Alert.State.RESOLVED))
+    causes = Alert.causes().annotate(explained=explained, rank=rank, settles=Q(quiet_since__isnull=False))
+    return list(causes.order_by("settles", "-rank", "-since", "-id")[:_MOST_ALERTS])
 
 
 def _common_of(asked: Period) -> dict[str, Any]:

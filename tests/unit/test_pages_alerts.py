@@ -270,6 +270,39 @@ def test_of_what_is_listed_by_itself_its_cause_is_named(client: Client, alert: A
     assert "another" not in listed
 
 
+def test_the_overview_lists_the_gravest_causes_first_and_only_counts_what_they_explain(
+    client: Client, alert: Alert
+) -> None:
+    def raised(kind: str, severity: str, minutes: float, **more: object) -> Alert:
+        at = alert.since + timedelta(minutes=minutes)
+        about = {"since": at, "opened_at": at, "changed_at": at, "severity": severity, "names": kind, "count": 3}
+        return Alert.objects.create(kind=kind, choreography="order", **about, **more)
+
+    silent = raised("service_silent", "critical", 0, service="payment")
+    raised("collector_behind", "critical", -1)
+    raised("partition_unreadable", "critical", 7, quiet_since=timezone.now())
+    raised("loop", "warning", 3)
+    raised("failed", "warning", 2)
+    raised("deviating", "warning", 9, explained_by=silent)
+    raised("slow", "warning", 9, explained_by=silent, state="resolved", resolved_at=timezone.now())
+    Alert.objects.filter(pk=alert.pk).update(explained_by=silent)
+    shared.clear()
+    page = text(client.get("/")).split("alerts-title", 1)[1].split("</section>")[0]
+    order = ["payment has published nothing", "Reading is behind", "order loop", "order failed", "could not be read"]
+    places = [page.find(words) for words in order]
+    assert places == sorted(places)
+    assert -1 not in places
+    assert "deviate" not in page
+    assert "wait for StockReserved" not in page
+    assert f'<a href="/alerts/{silent.pk}">explains 2 more</a>' in page
+    for number in range(3):
+        raised("coverage", "info", 1, service=f"service-{number}")
+    shared.clear()
+    page = text(client.get("/")).split("alerts-title", 1)[1].split("</section>")[0]
+    assert "and 2 more" in page
+    assert page.count("alert-row") == 6
+
+
 def test_more_than_a_page_shows_is_said(client: Client, db: None) -> None:
     now = timezone.now()
     Alert.objects.bulk_create(
