@@ -20,6 +20,7 @@ from collector.correlation.buckets import bucket
 from collector.correlation.traits import Common
 from collector.models import Flow, Overdue, Transaction
 from collector.queries import Comparison
+from dashboard.accounts.roles import Role, add_user
 from dashboard.alerts import log, wording
 from dashboard.alerts.models import Alert, Silence
 from dashboard.notifying import channels, messages
@@ -113,6 +114,23 @@ def test_of_a_choreography_all_are_named_who_may_be_called(client: Client, alert
     assert re.search(r"Whom to call.*for inventory: team-warehouse.*for payment: ", page, re.DOTALL)
     unknown = Alert.objects.create(kind="deviating", choreography="other", **about)
     assert "Whom to call" not in text(client.get(f"/alerts/{unknown.pk}"))
+
+
+def test_strangers_are_told_that_logging_in_helps(client: Client, alert: Alert) -> None:
+    def offered(who: Client) -> str:
+        shared.clear()
+        return text(who.get(f"/alerts/{alert.pk}"))
+
+    login = f'<a href="/login?next=/alerts/{alert.pk}">Log in to acknowledge</a>'
+    viewer = Client()
+    viewer.force_login(add_user("ben", "a long enough word", Role.VIEWER))
+    assert login not in offered(client), "where nobody may do more than they, it would lead nowhere"
+    add_user("ada", "a long enough word", Role.OPERATOR)
+    assert login in offered(client)
+    assert login in text(client.get(f"/live/alert/{alert.pk}")), "it leads to the page, not to a part of it"
+    assert "Operators can acknowledge it." in offered(viewer)
+    Alert.objects.update(state="acknowledged")
+    assert login not in offered(client)
 
 
 def test_deeds_on_many(operator: Client, alert: Alert) -> None:
