@@ -20,6 +20,9 @@ EXAMPLES = 5
 USUAL = 0.05
 """The share from which a way is usual; the most frequent one always is."""
 
+SENTENCE = "regexp_replace(d ->> 'sentence', ' [0-9.]+ s after', ' after')"
+"""What a deviation says, without how late, which is another time each time."""
+
 _LOOKED_AT = f"""
 SELECT id, transaction_id, started_at, overdue_since, state FROM collector_transaction
 WHERE choreography = %(name)s AND merged_into IS NULL AND NOT partial AND NOT oversized
@@ -29,7 +32,7 @@ ORDER BY started_at DESC, id DESC LIMIT {MOST}
 _DEVIATIONS = f"""
 WITH looked AS ({_LOOKED_AT}),
 told AS (SELECT transaction_id, started_at, d ->> 'kind' AS kind,
-                regexp_replace(d ->> 'sentence', ' [0-9.]+ s after', ' after') AS sentence
+                {SENTENCE} AS sentence
          FROM looked, jsonb_array_elements(coalesce(state -> 'deviations', '[]')) AS d)
 SELECT kind, sentence, count(DISTINCT transaction_id), min(started_at), max(started_at),
     (array_agg(DISTINCT transaction_id))[1:{EXAMPLES}]

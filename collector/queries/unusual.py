@@ -18,6 +18,7 @@ from collector.correlation import buckets
 from collector.mining.contribution import first_hourly, hour_of
 from collector.mining.durations import NOTHING, merged, percentiles
 from collector.queries.bounds import rows
+from collector.queries.conforming import SENTENCE
 from collector.queries.evidence import WINDOW, Evidence
 
 ENOUGH = 100
@@ -37,12 +38,12 @@ WHERE bucket > %(since)s AND outcome IN ('completed', 'failed', 'compensated', '
 HAVING sum(count) FILTER (WHERE outcome = 'deviating') > 0 AND sum(count) FILTER (WHERE outcome <> 'deviating') > 0
 LIMIT 200
 """
-_SAID = """
-SELECT regexp_replace(d.found ->> 'sentence', '\\.$', '') FROM (
-    SELECT state FROM collector_transaction
+_SAID = f"""
+SELECT regexp_replace({SENTENCE}, '\\.$', '') FROM (
+    SELECT id, state FROM collector_transaction
     WHERE choreography = %(choreography)s AND ended_at > %(since)s ORDER BY started_at DESC, id DESC LIMIT 500
-) AS t, jsonb_array_elements(coalesce(t.state -> 'deviations', '[]')) AS d(found)
-GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1
+) AS t, jsonb_array_elements(coalesce(t.state -> 'deviations', '[]')) AS d
+GROUP BY 1 ORDER BY count(DISTINCT t.id) DESC, 1 LIMIT 1
 """
 _WAYS = """
 WITH ways AS (
@@ -102,7 +103,7 @@ def deviating(now: datetime, declared: Collection[str]) -> list[Evidence]:
 
 
 def _said(choreography: str, since: datetime) -> str:
-    """The deviation that comes most often; they may be gone by now."""
+    """The deviation of the most of them, however late; they may be gone by now."""
     said = rows(_SAID, {"choreography": choreography, "since": since})
     return str(said[0][0]) if said else ""
 

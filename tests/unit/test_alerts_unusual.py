@@ -97,6 +97,22 @@ def test_a_share_that_deviates_from_the_rules_is_an_alert_until_it_no_longer_doe
     assert Alert.objects.get().state == "resolved"
 
 
+def test_the_deviation_of_the_most_is_named_however_late(feed: Feed) -> None:
+    """As the choreography's page counts them: what says how late is not another deviation each time."""
+    for number in range(3):
+        feed.order(f"ended-{number}", ago=60)
+    feed.read()
+    after = {"kind": "after end", "sentence": "PointsCredited came after OrderCompleted had ended it."}
+    for number, transaction in enumerate(Transaction.objects.all()):
+        late = {"kind": "late", "sentence": f"PaymentAuthorized came {number}.5 s after its deadline."}
+        transaction.state = {"deviations": [late] if number else [late, after, after]}
+        transaction.save()
+    ended("order-fulfilment", 80)
+    ended("order-fulfilment", 25, outcome="deviating")
+    look_for_a_while()
+    assert Alert.objects.get().names == "PaymentAuthorized came after its deadline"
+
+
 @pytest.mark.parametrize(("deviate", "raised"), [(20, True), (19, False)])
 def test_few_that_deviate_or_a_small_share_are_none(feed: Feed, deviate: int, raised: bool) -> None:
     ended("order-fulfilment", 95)
