@@ -43,12 +43,20 @@ SELECT t.name, count(*), min(g.noticed_at), sum(abs(g.to_offset - g.from_offset)
 FROM collector_gap g JOIN collector_topic t ON t.id = g.topic_id WHERE g.noticed_at > %(since)s GROUP BY 1 LIMIT 200
 """
 _UNDECODABLE = f"""
-SELECT t.name, count(*), max(u.reason), min(u.received_at),
-       coalesce((SELECT sum(f.count) FROM collector_flow f WHERE f.topic = t.name AND f.bucket > %(since)s
-                 AND f.source_type = '' AND f.source_service = ''), 0)::bigint
-FROM (SELECT topic_id, reason, received_at FROM collector_undecodable
-      WHERE day >= %(day)s AND received_at > %(since)s ORDER BY received_at DESC LIMIT {MOST}) AS u
-JOIN collector_topic t ON t.id = u.topic_id GROUP BY 1 LIMIT {_MOST_ROWS}
+WITH unread AS (
+    SELECT topic_id, reason, count(*) AS n, min(received_at) AS first
+    FROM (SELECT topic_id, reason, received_at FROM collector_undecodable
+          WHERE day >= %(day)s AND received_at > %(since)s ORDER BY received_at DESC LIMIT {MOST}) AS u GROUP BY 1, 2
+), without AS (
+    SELECT topic_id, count(*) AS n
+    FROM (SELECT topic_id FROM collector_uncorrelated WHERE day >= %(day)s AND received_at > %(since)s AND position = 0
+          ORDER BY received_at DESC LIMIT {MOST}) AS u GROUP BY 1
+)
+SELECT t.name, sum(u.n)::bigint, min(u.first), count(*), (array_agg(u.reason ORDER BY u.n DESC, u.reason))[1], max(u.n),
+    coalesce((SELECT sum(f.count) FROM collector_flow f WHERE f.topic = t.name AND f.bucket > %(since)s
+              AND f.source_type = '' AND f.source_service = ''), 0)::bigint
+    + coalesce((SELECT n FROM without w WHERE w.topic_id = t.id), 0)
+FROM unread u JOIN collector_topic t ON t.id = u.topic_id GROUP BY t.id, t.name LIMIT {_MOST_ROWS}
 """
 _USED_TO_BE = """
 SELECT DISTINCT topic, target_service FROM collector_flow
@@ -101,10 +109,14 @@ def gaps(now: datetime) -> list[Evidence]:
 
 
 def undecodable(now: datetime) -> list[Evidence]:
-    """Records of a topic within WINDOW that nothing could read, and of how many."""
+    """Records of a topic within WINDOW that nothing could read, why, and of how many: besides them, those whose events
+    belong to a transaction, and those whose events name none."""
     since = now - WINDOW
     found = rows(_UNDECODABLE, {"since": since, "day": since.date()})
-    return [Evidence(name, count, count + events, at, reason) for name, count, reason, at, events in found]
+    return [
+        Evidence(name, count, count + read, at, reason if reasons == 1 else f"mostly {reason}, {most} times")
+        for name, count, at, reasons, reason, most, read in found
+    ]
 
 
 def used_to_correlate(now: datetime) -> set[tuple[str, str]]:

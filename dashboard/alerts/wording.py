@@ -94,7 +94,9 @@ def _read(alert: Speaking, over: bool, zone: tzinfo) -> str:
         case "ingestion_gap":
             said = f"{counted(max(alert.total, 1), 'record')} of {alert.subject} were lost before they were read"
         case "undecodable":
-            said = f"{number(count)}{of} records on {alert.subject} could not be read ({alert.names})"
+            said = (
+                f"{number(count)}{of} records on {alert.subject} could not be read within five minutes ({alert.names})"
+            )
         case _:
             name = "named" if over else "name"
             said = f"{number(count)}{of} events of {alert.service} on {alert.subject} {name} no transaction"

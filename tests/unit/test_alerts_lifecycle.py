@@ -23,6 +23,7 @@ from collector.models import (
     Uncorrelated,
     Undecodable,
 )
+from collector.queries import evidence
 from collector.storage import partitions
 from dashboard.alerts import causes, lifecycle, tasks, wording
 from dashboard.alerts.models import Alert, AlertEntry, Candidate, Silence
@@ -345,10 +346,29 @@ def test_what_cannot_be_delivered_read_or_correlated_and_what_was_lost_raise_ale
         "coverage": said["coverage"],
         "failed": "12 of 15 transactions of refund failed within five minutes",
     }
-    assert said["undecodable"].endswith("records on orders could not be read (not JSON)")
+    assert said["undecodable"].endswith(" records on orders could not be read within five minutes (not JSON)")
     assert said["coverage"].endswith("events of inventory on orders name no transaction")
     process()
     assert Alert.objects.count() == 6, "they are not raised twice, nor looked for each second"
+
+
+def test_of_how_many_records_and_why_most_could_not_be_read(feed: Feed) -> None:
+    """All that was read counts, whether or not it names a transaction, each record once."""
+    now, topic = timezone.now(), Topic.objects.get()
+    partitions.ensure_ahead(now.date())
+    Flow.objects.all().delete()
+    heard(now)
+    common = {"day": now.date(), "topic": topic, "partition": 0, "record_time": now, "received_at": now}
+    reasons = ["unknown schema"] * 7 + ["no dialect"] * 11 + ["not JSON"] * 6
+    Undecodable.objects.bulk_create(
+        Undecodable(**common, offset=n, reason=reason, detail="", size=1) for n, reason in enumerate(reasons)
+    )
+    about = {"source": "", "service": "", "type": "T", "time": now, "dialect": "CloudEvents"}
+    Uncorrelated.objects.bulk_create(
+        Uncorrelated(**common, **about, offset=100 + n // 2, position=n % 2, event_id=str(n)) for n in range(60)
+    )
+    (found,) = evidence.undecodable(timezone.now())
+    assert (found.count, found.total, found.words) == (24, 24 + 30 + 10, "mostly no dialect, 11 times")
 
 
 @pytest.mark.parametrize(
