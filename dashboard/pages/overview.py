@@ -198,8 +198,10 @@ def _count_anew(alerts: list[Alert]) -> None:
     now: Counter[tuple[str, str, str]] = Counter()
     for step in waiting():
         now[step.choreography, step.awaited, step.service] += step.overdue.count
+        now["", "", step.service] += step.overdue.count
     for alert in alerts:
-        count = now[alert.choreography, alert.awaited, alert.service]
+        silent = alert.kind == Alert.Kind.SERVICE_SILENT and not alert.settling
+        count = now[alert.choreography, alert.awaited, alert.service] if alert.about_transactions or silent else 0
         if count:
             alert.count, alert.quiet_since = count, None
 
