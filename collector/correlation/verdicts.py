@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,7 +14,10 @@ Kind = Literal["read", "behind", "no member", "not known"]
 Basis = Literal["declared", "named", "learned", "likely", ""]
 """How the groups are known: the configuration names them; they are called after the service; they were learned; each of
 them may be the service's, and it is not known which; none is."""
+Standing = Literal["read", "at work", "behind", "not known"]
 MOST_NAMED = 3
+NEXT_FEW = 5
+"""What is so near to what was committed may be at work on: services commit when they are done."""
 
 
 class Trigger(msgspec.Struct, frozen=True):
@@ -44,8 +47,8 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`behind`: how many records there are for it to read up to the trigger, which included; None where that is not
-    known, or it is not behind."""
+    """`behind`: how many records of the trigger's partition are not committed up to the trigger, which included; None
+    where that is not known, or it is committed. That one of the next few may be at work on, only the sentence says."""
 
     kind: Kind
     sentence: str
@@ -70,18 +73,19 @@ def judge(service: str, triggers: Sequence[Trigger], groups: Sequence[Group], ho
         return not_known(service)
     concerned = [group for group in groups if group.reads(triggers)] or list(groups)
     names = tuple(group.name for group in concerned)
-    known = [group.members for group in concerned if group.members is not None]
-    dead = len(known) == len(concerned) and not any(known)
     said = f"{service} (group {_some(names)}{how})"
-    if all(any(_has_read(group, trigger) for group in concerned) for trigger in triggers):
+    dead, standing = _is_dead(concerned), _standing(concerned, triggers)
+    if standing == "read":
         since = ", and has no member alive now" if dead else ""
         return Verdict("read", f"{said} has read it and published nothing{since}.", names)
     behind = _behind(concerned, triggers)
-    far = "" if behind is None else f", {behind:,} {'record' if behind == 1 else 'records'} behind"
+    far = "" if behind is None else f", {_records(behind)} behind on its partition"
     if dead:
         return Verdict("no member", f"{said} has no member alive{far}.", names, behind)
-    if not any(group.reads(triggers) for group in concerned):
+    if standing == "not known":
         return Verdict("not known", f"Whether it was read is not known: {said} has committed nothing there.", names)
+    if standing == "at work":
+        return Verdict("behind", f"{said} has not committed it{far}: it may be at work on it.", names, behind)
     return Verdict("behind", f"{said} has not come to it yet{far}.", names, behind)
 
 
@@ -98,7 +102,9 @@ def judge_likely(service: str, triggers: Sequence[Trigger], groups: Sequence[Gro
         return Verdict("read", sentence, names, None, "likely")
     if len(behind) == len(each):
         least = min((one.behind for one in each.values() if one.behind is not None), default=None)
-        sentence = f"{service} has not come to it yet: its group is one of {_some(behind)}, and none has."
+        at_work = any(group.members != 0 and _standing([group], triggers) == "at work" for group in groups)
+        what = "has not committed it, and may be at work on it" if at_work else "has not come to it yet"
+        sentence = f"{service} {what}: its group is one of {_some(behind)}, and none has."
         return Verdict("behind", sentence, names, least, "likely")
     sentence = f"Whether it was read is not certain: the group of {service} is one of {_some(tuple(each))}"
     if read and behind:
@@ -110,8 +116,27 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
 
 
+def _records(count: int) -> str:
+    return f"{count:,} {'record' if count == 1 else 'records'}"
+
+
 def _have(names: Sequence[str]) -> str:
     return "has" if len(names) == 1 else "have"
+
+
+def _is_dead(groups: Collection[Group]) -> bool:
+    """Whether it is known of all that nobody is alive."""
+    return all(group.members == 0 for group in groups)
+
+
+def _standing(groups: Sequence[Group], triggers: Sequence[Trigger]) -> Standing:
+    """How far these groups are together."""
+    if all(any(_has_read(group, trigger) for group in groups) for trigger in triggers):
+        return "read"
+    if not any(group.reads(triggers) for group in groups):
+        return "not known"
+    behind = _behind(groups, triggers)
+    return "at work" if behind is not None and behind <= NEXT_FEW else "behind"
 
 
 def _has_read(group: Group, trigger: Trigger) -> bool:

@@ -25,7 +25,10 @@ class ConsumerOut(Schema):
     verdict: str = Field(description="read (and published nothing), behind, no member, or not known")
     sentence: str
     groups: list[str]
-    behind: int | None = Field(description="Records for it to read up to the one that asks, which included.")
+    behind: int | None = Field(
+        description="Records of that partition that are not committed, up to the one that asks, which included: one of"
+        " the next few it may be at work on."
+    )
     basis: str = Field(
         description="How the groups are known: declared, named (after the service), learned, likely (one of them is its"
         " group, and it is not known which); empty where none is."

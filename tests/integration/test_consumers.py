@@ -87,7 +87,7 @@ def test_it_has_not_come_to_it_yet(client: Client, broker: Broker, topic: str) -
     with service(broker, topic, committed=1):
         found = verdict(client)
     assert (found["verdict"], found["behind"]) == ("behind", OFFSET)
-    assert "has not come to it yet, 5,000 records behind." in found["sentence"]
+    assert "has not come to it yet, 5,000 records behind on its partition." in found["sentence"]
 
 
 def test_nobody_is_alive(client: Client, broker: Broker, topic: str) -> None:

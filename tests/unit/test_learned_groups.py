@@ -110,9 +110,14 @@ class TestTheVerdictWhereItIsNotKnownWhich:
             "payment has read it and published nothing: its group is one of a, b, and all have read it.",
             None,
         )
-        assert self.judged(a=99, b=51) == (
+        assert self.judged(a=91, b=51) == (
             "behind",
             "payment has not come to it yet: its group is one of a, b, and none has.",
+            10,
+        )
+        assert self.judged(a=99, b=51) == (
+            "behind",
+            "payment has not committed it, and may be at work on it: its group is one of a, b, and none has.",
             2,
         )
 

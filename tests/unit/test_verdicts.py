@@ -30,10 +30,23 @@ def group(members: int | None = 1, name: str = "payment-service", **committed: i
             None,
             "has read it and published nothing, and has no member alive now.",
         ),
-        ([group(here=100)], "behind", 1, "has not come to it yet, 1 record behind."),
-        ([group(here=0)], "behind", 101, "has not come to it yet, 101 records behind."),
-        ([group(None, here=0)], "behind", 101, "has not come to it yet, 101 records behind."),
-        ([group(0, here=1)], "no member", 100, "has no member alive, 100 records behind."),
+        (
+            [group(here=100)],
+            "behind",
+            1,
+            "has not committed it, 1 record behind on its partition: it may be at work on it.",
+        ),
+        (
+            [group(None, here=96)],
+            "behind",
+            5,
+            "has not committed it, 5 records behind on its partition: it may be at work on it.",
+        ),
+        ([group(here=95)], "behind", 6, "has not come to it yet, 6 records behind on its partition."),
+        ([group(here=0)], "behind", 101, "has not come to it yet, 101 records behind on its partition."),
+        ([group(None, here=0)], "behind", 101, "has not come to it yet, 101 records behind on its partition."),
+        ([group(0, here=1)], "no member", 100, "has no member alive, 100 records behind on its partition."),
+        ([group(0, here=100)], "no member", 1, "has no member alive, 1 record behind on its partition."),
         ([group(0)], "no member", None, "has no member alive."),
         ([], "not known", None, "Whether it was read is not known: no consumer group of payment is known."),
         (
@@ -52,7 +65,8 @@ def test_the_verdict(groups: list[Group], kind: str, behind: int | None, rest: s
 
 def test_a_member_that_reads_the_partition_and_has_committed_nothing_has_not_come_to_it() -> None:
     reading = Group("payment-service", 1, {}, frozenset([HERE]))
-    assert judge("payment", [PLACED], [reading]).kind == "behind"
+    found = judge("payment", [PLACED], [reading])
+    assert (found.kind, found.sentence) == ("behind", "payment (group payment-service) has not come to it yet.")
 
 
 def test_of_several_groups_the_one_that_came_furthest_counts() -> None:
@@ -71,6 +85,8 @@ def test_a_join_needs_all_of_its_triggers_read() -> None:
     assert judge("shipping", [PLACED, RESERVED], [group(here=101, there=8)]).kind == "read"
     half = judge("shipping", [PLACED, RESERVED], [group(here=101, there=5)])
     assert (half.kind, half.behind) == ("behind", 3)
+    assert "may be at work on it" in half.sentence
+    assert "may be" not in judge("shipping", [PLACED, RESERVED], [group(here=90, there=7)]).sentence
 
 
 def test_very_many_groups_are_not_all_named() -> None:
