@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -102,7 +103,7 @@ def judge_likely(service: str, triggers: Sequence[Trigger], groups: Sequence[Gro
         return Verdict("read", sentence, names, None, "likely")
     if len(behind) == len(each):
         least = min((one.behind for one in each.values() if one.behind is not None), default=None)
-        at_work = any(group.members != 0 and _standing([group], triggers) == "at work" for group in groups)
+        at_work = any(_standing([group], triggers) == "at work" for group in groups)
         what = "has not committed it, and may be at work on it" if at_work else "has not come to it yet"
         sentence = f"{service} {what}: its group is one of {_some(behind)}, and none has."
         return Verdict("behind", sentence, names, least, "likely")
@@ -110,6 +111,79 @@ def judge_likely(service: str, triggers: Sequence[Trigger], groups: Sequence[Gro
     if read and behind:
         sentence = f"{sentence}; {_some(read)} {_have(read)} read it, {_some(behind)} {_have(behind)} not"
     return Verdict("not known", f"{sentence}.", names or tuple(each), None, "likely")
+
+
+def judge_all(
+    service: str, waits: Sequence[Sequence[Trigger]], groups: Sequence[Group], how: str = "", *, newest: bool = False
+) -> str:
+    """The same of all that is overdue, each with its triggers, in one sentence. `newest`: there is more, and these are
+    the newest."""
+    triggers = [trigger for wait in waits for trigger in wait]
+    if len(waits) == 1 or not triggers or not groups:
+        return judge(service, triggers, groups, how).sentence
+    concerned = [group for group in groups if group.reads(triggers)] or list(groups)
+    standings = [_standing(concerned, wait) for wait in waits]
+    said = f"{service} (group {_some([group.name for group in concerned])}{how})"
+    if set(standings) == {"not known"}:
+        return f"Whether they were read is not known: {said} has committed nothing there."
+    behind = [wait for wait, standing in zip(waits, standings, strict=True) if standing == "behind"]
+    dead = "; it has no member alive" if _is_dead(concerned) else ""
+    return f"{_of(waits, newest=newest)}, {said} {_told(standings, _left(concerned, behind))}{dead}."
+
+
+def judge_all_likely(
+    service: str, waits: Sequence[Sequence[Trigger]], groups: Sequence[Group], *, newest: bool = False
+) -> str:
+    """Where one of these groups is the service's, and it is not known which: what is the same for all of them."""
+    if len(waits) == 1:
+        return judge_likely(service, waits[0], groups).sentence
+    names = _some([group.name for group in groups])
+    standings = [_common_standing(groups, wait) for wait in waits]
+    if set(standings) == {"not known"}:
+        return f"Whether they were read is not certain: the group of {service} is one of {names}."
+    return f"{_of(waits, newest=newest)}, {service} {_told(standings, None)}: its group is one of {names}."
+
+
+def _common_standing(groups: Iterable[Group], triggers: Sequence[Trigger]) -> Standing:
+    each = {_standing([group], triggers) for group in groups}
+    if len(each) == 1:
+        return each.pop()
+    return "at work" if each == {"at work", "behind"} else "not known"
+
+
+def _of(waits: Sequence[Sequence[Trigger]], *, newest: bool) -> str:
+    return f"Of {'the newest ' if newest else ''}{len(waits):,} that are overdue"
+
+
+def _told(standings: Sequence[Standing], left: int | None) -> str:
+    """How many stand where. `left`: how many records there are up to the last of those that it has not come to."""
+    counts = Counter(standings)
+    every = len(counts) == 1
+    parts = []
+    if n := counts["read"]:
+        parts.append(f"has read {'all' if every else f'{n:,}'} and published nothing")
+    if n := counts["at work"]:
+        parts.append(f"has not committed {'any' if every else f'{n:,}'} (it may be at work on {_them(n)})")
+    if n := counts["behind"]:
+        far = "" if left is None else f" ({_records(left)} behind the last of them)"
+        parts.append(f"has not come to {'any' if every else f'{n:,}'}{far}")
+    if n := counts["not known"]:
+        parts.append(f"of {n:,} it is not known")
+    return ", and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _left(groups: Sequence[Group], waits: Iterable[Sequence[Trigger]]) -> int | None:
+    """How many records are not committed up to the last trigger of each partition; None where that is not known."""
+    furthest: dict[Place, int] = {}
+    for trigger in (trigger for wait in waits for trigger in wait):
+        distance = _behind(groups, [trigger])
+        if distance is not None:
+            furthest[trigger.place] = max(distance, furthest.get(trigger.place, 0))
+    return sum(furthest.values()) or None
 
 
 def _some(names: Sequence[str]) -> str:
@@ -133,6 +207,8 @@ def _standing(groups: Sequence[Group], triggers: Sequence[Trigger]) -> Standing:
     """How far these groups are together."""
     if all(any(_has_read(group, trigger) for group in groups) for trigger in triggers):
         return "read"
+    if _is_dead(groups):
+        return "behind"
     if not any(group.reads(triggers) for group in groups):
         return "not known"
     behind = _behind(groups, triggers)

@@ -31,7 +31,7 @@ from collector.queries.mined import MinedMap, MinedVariant, Taken, Variants, bus
 from collector.queries.muted import Muted, muted
 from collector.queries.overview import SLOT, Figures, Slot, figures, over_time
 from collector.queries.past import Past, Span, flow_map_of, past, span
-from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, longest_overdue, service_figures
+from collector.queries.reactions import Emitted, Reaction, ServiceFigures, ends_of, service_figures
 from collector.queries.readiness import SWEEP_REMEDY, Part, Readiness, Unjudged, behind_seconds, readiness
 from collector.queries.responding import Responses, responses
 from collector.queries.search import SHORTEST as SHORTEST_SEARCH
@@ -42,7 +42,8 @@ from collector.queries.suggestion import KafkaFailure, Suggestion, explain, sugg
 from collector.queries.transaction import Found, exists, find, headers, only_with_key, payload, waiting_likewise
 from collector.queries.transactions import Page, Row, Step, listed, newest, page
 from collector.queries.trying import Trial, adoption, kept, trial, unlearned
-from collector.queries.why import GroupFigures, LearnedReading, consumers, groups, learned_groups
+from collector.queries.waits import OverdueWith, longest
+from collector.queries.why import GroupFigures, LearnedReading, consumers, groups, learned_groups, reading
 from collector.queries.written import written
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "MinedMap",
     "MinedVariant",
     "Muted",
+    "OverdueWith",
     "Page",
     "Part",
     "Partition",
@@ -131,7 +133,7 @@ __all__ = [
     "keyset",
     "learned_groups",
     "listed",
-    "longest_overdue",
+    "longest",
     "metrics",
     "mined_map",
     "moment_of",
@@ -145,6 +147,7 @@ __all__ = [
     "payload",
     "proposed",
     "readiness",
+    "reading",
     "responses",
     "search",
     "service_figures",

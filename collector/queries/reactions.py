@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from collector.models import End, EventType, Overdue, Transaction
+from collector.models import End, EventType
 from collector.queries.bounds import rows
 from collector.queries.flows import FlowEdge, FlowMap, WaitingStep
 
@@ -127,9 +127,3 @@ def ends_of(types: Iterable[str]) -> Mapping[tuple[str, int], int]:
     topics = EventType.objects.filter(type__in=list(types)[:MOST]).values("topic")
     found = End.objects.filter(topic__in=topics).values_list("topic__name", "partition", "end_offset")[:MOST]
     return {(name, partition): end for name, partition, end in found if end is not None}
-
-
-def longest_overdue(service: str) -> str | None:
-    """The id of the transaction that has waited for it longest. One query."""
-    row = Overdue.objects.filter(service=service).order_by("since").values("transaction")[:1]
-    return Transaction.objects.filter(id__in=row).values_list("transaction_id", flat=True).first()

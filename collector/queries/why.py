@@ -23,6 +23,7 @@ from collector.learning import keeping
 from collector.learning.groups import Evidence, likely, of_topics
 from collector.queries.stored import StoredEvent
 from collector.queries.transaction import Found
+from collector.queries.waits import OverdueWith, Waits, asks, waits
 
 MOST_GROUPS = 20
 _PLAIN = re.compile(r"[\w.-]+")
@@ -43,37 +44,68 @@ def consumers(found: Found) -> list[Verdict | None]:
 def _of(
     entry: Pending, by_key: Mapping[EventKey, StoredEvent], services: Mapping[str, Service], learned: Learned
 ) -> Verdict | None:
-    triggers = _triggers(entry, by_key)
-    if not entry.service or not triggers:
+    events = [by_key[key] for key in asks(entry) if key in by_key]
+    if not entry.service or not events:
         return None
+    triggers = [Trigger(event.topic.name, event.partition, event.offset) for event in events]
     try:
         return _verdict(entry.service, triggers, services, learned)
     except (KafkaFailure, OperationalError):  # no answer, or no Kafka to ask
         return verdicts.unanswered()
 
 
+def reading(overdue: OverdueWith) -> str:
+    """Whether the service has read what asks for all that is overdue so, in a sentence; empty where the question makes
+    no sense. Three queries, and three questions to Kafka."""
+    if not overdue.service:
+        return ""
+    found = waits(overdue)
+    if not found.asking:
+        return ""
+    services = config.current(settings.CHOREOSCOPE_CONFIG).services
+    learned = keeping.groups({overdue.service}).get(overdue.service, {})
+    try:
+        return _said(overdue.service, found, services, learned)
+    except (KafkaFailure, OperationalError):  # no answer, or no Kafka to ask
+        return verdicts.unanswered().sentence
+
+
+def _said(service: str, found: Waits, services: Mapping[str, Service], learned: Learned) -> str:
+    asked = _asked(service, [trigger for triggers in found.asking for trigger in triggers], services, learned)
+    if asked.basis == "likely":
+        return verdicts.judge_all_likely(service, found.asking, asked.groups, newest=found.more)
+    return verdicts.judge_all(service, found.asking, asked.groups, asked.how, newest=found.more)
+
+
 def _verdict(service: str, triggers: Sequence[Trigger], services: Mapping[str, Service], learned: Learned) -> Verdict:
-    """By the groups that are declared; without these, by those that are called after it and have to do with this;
-    without these, by what was learned."""
+    asked = _asked(service, triggers, services, learned)
+    if asked.basis == "likely":
+        return verdicts.judge_likely(service, triggers, asked.groups)
+    found = verdicts.judge(service, triggers, asked.groups, asked.how)
+    return msgspec.structs.replace(found, basis=asked.basis if found.groups else "")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The groups that were asked about, and how they are known."""
+
+    groups: list[Group]
+    basis: Basis
+
+    @property
+    def how(self) -> str:
+        return ", as learned" if self.basis == "learned" else ""
+
+
+def _asked(service: str, triggers: Sequence[Trigger], services: Mapping[str, Service], learned: Learned) -> _Asked:
+    """Those that are declared; without these, those that are called after it and have to do with this; without these,
+    what was learned."""
     facts = _facts(groups_of(service, services, kafka_groups().names), triggers)
     declared = is_declared(service, services)
     names, certain = of_topics(learned, {trigger.topic for trigger in triggers}, timezone.now())
     if declared or not names or any(group.reads(triggers) for group in facts):
-        found = verdicts.judge(service, triggers, facts)
-        return msgspec.structs.replace(found, basis=("declared" if declared else "named") if found.groups else "")
-    groups = _facts(names[:MOST_GROUPS], triggers)
-    if certain:
-        return msgspec.structs.replace(verdicts.judge(service, triggers, groups, ", as learned"), basis="learned")
-    return verdicts.judge_likely(service, triggers, groups)
-
-
-def _triggers(entry: Pending, by_key: Mapping[EventKey, StoredEvent]) -> list[Trigger]:
-    """What the service has to have read. None for the whole, and for a join that still lacks a trigger; and what a
-    compensation undoes is often the service's own event, which it need not read."""
-    if entry.kind == "timeout" or len(entry.triggers) < len(entry.after):
-        return []
-    events = [by_key[key] for key in entry.triggers[: len(entry.after)] if key in by_key]
-    return [Trigger(event.topic.name, event.partition, event.offset) for event in events]
+        return _Asked(facts, "declared" if declared else "named")
+    return _Asked(_facts(names[:MOST_GROUPS], triggers), "learned" if certain else "likely")
 
 
 @dataclass(frozen=True)

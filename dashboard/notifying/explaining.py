@@ -1,4 +1,4 @@
-"""Asks Kafka, for an example of each alert, whether the service that owes the answer has read what asks for it."""
+"""Asks Kafka, for each alert, whether the service that owes the answers has read what asks for them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,6 @@ def examples_of(alert: Alert, most: int = 5) -> list[str]:
 
 
 def _verdict(alert: Alert) -> str:
-    for transaction_id in examples_of(alert, 1) if alert.service else ():
-        found = queries.find(transaction_id)
-        if found is None:
-            continue
-        for entry, verdict in zip(found.state.pending, queries.consumers(found), strict=True):
-            if verdict and entry.overdue and entry.awaited == alert.awaited:
-                return verdict.sentence
-    return ""
+    compensation = alert.kind == Alert.Kind.STUCK_COMPENSATING
+    cause = (alert.choreography, alert.awaited)
+    return queries.reading(queries.OverdueWith(alert.service, {cause}, (compensation,)))

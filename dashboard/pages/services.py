@@ -58,15 +58,12 @@ def one_fragment(request: HttpRequest, service: str) -> HttpResponse:
 
 
 def readers(request: HttpRequest, service: str) -> HttpResponse:
-    """Its consumer groups, and whether it has read what is waited on longest. Apart, since Kafka is asked."""
+    """Its consumer groups, and whether it has read what asks for all that is overdue. Apart, since Kafka is asked."""
     figures = _row(service).figures
     groups = queries.groups(service, queries.ends_of(sorted({entry.after for entry in figures.reactions})))
-    verdict, stuck = "", queries.longest_overdue(service) if figures.overdue else None
-    transaction = queries.find(stuck) if stuck else None
-    if transaction is not None:
-        told = zip(transaction.state.pending, queries.consumers(transaction), strict=True)
-        said = [said.sentence for entry, said in told if entry.overdue and entry.service == service and said]
-        verdict = said[0] if said else ""
+    overdue = queries.OverdueWith(service, {(step.choreography, step.awaited) for step in figures.waiting})
+    stuck = queries.longest(overdue) if figures.overdue else None
+    verdict = queries.reading(overdue) if stuck else ""
     response = render(request, "services/readers.html", {"groups": groups, "verdict": verdict, "stuck": stuck})
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -24,7 +24,9 @@ from collector.kafka.groups import Members
 from collector.learning import watching
 from collector.learning.watching import watch
 from collector.models import Event, Heartbeat, LearnedGroup
-from collector.queries import why
+from collector.queries import OverdueWith, reading, waits, why
+from dashboard.alerts.models import Alert
+from dashboard.notifying.explaining import explain
 from tests.feeding import Feed
 from tests.stack.brokers import Broker
 
@@ -93,6 +95,61 @@ def test_the_only_group_that_reads_it_is_learned(client: Client, stand: Stand, f
     (payment,) = [row for row in client.get("/api/services").json()["items"] if row["name"] == "payment"]
     assert payment["learned_groups"] == [{"topic": "orders", "groups": ["one"]}]
     assert '<span class="note mark-learned"' in client.get("/live/readers/payment").content.decode()
+
+
+def overdue(*, compensation: bool = False) -> OverdueWith:
+    causes = {("order-fulfilment", "PaymentAuthorized or PaymentDeclined")}
+    return OverdueWith("payment", causes, (compensation,))
+
+
+def test_all_that_is_overdue_is_judged_and_not_the_oldest_alone(client: Client, stand: Stand, feed: Feed) -> None:
+    """An order from an earlier outage was read long ago; those of now are not."""
+    look(stand)
+    stand.read["one"] = 64  # the oldest lies at 63
+    for number in range(8):
+        feed.event(f"later-{number}", "OrderPlaced", "order", 50 - number)
+    feed.event("going", "OrderPlaced", "order", 1)
+    feed.read()
+    said = (
+        "Of 9 that are overdue, payment (group one, as learned) has read 1 and published nothing, has not committed 5"
+        " (it may be at work on them), and has not come to 3 (8 records behind the last of them)."
+    )
+    with CaptureQueriesContext(connection) as asked:
+        assert reading(overdue()) == said
+    assert len(asked) == 3
+    assert reading(overdue(compensation=True)) == ""
+    page = client.get("/live/readers/payment").content.decode()
+    assert said in page
+    assert 'What has waited longest: <a href="/transactions/stuck"' in page
+    Alert.objects.update(explained_at=None)
+    explain(timezone.now())
+    assert Alert.objects.get(service="payment", kind="stuck").verdict == said
+    stand.read["one"] = 1_000
+    assert "has read all and published nothing" in reading(overdue())
+
+
+def test_of_very_many_the_newest_are_judged(stand: Stand, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    look(stand)
+    feed.event("later", "OrderPlaced", "order", 50)
+    feed.event("last", "OrderPlaced", "order", 40)
+    feed.read()
+    monkeypatch.setattr(waits, "MOST_JUDGED", 2)
+    monkeypatch.setattr(waits, "_NEWEST", waits._NEWEST.replace("201", "3"))
+    stand.read["one"] = 65
+    assert reading(overdue()).startswith("Of the newest 2 that are overdue, payment (group one, as learned) has read 1")
+
+
+def test_where_kafka_does_not_say_it_of_all_that_is_said(
+    stand: Stand, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unanswered(*_: Any) -> None:
+        raise KafkaFailure("nobody answers")
+
+    monkeypatch.setattr(stand, "members", unanswered)
+    look_at = overdue()
+    assert reading(look_at) == "Whether it was read is not known: no consumer group of payment is known."
+    configured({"payment": Service(groups=("one",))}, monkeypatch)
+    assert reading(look_at) == "Whether it was read is not known: Kafka does not say it just now."
 
 
 def test_it_is_not_said_which_where_that_is_not_known(client: Client, stand: Stand, feed: Feed) -> None:

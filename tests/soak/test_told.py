@@ -50,7 +50,9 @@ alerts:
   resolve_after: {RESOLVE_AFTER}s
 """
 WAITING = "wait for PaymentAuthorized or PaymentDeclined from payment"
-READ = re.compile(r"payment \(group payment-service\) has read it and published nothing")
+READ = re.compile(
+    r"(Of \d+ that are overdue, )?payment \(group payment-service\) has read (it|all) and published nothing"
+)
 PASSWORD = "a long enough word"
 
 

@@ -113,7 +113,7 @@ class TestServices:
         answer = text(client.get("/live/readers/inventory"))
         assert "Kafka" in answer
         assert "order-2" in answer
-        assert "Of what has waited longest" not in text(client.get("/live/readers/payment"))
+        assert "What has waited longest" not in text(client.get("/live/readers/payment"))
 
     def test_where_no_partition_is_known_no_group_is_asked_for(self, client: Client, company: Feed) -> None:
         """As of a service that is known from a file alone."""

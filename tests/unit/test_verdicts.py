@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collector.config import Service
-from collector.correlation.verdicts import Group, Trigger, Verdict, judge
+from collector.correlation.verdicts import Group, Trigger, Verdict, judge, judge_all, judge_all_likely, judge_likely
 from collector.queries.why import groups_of
 
 PLACED = Trigger("orders", 0, 100)
@@ -109,3 +109,70 @@ def test_a_group_that_is_named_plainly_is_not_looked_for() -> None:
         raise AssertionError
 
     assert groups_of("payment", {"payment": Service(groups=("payment.v1-service",))}, listed) == ["payment.v1-service"]
+
+
+def waiting(*offsets: int) -> list[list[Trigger]]:
+    """One that waits for each of these records of the first partition."""
+    return [[Trigger(*HERE, offset)] for offset in offsets]
+
+
+@pytest.mark.parametrize(
+    ("groups", "rest"),
+    [
+        (
+            [group(here=1_012)],
+            (
+                "read 12 and published nothing, has not committed 5 (it may be at work on them), and has not come to"
+                " 165 (170 records behind the last of them)."
+            ),
+        ),
+        ([group(here=9_999)], "read all and published nothing."),
+        ([group(None, here=500)], "not come to any (682 records behind the last of them)."),
+        (
+            [group(0, here=1_181)],
+            (
+                "read 181 and published nothing, and has not come to 1 (1 record behind the last of them);"
+                " it has no member alive."
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_of_all_that_is_overdue_it_is_counted_how_many_were_read(groups: list[Group], rest: str) -> None:
+    """Each stands where it stands: what the oldest is like says nothing of the others."""
+    found = judge_all("payment", waiting(*range(1_000, 1_182)), groups)
+    assert found == f"Of 182 that are overdue, payment (group payment-service) has {rest}"
+
+
+def test_what_is_not_known_of_all_is_said_of_all() -> None:
+    nothing = judge_all("payment", waiting(1, 2), [group(1)])
+    assert nothing.startswith("Whether they were read is not known: payment (group payment-service) has committed no")
+    assert judge_all("payment", waiting(1, 2), []) == judge("payment", [PLACED], []).sentence
+
+
+def test_of_very_many_the_newest_are_judged_and_that_is_said() -> None:
+    said = judge_all("payment", waiting(1, 2), [group(here=9)], newest=True)
+    assert said.startswith("Of the newest 2 that are overdue, payment (group payment-service) has read all")
+
+
+def test_of_one_that_is_overdue_it_is_said_as_ever() -> None:
+    assert judge_all("payment", waiting(100), [group(here=0)]) == judge("payment", [PLACED], [group(here=0)]).sentence
+
+
+def test_partitions_are_counted_each_by_itself_and_what_is_not_known_is_said() -> None:
+    elsewhere = [[Trigger("stock", 2, 5)], [Trigger("stock", 1, 5)]]
+    said = judge_all("payment", [*waiting(90, 99), *elsewhere], [group(here=80, there=0)], ", as learned")
+    assert said == (
+        "Of 4 that are overdue, payment (group payment-service, as learned) has not come to 3 (26 records behind the"
+        " last of them), and of 1 it is not known."
+    )
+
+
+def test_where_it_is_not_known_which_group_is_its_own_what_is_the_same_for_all_is_counted() -> None:
+    both = [group(name="a", here=95), group(name="b", here=91)]
+    assert judge_all_likely("payment", waiting(80, 93, 99, 200), both) == (
+        "Of 4 that are overdue, payment has read 1 and published nothing, has not committed 1 (it may be at work on"
+        " it), has not come to 1, and of 1 it is not known: its group is one of a, b."
+    )
+    said = judge_all_likely("payment", waiting(92, 93), both)
+    assert said == "Whether they were read is not certain: the group of payment is one of a, b."
+    assert judge_all_likely("payment", waiting(80), both) == judge_likely("payment", waiting(80)[0], both).sentence

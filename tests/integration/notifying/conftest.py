@@ -9,7 +9,6 @@ from unittest import mock
 import pytest
 from pytest_django import Settings
 
-from collector.correlation.verdicts import Verdict
 from dashboard.notifying import explaining
 from tests.feeding import Feed
 from tests.integration.notifying.steps import READ
@@ -48,7 +47,7 @@ def mail() -> Iterator[Mailbox]:
 @pytest.fixture(autouse=True)
 def verdict() -> Iterator[None]:
     """Kafka says that payment has read it."""
-    with mock.patch.object(explaining.queries, "consumers", return_value=[Verdict("read", READ)]):
+    with mock.patch.object(explaining.queries, "reading", return_value=READ):
         yield
 
 
