@@ -22,6 +22,8 @@ LATE = timedelta(seconds=30)
 _BUCKET = timedelta(seconds=10)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 MOST_EDGES = 2_000
+NEEDED = 0.95
+"""What led to so many of the events of a type is needed for them: several such, all of them together."""
 
 EdgeKey = tuple[str, str, str, str, str]
 """Choreography, source type, source service, target type, target service."""
@@ -70,9 +72,16 @@ class FlowMap:
         return max((edge.last_at for edge in self.events if edge.target_service == service), default=None)
 
     def between(self, after: tuple[str, ...], expect: tuple[str, ...]) -> FlowEdge | None:
-        """The most frequent edge from one of the types `after` to one of `expect`."""
-        fitting = (edge for edge in self.edges if edge.source_type in after and edge.target_type in expect)
-        return max(fitting, key=lambda edge: edge.count, default=None)
+        """The most frequent edge from one of the types `after` to one of `expect`; where it is a join, of those that
+        are as frequent the fastest: the others contain the waiting for what comes last."""
+        fitting = [edge for edge in self.edges if edge.source_type in after and edge.target_type in expect]
+        most = max(fitting, key=lambda edge: edge.count, default=None)
+        if most is None or len(after) == 1:
+            return most
+        target = (most.choreography, *most.key[3:])
+        joined = (edge for edge in fitting if (edge.choreography, *edge.key[3:]) == target and edge.p95 is not None)
+        needed = (edge for edge in joined if edge.count >= NEEDED * most.count)
+        return min(needed, key=lambda edge: edge.p95 or 0.0, default=most)
 
 
 class Part(NamedTuple):

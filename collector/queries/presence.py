@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from collector.mining.contribution import HOUR, hour_of
 from collector.queries.bounds import rows
+from collector.queries.flows import NEEDED
 
 LOOKED_BACK = timedelta(hours=1)
 PATIENCE = timedelta(minutes=1)
@@ -25,8 +26,6 @@ NEW = timedelta(days=1)
 """So long a service is new."""
 HOURS = 48
 _UNANSWERED = 3
-_NEEDED = 0.95
-"""What led to so many of the events of a type is needed for them: several such, all of them together."""
 _FAILING = 0.95
 _ENOUGH = 20
 _MOST = 1_000
@@ -58,7 +57,7 @@ WITH quiet AS MATERIALIZED (
     SELECT target_type AS type, bucket, sum(count) AS n FROM collector_flow
     WHERE bucket > %(since)s AND source_type = '' AND target_type IN (SELECT type FROM reacted) GROUP BY 1, 2
 ), usual AS (
-    SELECT heard.service, heard.at, r.emits, r.type, r.n >= {_NEEDED} * e.n AS needed,
+    SELECT heard.service, heard.at, r.emits, r.type, r.n >= {NEEDED} * e.n AS needed,
         least(1, r.n / sum(c.n)) AS share
     FROM heard JOIN reacted r USING (service) JOIN emitted e ON e.service = r.service AND e.emits = r.emits
     JOIN came c ON c.type = r.type AND c.bucket <= heard.at

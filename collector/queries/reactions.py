@@ -9,15 +9,20 @@ from datetime import datetime
 
 from collector.models import End, EventType
 from collector.queries.bounds import rows
-from collector.queries.flows import FlowEdge, FlowMap, WaitingStep
+from collector.queries.flows import NEEDED, FlowEdge, FlowMap, WaitingStep
 
 MOST = 1_000
 """Services."""
+Needed = dict[tuple[str, str], list[FlowEdge]]
+"""By choreography and emitted type."""
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """An event, of whatever service, after which it emits one: how often, and how long that takes (seconds)."""
+    """An event, of whatever service, after which it emits one: how often, and how long that takes (seconds).
+
+    `together`: the other types that are needed for it as well. The times then contain the waiting for these, all but
+    those of the one that comes last."""
 
     after: str
     source: str
@@ -25,6 +30,7 @@ class Reaction:
     count: int
     p50: float | None
     p95: float | None
+    together: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Emitted:
 
 @dataclass(frozen=True)
 class ServiceFigures:
-    """Counts are of the flows' window. `first_seen`: None for one that was never heard, only declared or waited for."""
+    """Counts are of the flows' window. `first_seen`: None for one that was never heard, only declared or waited for.
+    `p95`: of its slowest reaction; where several events are needed together, from the last of them."""
 
     name: str
     first_seen: datetime | None
@@ -45,6 +52,7 @@ class ServiceFigures:
     emits: tuple[Emitted, ...]
     reactions: tuple[Reaction, ...]
     waiting: tuple[WaitingStep, ...]
+    p95: float | None
 
     @property
     def out(self) -> int:
@@ -62,11 +70,6 @@ class ServiceFigures:
     @property
     def overdue(self) -> int:
         return sum(step.overdue.count for step in self.waiting)
-
-    @property
-    def p95(self) -> float | None:
-        """Of its slowest reaction."""
-        return max((entry.p95 for entry in self.reactions if entry.p95 is not None), default=None)
 
 
 _KNOWN = f"""
@@ -108,10 +111,8 @@ def _figures(
         before = types.get(key)
         count, last = (before.count, before.last_at) if before else (0, edge.last_at)
         types[key] = Emitted(*key, count + edge.count, max(last, edge.last_at))
-    reactions = [
-        Reaction(edge.source_type, edge.source_service, edge.target_type, edge.count, edge.p50, edge.p95)
-        for edge in reacting
-    ]
+    needed = _needed(emitted, reacting)
+    reactions = [_reaction(edge, needed) for edge in reacting]
     return ServiceFigures(
         name=name,
         first_seen=first_seen,
@@ -119,7 +120,39 @@ def _figures(
         emits=tuple(sorted(types.values(), key=lambda entry: (-entry.count, entry.type))),
         reactions=tuple(sorted(reactions, key=lambda entry: (-entry.count, entry.after, entry.emits))),
         waiting=tuple(waiting),
+        p95=_slowest(reacting, needed),
     )
+
+
+def _needed(emitted: Iterable[FlowEdge], reacting: Iterable[FlowEdge]) -> Needed:
+    """For each type that it emits, the edges that lead to nearly all of its events."""
+    counts = {_emitted(event): event.count for event in emitted}
+    found: defaultdict[tuple[str, str], list[FlowEdge]] = defaultdict(list)
+    for edge in reacting:
+        if 0 < counts.get(_emitted(edge), 0) * NEEDED <= edge.count:
+            found[_emitted(edge)].append(edge)
+    return found
+
+
+def _reaction(edge: FlowEdge, needed: Needed) -> Reaction:
+    joined = needed.get(_emitted(edge), [])
+    others = {one.source_type for one in joined if one is not edge} if edge in joined else ()
+    times = (edge.count, edge.p50, edge.p95)
+    return Reaction(edge.source_type, edge.source_service, edge.target_type, *times, tuple(sorted(others)))
+
+
+def _slowest(reacting: Iterable[FlowEdge], needed: Needed) -> float | None:
+    """An answer follows the last of the events that it needs: the waiting for that one is not its service's. So of
+    these the least counts, and of alternatives the greatest."""
+    times: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for edge in reacting:
+        if edge.p95 is not None and edge in needed.get(_emitted(edge), [edge]):
+            times[_emitted(edge)].append(edge.p95)
+    return max((min(found) if key in needed else max(found) for key, found in times.items()), default=None)
+
+
+def _emitted(edge: FlowEdge) -> tuple[str, str]:
+    return (edge.choreography, edge.target_type)
 
 
 def ends_of(types: Iterable[str]) -> Mapping[tuple[str, int], int]:

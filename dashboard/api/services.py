@@ -36,6 +36,10 @@ class ReactionOut(Schema):
     count: int
     p50: float | None = Field(description="Milliseconds; null where none is known.")
     p95: float | None
+    together_with: list[str] = Field(
+        description="Other types that are needed for it as well: the times contain the waiting for these, but those of"
+        " the one that comes last."
+    )
 
 
 class ReadingOut(Schema):
@@ -119,6 +123,7 @@ def _service(row: services.ServiceRow, readings: list[queries.LearnedReading]) -
                 "count": one.count,
                 "p50": _milliseconds(one.p50),
                 "p95": _milliseconds(one.p95),
+                "together_with": one.together,
             }
             for one in figures.reactions
         ],

@@ -108,6 +108,16 @@ class TestServices:
         assert text(client.get("/live/service/inventory"))
         assert client.get("/services/nobody").status_code == 404
 
+    def test_what_is_needed_together_is_said(self, client: Client, feed: Feed) -> None:
+        feed.order("order-1", ago=20)
+        feed.read()
+        page = text(client.get("/services/shipping"))
+        assert "with StockReserved</small>" in page
+        assert "with PaymentAuthorized</small>" in page
+        (found,) = [one for one in client.get("/api/services").json()["items"] if one["name"] == "shipping"]
+        needed = {one["after"]: one["together_with"] for one in found["reacts"] if one["emits"] == "ShipmentScheduled"}
+        assert needed == {"PaymentAuthorized": ["StockReserved"], "StockReserved": ["PaymentAuthorized"]}
+
     def test_its_readers_are_asked_of_kafka(self, client: Client, company: Feed) -> None:
         assert company
         answer = text(client.get("/live/readers/inventory"))
