@@ -11,8 +11,7 @@ from collector.queries.bounds import MOST, rows
 WINDOW = timedelta(minutes=5)
 LOOKED_BACK = timedelta(minutes=15)
 """How long ago a service must have been heard of for its silence to mean anything, and a gap noticed to be news."""
-BUCKET = timedelta(seconds=10)
-"""What flows is counted in these: it is known to so much when a service was heard of last."""
+_BUCKET = timedelta(seconds=10)
 _MOST_ROWS = 200
 _MOST_OPEN = 20_000
 
@@ -83,10 +82,10 @@ def failed(now: datetime) -> list[Evidence]:
 
 def silent(services: Collection[str], now: datetime) -> list[Evidence]:
     """Of these services, those that were heard of within LOOKED_BACK, at least twenty times, but not in the last two
-    buckets; `since` when they were heard of last, to ten seconds."""
+    buckets; `since` the bucket in which they were heard of last, as everywhere: never after what follows from it."""
     found = rows(_HEARD, {"since": now - LOOKED_BACK, "services": list(services)}) if services else []
-    quiet_since = now - 3 * BUCKET
-    return [Evidence(name, 0, count, at + BUCKET) for name, at, count in found if count >= 20 and at < quiet_since]
+    quiet_since = now - 3 * _BUCKET
+    return [Evidence(name, 0, count, at) for name, at, count in found if count >= 20 and at < quiet_since]
 
 
 def runaway(now: datetime) -> list[tuple[str, Evidence]]:

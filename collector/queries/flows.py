@@ -32,7 +32,8 @@ EdgeKey = tuple[str, str, str, str, str]
 class FlowEdge(msgspec.Struct, frozen=True):
     """How often an event of a service led to one of another within the window; 0 for one that is only remembered.
 
-    Without a source: how often the event came at all. `p50` and `p95` are seconds, None where none is known.
+    Without a source: how often the event came at all. `last_at`: when the ten seconds began in which it last came, so
+    that nothing seems to follow before it. `p50` and `p95` are seconds, None where none is known.
     """
 
     choreography: str
@@ -68,7 +69,7 @@ class FlowMap:
         return sorted({edge.choreography for edge in self.events})
 
     def last_heard(self, service: str) -> datetime | None:
-        """When an event of the service last arrived, to ten seconds; None: it is not remembered."""
+        """When an event of the service last arrived, as `FlowEdge.last_at` says it; None: it is not remembered."""
         return max((edge.last_at for edge in self.events if edge.target_service == service), default=None)
 
     def between(self, after: tuple[str, ...], expect: tuple[str, ...]) -> FlowEdge | None:
@@ -199,7 +200,7 @@ class LiveFlows:
         self._close(now - LATE)
         first = min((*self._parts, *self._open), default=now)
         seconds = max((now - max(first, since)).total_seconds(), _BUCKET.total_seconds())
-        edges = [_edge(key, one, now) for key, one in self._with_open().items()]
+        edges = [_edge(key, one) for key, one in self._with_open().items()]
         edges.sort(key=lambda edge: -edge.count)
         return map_of([*self._remember(edges, now), *edges[:MOST_EDGES]], now, seconds)
 
@@ -259,8 +260,8 @@ def _parts(buckets: Iterable[datetime]) -> list[Part]:
     return [Part(tuple(key), topic, total, bucket, merged(took)) for *key, topic, total, bucket, took in found]
 
 
-def _edge(key: EdgeKey, one: _Sum, now: datetime) -> FlowEdge:
-    return FlowEdge(*key, one.topic, one.count, min(one.last + _BUCKET, now), *quantiles(one.durations, 0.5, 0.95))
+def _edge(key: EdgeKey, one: _Sum) -> FlowEdge:
+    return FlowEdge(*key, one.topic, one.count, one.last, *quantiles(one.durations, 0.5, 0.95))
 
 
 def map_of(edges: Iterable[FlowEdge], at: datetime, seconds: float) -> FlowMap:
@@ -278,14 +279,14 @@ def map_of(edges: Iterable[FlowEdge], at: datetime, seconds: float) -> FlowMap:
 def remembered(now: datetime) -> tuple[FlowEdge, ...]:
     """The edges of the last hour, their counts left out. One query, which reads much."""
     found = rows(_REMEMBERED, {"since": now - REMEMBERED})
-    return tuple(FlowEdge(**_named(row), count=0, last_at=min(row[6] + _BUCKET, now)) for row in found)
+    return tuple(FlowEdge(**_named(row), count=0, last_at=row[6]) for row in found)
 
 
-def edge_of(row: tuple[Any, ...], now: datetime) -> FlowEdge:
+def edge_of(row: tuple[Any, ...]) -> FlowEdge:
     """From (names …, topic, count, first bucket, last bucket, durations as JSON)."""
     count, _, last_at, took = row[6:]
     p50, p95 = quantiles(merged(took), 0.5, 0.95)
-    return FlowEdge(**_named(row), count=count, last_at=min(last_at + _BUCKET, now), p50=p50, p95=p95)
+    return FlowEdge(**_named(row), count=count, last_at=last_at, p50=p50, p95=p95)
 
 
 def _named(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -130,9 +130,9 @@ def _span(since: datetime, until: datetime, summed: datetime | None, begun: date
     return Span(since, first, last, until, begun) if first < last else Span(since, until, until, until, begun)
 
 
-def flow_map_of(within: Span, now: datetime) -> FlowMap:
+def flow_map_of(within: Span) -> FlowMap:
     """What flowed within the span. One query."""
-    edges = [edge_of(row, now) for row in rows(_FLOWS, within.parameters)]
+    edges = [edge_of(row) for row in rows(_FLOWS, within.parameters)]
     return map_of(edges, within.until, within.seconds)
 
 

@@ -85,7 +85,8 @@ GROUP BY GROUPING SETS ((e.service, c.source), (e.service, c.bucket)) LIMIT 1000
 
 @dataclass(frozen=True)
 class Silence:
-    """`unanswered`: how many events came since that it would usually have reacted to."""
+    """`since`: when the ten seconds began in which it was last heard. `unanswered`: how many events came after these,
+    and up to a minute ago, that it would usually have reacted to."""
 
     since: datetime
     unanswered: int

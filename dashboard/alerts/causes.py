@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from collector.queries.evidence import BUCKET, WINDOW
+from collector.queries.evidence import WINDOW
 from dashboard.alerts import wording
 
 WAITING = ("stuck", "stuck_compensating")
@@ -68,10 +68,9 @@ def explanations(alerts: Iterable[Related], over: Iterable[Related] = ()) -> dic
 
 def _waits_since(alert: Related, silent: Related) -> bool:
     """Whether it began to wait when the service was silent, or at least half of it did: one that has been stuck for
-    days does not keep hundreds from being explained. The silence may have begun ten seconds earlier than is known."""
-    began = silent.since - BUCKET
-    held = wording.count_at(alert.course, began)
-    return alert.service == silent.service and (alert.since >= began or 0 < 2 * held <= alert.count)
+    days does not keep hundreds from being explained. Silence is said to have begun no later than it did."""
+    held = wording.count_at(alert.course, silent.since)
+    return alert.service == silent.service and (alert.since >= silent.since or 0 < 2 * held <= alert.count)
 
 
 def _left_behind_by(alert: Related, late: Iterable[Related]) -> Related | None:

@@ -62,8 +62,12 @@ class ServiceOut(Schema):
     clock: ClockState | None = Field(description="Null where nothing shows that it is off.")
     marks: list[str] = Field(description="new, silent, vanished, never heard, not heard for an hour; none: as usual.")
     first_seen: datetime | None
-    last_heard: datetime | None = Field(description="To ten seconds; null where not within two days.")
-    silent_since: datetime | None = Field(description="Since then it says nothing to what it usually reacts to.")
+    last_heard: datetime | None = Field(
+        description="When the ten seconds began in which an event of it last arrived; null where not within two days."
+    )
+    silent_since: datetime | None = Field(
+        description="Since then it says nothing to what it usually reacts to: when it was last heard."
+    )
     emits: list[EmittedOut]
     reacts: list[ReactionOut]
     failing: float | None = Field(

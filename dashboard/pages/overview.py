@@ -104,7 +104,7 @@ def _drawn(wanted: Chosen) -> Drawing:
 def _flowing(asked: Period) -> queries.FlowMap:
     if asked.since is None:
         return flow_map()
-    return _slowly("flows-of", asked, queries.flow_map_of)
+    return _slowly("flows-of", asked, lambda within, _: queries.flow_map_of(within))
 
 
 def _past_alerts(asked: Period) -> list[Alert]:

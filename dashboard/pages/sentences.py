@@ -78,7 +78,7 @@ def hints(overdue: Pending, flowing: Flowing, likewise: Count) -> list[Text]:
     if overdue.service:
         heard = flowing.last_heard(overdue.service)
         if heard:
-            found.append((f"{overdue.service} was last heard from ", Since(heard), " ago."))
+            found.append((f"{overdue.service} was last heard from about ", Since(heard), " ago."))
         else:
             found.append((f"{overdue.service} has not been heard from for an hour or more.",))
     if likewise:

@@ -66,16 +66,16 @@ def test_nothing_is_told_of_another_time(feed: Feed) -> None:
 
 
 def test_the_map_is_that_of_the_range(feed: Feed) -> None:
-    found = queries.flow_map_of(then(feed), timezone.now())
+    found = queries.flow_map_of(then(feed))
     placed = found.between(("OrderPlaced",), ("PaymentAuthorized",))
     assert placed is not None
     assert (placed.count, placed.p95) == (3, pytest.approx(0.5, rel=0.02))
-    assert queries.flow_map_of(queries.span(feed.now - HOUR, feed.now, timezone.now()), timezone.now()).edges == ()
+    assert queries.flow_map_of(queries.span(feed.now - HOUR, feed.now, timezone.now())).edges == ()
 
 
 def test_hours_are_summed_up_once_they_are_over_and_say_the_same(feed: Feed) -> None:
     before = queries.past(then(feed, 150), timezone.now())
-    edges = queries.flow_map_of(then(feed, 150), timezone.now()).edges
+    edges = queries.flow_map_of(then(feed, 150)).edges
     feed.order("now", steps=2, ago=1)
     feed.read()
     assert hours.sum_hours(timezone.now()) >= 1
@@ -90,9 +90,9 @@ def test_hours_are_summed_up_once_they_are_over_and_say_the_same(feed: Feed) -> 
     after = queries.past(then(feed, 150), timezone.now())
     for name in ("started", "completed", "undone", "became_stuck", "p50", "p95", "events", "in_flight"):
         assert getattr(after, name) == getattr(before, name), name
-    assert [
-        (edge.key, edge.count, edge.p95) for edge in queries.flow_map_of(then(feed, 150), timezone.now()).edges
-    ] == [(edge.key, edge.count, edge.p95) for edge in edges]
+    assert [(edge.key, edge.count, edge.p95) for edge in queries.flow_map_of(then(feed, 150)).edges] == [
+        (edge.key, edge.count, edge.p95) for edge in edges
+    ]
 
 
 def test_an_hour_that_is_not_certainly_over_is_not_summed_up() -> None:

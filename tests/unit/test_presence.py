@@ -12,7 +12,7 @@ from django.utils import timezone
 from collector import miner
 from collector.correlation.choreography import RuleBook
 from collector.models import EventType, Flow, MinedSum, Outcome, Topic
-from collector.queries import Change, presence
+from collector.queries import Change, LiveFlows, evidence, presence
 from collector.queries.feed import feed, sentence
 from collector.queries.presence import Silence, marks
 from dashboard.pages import news
@@ -49,6 +49,18 @@ def test_who_says_nothing_to_what_keeps_coming_is_silent() -> None:
     assert found.keys() == {"payment"}
     assert NOW - found["payment"].since < timedelta(minutes=5, seconds=20)
     assert 20 <= found["payment"].unanswered <= 26, "those of the last minute may still be answered"
+
+
+def test_it_is_silent_since_the_same_moment_everywhere_and_never_after_what_follows_from_that() -> None:
+    flowed(40, 0, ORDER)
+    flowed(40, 5, PAYMENT)
+    flowed(40, 5, PAYMENT, ORDER)
+    assert {
+        presence.silences(NOW)["payment"].since,
+        presence.last_heard(["payment"], NOW)["payment"],
+        evidence.silent(["payment"], NOW)[0].since,
+        LiveFlows().flow_map(NOW).last_heard("payment"),
+    } == {Flow.objects.filter(target_service="payment").latest("bucket").bucket}
 
 
 def test_where_nothing_comes_silence_means_nothing() -> None:
