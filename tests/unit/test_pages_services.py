@@ -140,7 +140,8 @@ class TestServices:
             assert text(client.get("/services")).count(">silent<") == 1
             shared.clear()
             page = text(client.get("/services/payment"))
-        assert "It is silent: 7 events came since it was last heard" in page
+        assert "It is silent: 7 events came since it was last heard, <span" in page
+        assert ">up to a minute ago</span>, that it would usually have reacted to." in page
 
     def test_its_usual_rhythm_is_drawn_and_told(self, client: Client, company: Feed) -> None:
         miner.mine(company.rulebook)
