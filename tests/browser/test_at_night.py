@@ -58,6 +58,43 @@ def test_whom_do_i_wake(start: Page) -> None:
     expect(start.get_by_role("link", name="Runbook")).to_be_visible()
 
 
+def test_who_is_red_on_the_map_and_what_waits_for_it(start: Page) -> None:
+    expect(start.locator("#map")).to_have_attribute("data-drawn", re.compile(".+"))
+    start.locator("#map .textpoint", has_text="3 overdue").click(force=True)  # what it hits lies above all of the graph
+    expect(start).to_have_url(re.compile("/services/inventory$"))
+    expect(start.locator(".statement")).to_contain_text(", 3 of them overdue")
+    expect(start.get_by_role("link", name="Runbook")).to_be_visible()
+
+
+def select(page: Page, service: str) -> None:
+    """As a click on its box does."""
+    page.locator("#map").evaluate(
+        """(map, service) => map.dispatchEvent(new CustomEvent("graph:select", {bubbles: true, detail: {
+            kind: "service", service}}))""",
+        service,
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "service", "leads"),
+    [
+        ("?since=15m", "inventory", "/services/inventory"),
+        ("?since=2h&until=1h", "inventory", "/transactions?service=inventory&since=2h&until=1h"),
+        ("", "a/b ?", "/services/a%2Fb%20%3F"),
+        ("", "", "/transactions?service="),
+    ],
+)
+def test_where_the_box_of_a_service_leads(
+    page: Page, site: Site, company: Feed, shown: str, service: str, leads: str
+) -> None:
+    """The service's page is of now: a range of the past leads to its transactions."""
+    assert company
+    opened(page, site, f"/{shown}")
+    with page.expect_request(lambda request: request.is_navigation_request()) as asked:
+        select(page, service)
+    assert asked.value.url == site.url + leads
+
+
 def test_what_do_the_affected_have_in_common(page: Page, site: Site, feed: Feed) -> None:
     for number in range(4):
         feed.order(f"healthy-{number}", ago=60 + number)

@@ -16,7 +16,8 @@ if (map.dataset.still === undefined) onChange(refresh, AT_MOST_EVERY)();
 else refresh();
 
 // A box or an arrow opens exactly the transactions that it stands for, of the range of time that is shown; a group of
-// services opens into its services.
+// services opens into its services. A service opens its page, which says what waits for it and whom to call: those that
+// have an event of it are the ones that it did answer. Of the past, which that page does not tell of, it opens these.
 const FILTERS = {
   service: ({ service }) => ({ service }),
   type: ({ type }) => ({ event_type: type }),
@@ -31,6 +32,9 @@ function opened(detail) {
   if (group) {
     here.append("unfold", group[1]);
     return `?${here}`;
+  }
+  if (detail.kind === "service" && detail.service && map.dataset.still === undefined) {
+    return `/services/${encodeURIComponent(detail.service)}`;
   }
   if (detail.kind === "topic") return `/ingestion#topics-title`;
   const filter = FILTERS[detail.kind]?.(detail);
