@@ -25,6 +25,8 @@ _LISTS = (
     "?event_type={rare}",
     "?waiting_for={awaited}",
     "?status=stuck&waiting_for={awaited}",
+    "?awaited_from={service}",
+    "?status=stuck&awaited_from={service}",
     "?min_duration=3s",
     "?min_duration=1h",
     "?since={ago}&until={before}",

@@ -25,6 +25,7 @@ class BadParameter(ValueError):
 @dataclass(frozen=True)
 class TransactionFilter:
     """Empty or None: not narrowed by it. `status` is a phase of transactions that are not stuck, or "stuck".
+    `awaited_from`: waiting for a service, where `waiting_for` is given too for that of it.
     `directly_after`: with an event of `event_type` directly after one of this type. `variant`: its number."""
 
     choreography: str = ""
@@ -33,6 +34,7 @@ class TransactionFilter:
     service: str = ""
     event_type: str = ""
     waiting_for: str = ""
+    awaited_from: str = ""
     directly_after: str = ""
     variant: int | None = None
     key: str = ""
@@ -62,6 +64,7 @@ class TransactionFilter:
             service=values.get("service", ""),
             event_type=values.get("event_type", ""),
             waiting_for=values.get("waiting_for", ""),
+            awaited_from=values.get("awaited_from", ""),
             directly_after=_directly_after(values),
             variant=_number("variant", values.get("variant")),
             key=values.get("key", ""),

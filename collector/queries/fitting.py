@@ -84,11 +84,20 @@ def _fits(wanted: TransactionFilter) -> tuple[str, list[Any]]:
     if wanted.min_duration:
         fits["t.ended_at - t.started_at >= %s"] = wanted.min_duration
     if _waits(wanted):
-        expect = [name.strip() for name in wanted.waiting_for.split(" or ")]
-        fits["t.state @> %s::jsonb"] = msgspec.json.encode({"pending": [{"expect": expect}]}).decode()
+        fits["t.state @> %s::jsonb"] = msgspec.json.encode({"pending": [_awaited(wanted)]}).decode()
     return (" AND ".join(fits) or "true", list(fits.values()))
 
 
 def _waits(wanted: TransactionFilter) -> bool:
     """Whether it is asked for by what is awaited short of being overdue."""
-    return bool(wanted.waiting_for) and wanted.status != STUCK
+    return bool(wanted.waiting_for or wanted.awaited_from) and wanted.status != STUCK
+
+
+def _awaited(wanted: TransactionFilter) -> dict[str, Any]:
+    """What one of its pending responses has to hold."""
+    held: dict[str, Any] = {}
+    if wanted.waiting_for:
+        held["expect"] = [name.strip() for name in wanted.waiting_for.split(" or ")]
+    if wanted.awaited_from:
+        held["service"] = wanted.awaited_from
+    return held

@@ -99,7 +99,7 @@ def _indexed(wanted: TransactionFilter) -> QuerySet[Transaction]:
         found = found.filter(ended_at=None)
     elif wanted.phase:
         found = found.filter(phase=wanted.phase, ended_at__isnull=False)
-    if wanted.waiting_for:
+    if wanted.waiting_for or wanted.awaited_from:
         found = found.filter(ended_at=None)
     if wanted.since:
         found = found.filter(started_at__gte=wanted.since)
@@ -124,6 +124,8 @@ def _of_status(found: QuerySet[Transaction], wanted: TransactionFilter) -> Query
         overdue = Overdue.objects.values("transaction")
         if wanted.waiting_for:
             overdue = overdue.filter(awaited=wanted.waiting_for)
+        if wanted.awaited_from:
+            overdue = overdue.filter(service=wanted.awaited_from)
         return found.filter(id__in=overdue)
     if wanted.status in OPEN_PHASES:
         return found.filter(ended_at=None)

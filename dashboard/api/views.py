@@ -57,6 +57,7 @@ class TransactionParameters(Schema):
     service: str = Field("", description="with an event from this service")
     event_type: str = Field("", description="with an event of this type")
     waiting_for: str = Field("", description="the awaited event type; several as shown: `A or B`")
+    awaited_from: str = Field("", description="the service that owes what is awaited")
     directly_after: str = Field("", description="with one of `event_type` directly after an event of this type")
     variant: str = Field("", description="that went this way: an `id` of a choreography's variants")
     key: str = Field("", description="a business key: its value, or its name and value, `order.number=4711`")
@@ -79,8 +80,8 @@ def list_transactions(
     request: HttpRequest,
     parameters: Query[TransactionParameters],
 ) -> dict[str, Any]:
-    """`service`, `event_type`, `min_duration` and `waiting_for` look into 5,000 transactions a page: a page may hold
-    fewer than `limit` and still have a `next`."""
+    """`service`, `event_type`, `min_duration`, `waiting_for` and `awaited_from` look into 5,000 transactions a page: a
+    page may hold fewer than `limit` and still have a `next`."""
     now = timezone.now()
     found = queries.page(queries.TransactionFilter.parse(request.GET.dict(), now))
     return {"items": [build.summary(row.transaction, row.pending, now) for row in found.items], "next": found.next}

@@ -24,6 +24,7 @@ FIELDS = (
     "service",
     "event_type",
     "waiting_for",
+    "awaited_from",
     "since",
     "until",
     "min_duration",

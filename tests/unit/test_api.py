@@ -86,7 +86,7 @@ class TestTransactions:
             ("limit=1000", "'limit' is '1000'; it must be a whole number from 1 to 200"),
             ("since=soon", "'since' is 'soon'; it must be a time such as"),
             ("cursor=x", "'cursor' was not given out by this list"),
-            ("kee=4711", "There is no parameter 'kee'; there are choreography, cursor, directly_after"),
+            ("kee=4711", "There is no parameter 'kee'; there are awaited_from, choreography, cursor, directly_after"),
         ],
     )
     def test_errors_name_the_parameter_and_the_remedy(self, client: Client, query: str, said: str) -> None:
@@ -301,4 +301,4 @@ def test_documentation_loads_nothing_from_outside(client: Client) -> None:
     paths = client.get("/api/openapi.json").json()["paths"]
     assert {"/api/transactions", "/api/transactions/{transaction_id}", "/api/alerts", "/api/ingestion"} <= set(paths)
     parameters = {entry["name"] for entry in paths["/api/transactions"]["get"]["parameters"]}
-    assert {"status", "phase", "q", "since", "until", "waiting_for", "cursor", "limit"} <= parameters
+    assert {"status", "phase", "q", "since", "until", "waiting_for", "awaited_from", "cursor", "limit"} <= parameters

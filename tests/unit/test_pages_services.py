@@ -105,7 +105,11 @@ class TestServices:
         assert "OrderPlaced" in page
         assert "inventory belongs to team-warehouse" in page
         assert "/transactions?status=stuck&amp;waiting_for=StockReserved" in page
+        assert '<a href="/transactions?awaited_from=inventory">1 transaction waits</a>' in page
+        assert "/transactions?status=stuck&amp;awaited_from=inventory" in page
         assert text(client.get("/live/service/inventory"))
+        assert "order-2" in text(client.get("/transactions", {"awaited_from": "inventory"}))
+        assert "No transaction fits" in text(client.get("/transactions", {"awaited_from": "payment"}))
         assert client.get("/services/nobody").status_code == 404
 
     def test_what_is_needed_together_is_said(self, client: Client, feed: Feed) -> None:

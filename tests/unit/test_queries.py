@@ -112,6 +112,20 @@ class TestLists:
         assert ids(wanted(waiting_for="StockReserved")) == ["b-1"]
         assert ids(wanted(waiting_for="StockReserved", status="stuck")) == ["b-1"]
         assert ids(wanted(waiting_for="ShipmentScheduled", status="stuck")) == []
+        assert ids(wanted(awaited_from="inventory")) == ["b-1"]
+        assert ids(wanted(awaited_from="inventory", status="stuck")) == ["b-1"]
+        assert ids(wanted(awaited_from="payment")) == ids(wanted(awaited_from="payment", status="stuck")) == []
+
+    def test_what_is_awaited_and_from_whom_have_to_be_the_same(self, feed: Feed) -> None:
+        """Neither waits for both: one for payment, one for inventory too."""
+        feed.order("a", steps=1, ago=60)
+        feed.order("b", steps=2, ago=60)
+        feed.read()
+        assert ids(wanted(awaited_from="payment")) == ["a"]
+        for status in ("", "stuck"):
+            asked = {"status": status} if status else {}
+            assert ids(wanted(awaited_from="inventory", waiting_for="StockReserved", **asked)) == ["b", "a"]
+            assert ids(wanted(awaited_from="payment", waiting_for="StockReserved", **asked)) == []
 
     def test_looks_into_a_bounded_number_and_says_how_far_it_came(
         self, feed: Feed, monkeypatch: pytest.MonkeyPatch
