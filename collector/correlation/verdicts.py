@@ -126,9 +126,8 @@ def judge_all(
     said = f"{service} (group {_some([group.name for group in concerned])}{how})"
     if set(standings) == {"not known"}:
         return f"Whether they were read is not known: {said} has committed nothing there."
-    behind = [wait for wait, standing in zip(waits, standings, strict=True) if standing == "behind"]
     dead = "; it has no member alive" if _is_dead(concerned) else ""
-    return f"{_of(waits, newest=newest)}, {said} {_told(standings, _left(concerned, behind))}{dead}."
+    return f"{_of(waits, newest=newest)}, {said} {_told(standings, _left(concerned, waits))}{dead}."
 
 
 def judge_all_likely(
@@ -156,24 +155,22 @@ def _of(waits: Sequence[Sequence[Trigger]], *, newest: bool) -> str:
 
 
 def _told(standings: Sequence[Standing], left: int | None) -> str:
-    """How many stand where. `left`: how many records there are up to the last of those that it has not come to."""
-    counts = Counter(standings)
-    every = len(counts) == 1
-    parts = []
-    if n := counts["read"]:
-        parts.append(f"has read {'all' if every else f'{n:,}'} and published nothing")
-    if n := counts["at work"]:
-        parts.append(f"has not committed {'any' if every else f'{n:,}'} (it may be at work on {_them(n)})")
-    if n := counts["behind"]:
-        far = "" if left is None else f" ({_records(left)} behind the last of them)"
-        parts.append(f"has not come to {'any' if every else f'{n:,}'}{far}")
-    if n := counts["not known"]:
-        parts.append(f"of {n:,} it is not known")
+    """How many stand where. `left`: how many records there are up to the last of those that are not read."""
+    counts, parts = Counter(standings), []
+    unread = counts["at work"] + counts["behind"]
+    any_ = "any" if unread == len(standings) else f"{unread:,}"
+    if counts["read"]:
+        many = "all" if counts["read"] == len(standings) else f"{counts['read']:,}"
+        parts.append(f"has read {many} and published nothing")
+    if counts["behind"]:
+        notes = [] if left is None else [f"{_records(left)} behind the last of them"]
+        notes += ["it may be at work on the next few"] if counts["at work"] else []
+        parts.append(f"has not come to {any_}" + (f" ({'; '.join(notes)})" if notes else ""))
+    elif unread:
+        parts.append(f"has not committed {any_} (it may be at work on {'it' if unread == 1 else 'them'})")
+    if counts["not known"]:
+        parts.append(f"of {counts['not known']:,} it is not known")
     return ", and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def _them(count: int) -> str:
-    return "it" if count == 1 else "them"
 
 
 def _left(groups: Sequence[Group], waits: Iterable[Sequence[Trigger]]) -> int | None:

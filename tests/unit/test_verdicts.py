@@ -122,11 +122,12 @@ def waiting(*offsets: int) -> list[list[Trigger]]:
         (
             [group(here=1_012)],
             (
-                "read 12 and published nothing, has not committed 5 (it may be at work on them), and has not come to"
-                " 165 (170 records behind the last of them)."
+                "read 12 and published nothing, and has not come to 170 (170 records behind the last of them; it may be"
+                " at work on the next few)."
             ),
         ),
         ([group(here=9_999)], "read all and published nothing."),
+        ([group(here=1_179)], "read 179 and published nothing, and has not committed 3 (it may be at work on them)."),
         ([group(None, here=500)], "not come to any (682 records behind the last of them)."),
         (
             [group(0, here=1_181)],
@@ -170,8 +171,8 @@ def test_partitions_are_counted_each_by_itself_and_what_is_not_known_is_said() -
 def test_where_it_is_not_known_which_group_is_its_own_what_is_the_same_for_all_is_counted() -> None:
     both = [group(name="a", here=95), group(name="b", here=91)]
     assert judge_all_likely("payment", waiting(80, 93, 99, 200), both) == (
-        "Of 4 that are overdue, payment has read 1 and published nothing, has not committed 1 (it may be at work on"
-        " it), has not come to 1, and of 1 it is not known: its group is one of a, b."
+        "Of 4 that are overdue, payment has read 1 and published nothing, has not come to 2 (it may be at work on the"
+        " next few), and of 1 it is not known: its group is one of a, b."
     )
     said = judge_all_likely("payment", waiting(92, 93), both)
     assert said == "Whether they were read is not certain: the group of payment is one of a, b."
