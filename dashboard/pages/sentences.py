@@ -74,7 +74,8 @@ def hints(overdue: Pending, flowing: Flowing, likewise: Count) -> list[Text]:
     found: list[Text] = []
     usual = flowing.between(overdue.after, overdue.expect)
     if usual and usual.p50 is not None and usual.p95 is not None:
-        found.append((f"Usually takes {about(usual.p50)}; 95% take under {about(usual.p95)}.",))
+        who = f"{overdue.service} usually answers" if overdue.service else "Usually it is answered"
+        found.append((f"{who} within {about(usual.p50)}, 95% of the time within {about(usual.p95)}.",))
     if overdue.service:
         heard = flowing.last_heard(overdue.service)
         if heard:

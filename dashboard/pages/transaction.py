@@ -172,7 +172,7 @@ def _context(request: HttpRequest, found: queries.Found) -> dict[str, Any]:
         "view": _view(request),
         "views": VIEWS,
         "moments": shared.of(found, ("moments", transaction.id), lambda: replay.moments(found)),
-        "whole": usual.whole(found.events, _usual(found)) if not found.cut else None,
+        "whole": _whole(found),
     }
 
 
@@ -226,6 +226,14 @@ def _contact(found: queries.Found) -> dict[str, Any] | None:
     if service is None:
         return None
     return {"name": overdue.service, "service": service.about(found.transaction.transaction_id, overdue.service)}
+
+
+def _whole(found: queries.Found) -> usual.Band | None:
+    """How long it took, beside what is usual. While it goes on, what passed from its first event to its last so far is
+    no time that it took."""
+    if found.cut or found.transaction.phase in OPEN_PHASES:
+        return None
+    return usual.whole(found.events, _usual(found))
 
 
 def _clocks(found: queries.Found) -> list[Clock]:

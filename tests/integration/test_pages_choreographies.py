@@ -340,6 +340,16 @@ class TestUsual:
         assert "20 s after ShipmentDispatched usually 500 ms, 95% under 500 ms slower than 99%" in said
         assert "slower than" not in words(text(client.get("/transactions/done-3")))
 
+    def test_what_has_not_ended_took_no_time_yet(self, client: Client, feed: Feed) -> None:
+        for number in range(100):
+            feed.order(f"done-{number}", ago=30 + number)
+        feed.order("stuck", steps=2, ago=60)
+        mined(feed)
+        assert "From its first event to its last" in text(client.get("/transactions/done-3"))
+        page = text(client.get("/transactions/stuck"))
+        assert "overdue." in page
+        assert "From its first event to its last" not in page
+
     def test_of_few_nothing_is_usual(self, client: Client, feed: Feed) -> None:
         feed.order("done")
         mined(feed)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from collector.correlation.choreography import Choreography, undeclared
@@ -261,9 +262,13 @@ def test_hints(count: int, sentence: str) -> None:
     judged = evaluate([PLACED], rulebook(SHOP), read_until(40))
     texts = sentences.hints(judged.pending[0], Known(heard=at(-142)), Others(count))
     words = [plain(text, at(40)) for text in texts]
-    assert words[0] == "Usually takes 5.2 s; 95% take under 9.1 s."
-    assert words[1] == "payment was last heard from about 3 min 2 s ago."
+    assert words[:2] == [
+        "payment usually answers within 5.2 s, 95% of the time within 9.1 s.",
+        "payment was last heard from about 3 min 2 s ago.",
+    ]
     assert words[2:] == ([sentence] if sentence else [])
+    (anybody, *_) = sentences.hints(msgspec.structs.replace(judged.pending[0], service=""), Known(), Others(0))
+    assert plain(anybody, at(40)) == "Usually it is answered within 5.2 s, 95% of the time within 9.1 s."
     unheard = sentences.hints(judged.pending[0], Known(None, None), Others(0))
     assert [plain(text, at(40)) for text in unheard] == ["payment has not been heard from for an hour or more."]
 
