@@ -14,6 +14,7 @@ import msgspec
 
 from collector.correlation.causality import causality
 from collector.correlation.choreography import undeclared
+from collector.correlation.state import StoredState
 from dashboard.graphs import Drawing, events_figure, services_figure, transaction_figure
 from tests import graph_samples as samples
 
@@ -28,7 +29,7 @@ def cases() -> dict[str, Callable[[], Drawing]]:
     return {
         "demo transaction, 5 events, 1 overdue": samples.overdue,
         "100 events, 10 services": lambda: transaction_figure(
-            hundred, causes, (), kind, ended=False, now=samples.START
+            hundred, causes, StoredState(), kind, ended=False, now=samples.START
         ),
         "1,000 events, folded (with their causality)": samples.repeated,
         "demo map": lambda: samples.services(samples.FLOWS, samples.WAITING),

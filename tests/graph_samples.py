@@ -10,7 +10,7 @@ from random import Random
 from collector.correlation.causality import causality
 from collector.correlation.choreography import Choreography, Rule, undeclared
 from collector.correlation.events import Skeleton
-from collector.correlation.state import Pending
+from collector.correlation.state import Deviation, Pending, StoredState
 from dashboard.graphs import (
     Drawing,
     Flow,
@@ -93,11 +93,13 @@ def transaction(
     after: float = 172.0,
     view: View = "causal",
     known: float | None = None,
+    late: Sequence[Skeleton] = (),
 ) -> Drawing:
+    deviations = tuple(Deviation("late", f"{one.type} came 2.5 s after its deadline.", one.key) for one in late)
     return transaction_figure(
         events,
         causality(events, choreography),
-        pending,
+        StoredState(tuple(pending), deviations),
         choreography,
         ended=ended,
         now=START + timedelta(seconds=after),
@@ -165,6 +167,22 @@ DECLINED = (
 
 def declined(view: View = "causal") -> Drawing:
     return transaction((*DECLINED, event("CustomerNotified", 2.4, service="notification")), ended=True, view=view)
+
+
+def belated(view: View = "causal", known: float | None = None) -> Drawing:
+    """It ends although what was awaited missed its deadline; two others react to its end, as they always do."""
+    events = (
+        event("OrderPlaced", 0),
+        event("StockReserved", 0.6, "OrderPlaced"),
+        event("PaymentAuthorized", 204.6, "OrderPlaced"),
+        event("ShipmentScheduled", 205.0, "PaymentAuthorized", "StockReserved"),
+        event("CustomerNotified", 205.4, "ShipmentScheduled"),
+        event("ShipmentDispatched", 205.86, "ShipmentScheduled"),
+        event("OrderCompleted", 206.0, "ShipmentDispatched", "CustomerNotified"),
+        event("PointsCredited", 206.09, "OrderCompleted", service="loyalty"),
+        event("InvoicesIssued", 207.3, "ShipmentDispatched", service="erp"),
+    )
+    return transaction(events, ended=True, after=500, view=view, known=known, late=(events[2], events[6]))
 
 
 def missing(view: View = "causal") -> Drawing:
@@ -308,6 +326,7 @@ _TRANSACTIONS: tuple[Callable[..., Drawing], ...] = (
     overdue,
     completed,
     declined,
+    belated,
     missing,
     looped,
     hostile,
@@ -325,6 +344,8 @@ def samples() -> dict[str, Drawing]:
         "early": early(),
         "completed": completed(),
         "declined": declined(),
+        "belated": belated(),
+        "belated as it was": belated(known=205.5),
         "missing": missing(),
         "looped": looped(),
         "hostile": hostile(),

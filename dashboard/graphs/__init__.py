@@ -14,7 +14,7 @@ import msgspec
 from collector.correlation.causality import Causality
 from collector.correlation.choreography import Choreography
 from collector.correlation.events import Skeleton
-from collector.correlation.state import Pending
+from collector.correlation.state import StoredState
 from dashboard.graphs import (
     course,
     figure,
@@ -60,7 +60,7 @@ __all__ = [
 def transaction_figure(
     events: Sequence[Skeleton],
     causality: Causality,
-    pending: Sequence[Pending],
+    state: StoredState,
     choreography: Choreography,
     *,
     ended: bool,
@@ -71,7 +71,10 @@ def transaction_figure(
     """One transaction. causal: a lane per service, a column per causal depth. time: the same lanes over true time.
     sequence: a lifeline per service, a row per event. `known_at`: as much of it as was known then, each at its place.
     """
-    graph = steps(events, causality, pending, choreography, ended=ended, now=now, folded=view != "time")
+    late = {one.event: one.sentence for one in state.deviations if one.kind == "late" and one.event is not None}
+    graph = steps(
+        events, causality, state.pending, choreography, ended=ended, now=now, late=late, folded=view != "time"
+    )
     known = as_of(graph, known_at) if known_at else graph
     words = {step.key: step.clock.text(now) if step.clock else step.word for step in known.steps}
     return figure.drawing(_transaction(view, graph, known, now), sentences.steps_table(known, words))

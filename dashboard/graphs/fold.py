@@ -90,12 +90,19 @@ def _one(members: list[Step], lane: str) -> Step:
         role=role,
         lane=lane,
         title=first.title if alike else (f"{len({step.title for step in members})} types of event",),
-        word=first.word if alike else "",
+        word=_word(members) if alike else "",
+        late=any(step.late for step in members),
         count=len(members),
         known_at=min((step.known_at for step in members if step.known_at), default=None),
         facts=(f"{len(members)} steps, drawn as one", *first.facts[: len(times) and 1]),
         data={"kind": "fold", "title": " ".join(first.title) if alike else "", "lane": lane, "count": len(members)},
     )
+
+
+def _word(members: list[Step]) -> str:
+    """What is special about all of them; how many of them came late, where not all did."""
+    late = sum(step.late for step in members)
+    return f"{late} late" if 0 < late < len(members) else members[0].word
 
 
 def _between(links: tuple[Link, ...], place: dict[str, tuple[int, str]]) -> tuple[Link, ...]:

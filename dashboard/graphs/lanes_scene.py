@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import ceil
 
-from dashboard.graphs import text
+from dashboard.graphs import signs, text
 from dashboard.graphs.lanes import ABOVE, ARROW, BELOW, LANE_ROOM, LINE, MARGIN, SMALL, TITLE, Placed, Plan, Route
 from dashboard.graphs.legend import legend, of_steps
 from dashboard.graphs.looks import LINKS, STEPS
 from dashboard.graphs.routing import curve
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
-from dashboard.graphs.sentences import link_hover, step_hover, step_sentence
+from dashboard.graphs.sentences import link_hover, step_sentence
 
 STRETCH = 2.0
 """Where the page is wide, a channel grows by at most so many times its width."""
@@ -39,7 +39,11 @@ def scene(plan: Plan) -> Scene:
         bottom=end + 2 if words else bottom + 1,
         bands=[*_bands(plan, wide), *(_alarm(one, plan) for one in steps if one.step.role == "overdue")],
         lines=[*lines, *strokes],
-        marks=[*map(_arrow, plan.routes), *map(_mark, steps), *marks],
+        marks=[
+            *map(_arrow, plan.routes),
+            *(sign for one in steps for sign in signs.of_step(one.step, one.x, one.y)),
+            *marks,
+        ],
         texts=[*texts, *words],
         hits=_hits(plan),
         stops=[Stop(one.step.key, one.x, one.y, step_sentence(one.step, one.word), one.step.data) for one in steps],
@@ -76,11 +80,6 @@ def _arrow(route: Route) -> Mark:
     return Mark(x + 0.5, y, "triangle-right", ARROW, ink, ink)
 
 
-def _mark(one: Placed) -> Mark:
-    look, step = STEPS[one.step.role], one.step
-    return Mark(one.x, one.y, look.symbol, look.size, look.ink, look.fill, step.key, step_hover(step), step.data)
-
-
 def _step_texts(one: Placed) -> list[Text]:
     look = STEPS[one.step.role]
     top = one.y - ABOVE + 9 - LINE * (len(one.titles) - 1)
@@ -90,7 +89,9 @@ def _step_texts(one: Placed) -> list[Text]:
         running = None
         if clock:
             running = {"at": clock.at.timestamp() * 1000, "down": clock.down}
-        texts.append(Text(one.x, one.y + 19, one.word, SMALL, look.word, reserve=one.reserve, clock=running))
+        texts.append(
+            Text(one.x, one.y + 19, one.word, SMALL, signs.word_ink(one.step), reserve=one.reserve, clock=running)
+        )
     return texts
 
 

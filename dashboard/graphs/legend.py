@@ -8,7 +8,7 @@ import msgspec
 
 from dashboard.graphs import text
 from dashboard.graphs.flows import Wire
-from dashboard.graphs.looks import LINKS, STEPS, Look, Stroke
+from dashboard.graphs.looks import LATE, LINKS, STEPS, Look, Stroke
 from dashboard.graphs.scene import Line, Mark, Text
 from dashboard.graphs.steps import Steps
 
@@ -33,6 +33,8 @@ def of_steps(graph: Steps) -> list[Entry]:
     roles = {step.role for step in graph.steps}
     bases = {link.basis for link in graph.links}
     entries = [Entry(look.legend, look=look) for role, look in STEPS.items() if role in roles and len(roles) > 1]
+    if any(step.late for step in graph.steps):
+        entries.append(Entry(LATE.legend, look=LATE))
     if "declared" in bases:
         entries += [Entry(one.legend, stroke=one) for basis, one in LINKS.items() if basis in bases and one.legend]
     return entries

@@ -25,12 +25,14 @@ STEPS: dict[Role, Look] = {
     "failure": Look("triangle-up", "fail-edge", "fail", "ink", "fail-text", "failure path", 17),
     "failed end": Look("square", "fail-edge", "fail", "ink", "fail-text", "failed end", 15),
     "undo": Look("triangle-left", "undo-edge", "undo", "ink", "undo-text", "compensation", 17),
-    "late": Look("hourglass", "late-edge", "late", "ink", "late-text", "late", 15),
+    "after": Look("cross", "line", "ghost", "ink", "muted", "after the end", 14),
     "overdue": Look("diamond", "overdue", "overdue-soft", "overdue-text", "overdue-text", "overdue", 15),
     "pending": Look("circle", "ghost-edge", "paper", "muted", "muted", "awaited", 15),
     "expected": Look("circle", "ghost", "paper", "faint", "faint", "expected later", 13),
     "missing": Look("circle-x", "ghost-edge", "paper", "muted", "muted", "not arrived", 15),
 }
+LATE = Look("hourglass", "overdue", "overdue", "", "overdue-text", "late: after its deadline", 9)
+"""Stands beside what came after its deadline, whatever that is."""
 
 
 class Stroke(msgspec.Struct, frozen=True):

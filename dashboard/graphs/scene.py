@@ -16,7 +16,7 @@ Anchor = Literal["start", "middle", "end"]
 Rect = tuple[float, float, float, float]
 """x0, y0, x1, y1."""
 
-REACH = {"diamond": 1.3, "triangle-up": 1.16, "triangle-left": 1.16, "triangle-right": 1.16}
+REACH = {"diamond": 1.3, "cross": 1.2, "triangle-up": 1.16, "triangle-left": 1.16, "triangle-right": 1.16}
 """How far symbols of Plotly's reach beyond half of their size."""
 
 LINE_HEIGHT = 1.2

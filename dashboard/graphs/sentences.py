@@ -41,8 +41,12 @@ def step_hover(step: Step) -> str:
 
 
 def step_sentence(step: Step, word: str) -> str:
-    state = ", ".join(dict.fromkeys(filter(None, (STEPS[step.role].legend, word))))
-    return f"{name_of(step)}, {text.clean(step.lane, 80)}: {state}"
+    return f"{name_of(step)}, {text.clean(step.lane, 80)}: {_state(step, word)}"
+
+
+def _state(step: Step, word: str) -> str:
+    """What it is, then what is written at it."""
+    return ", ".join(dict.fromkeys(filter(None, (STEPS[step.role].legend, *word.split(" · ")))))
 
 
 def link_hover(link: Link, names: dict[str, str]) -> str:
@@ -65,7 +69,7 @@ def steps_table(graph: Steps, words: dict[str, str]) -> Table:
         (
             names[step.key],
             text.clean(step.lane, 80),
-            ", ".join(dict.fromkeys(filter(None, (STEPS[step.role].legend, words[step.key])))),
+            _state(step, words[step.key]),
             text.moment(step.at) if step.at else "; ".join(step.facts),
             ", ".join(causes[step.key][:10]) or "—",
         )

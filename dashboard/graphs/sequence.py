@@ -14,11 +14,11 @@ from math import ceil
 
 import msgspec
 
-from dashboard.graphs import text
+from dashboard.graphs import signs, text
 from dashboard.graphs.legend import legend, of_steps
 from dashboard.graphs.looks import LINKS, STEPS
 from dashboard.graphs.scene import Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
-from dashboard.graphs.sentences import link_hover, step_hover, step_sentence
+from dashboard.graphs.sentences import link_hover, step_sentence
 from dashboard.graphs.steps import Link, Step, Steps
 
 TITLE, SMALL = 12.0, 11.0
@@ -126,13 +126,13 @@ def scene(plan: Plan) -> Scene:
     words = [*_heads(plan), *_times(plan)]
     for row in plan.rows.values():
         words += _names(row)
-    signs, strokes, said, end = legend(of_steps(plan.graph), MARGIN, max(plan.wide - MARGIN, 320.0), bottom + 8)
+    keys, strokes, said, end = legend(of_steps(plan.graph), MARGIN, max(plan.wide - MARGIN, 320.0), bottom + 8)
     return Scene(
         width=max(plan.wide, 320.0),
         top=0.0,
         bottom=end + 2 if said else bottom + 1,
         lines=[*lines, *arrows, *strokes],
-        marks=[*heads, *map(_mark, plan.rows.values()), *signs],
+        marks=[*heads, *(sign for row in plan.rows.values() for sign in _signs(row)), *keys],
         texts=[*words, *said],
         hits=hits,
         stops=[
@@ -173,16 +173,15 @@ def _names(row: Row) -> Iterator[Text]:
             row.y + 10,
             row.word,
             SMALL,
-            look.word,
+            signs.word_ink(row.step),
             anchor=anchor,  # type: ignore[arg-type]
             reserve=row.reserve,
             clock=running,
         )
 
 
-def _mark(row: Row) -> Mark:
-    look, step = STEPS[row.step.role], row.step
-    return Mark(row.x, row.y, look.symbol, look.size - 2, look.ink, look.fill, step.key, step_hover(step), step.data)
+def _signs(row: Row) -> Iterator[Mark]:
+    return signs.of_step(row.step, row.x, row.y, less=2, side=-1 if row.right else 1)
 
 
 def _busy(plan: Plan) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from collector.correlation.choreography import Choreography
 from collector.correlation.events import EventKey, Skeleton, in_order
 from dashboard.graphs import text
 
-Role = Literal["event", "end", "failed end", "failure", "undo", "late", "expected", "pending", "overdue", "missing"]
+Role = Literal["event", "end", "failed end", "failure", "undo", "after", "expected", "pending", "overdue", "missing"]
 Basis = Literal["explicit", "declared", "pending", "overdue", "expected", "missing"]
 
 UNKNOWN = "not known"
@@ -54,6 +54,8 @@ class Step(msgspec.Struct, frozen=True):
     at: datetime | None = None
     known_at: datetime | None = None
     """When it was read; None for ghosts."""
+    late: bool = False
+    """It came after its deadline."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ def as_of(graph: Steps, moment: datetime) -> Steps:
 
 
 def _unknown(step: Step) -> Step:
-    return msgspec.structs.replace(step, role="expected", word="", clock=None)
+    return msgspec.structs.replace(step, role="expected", word="", clock=None, late=False)
 
 
 def digest(*parts: str) -> str:
@@ -95,8 +97,10 @@ def digest(*parts: str) -> str:
     return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def happened(events: Sequence[Skeleton], causality: Causality, choreography: Choreography) -> Steps:
-    """The events that are there and the parents that are not."""
+def happened(
+    events: Sequence[Skeleton], causality: Causality, choreography: Choreography, late: Mapping[EventKey, str]
+) -> Steps:
+    """The events that are there and the parents that are not. `late`: what came after its deadline, and by how much."""
     ordered = in_order(list(events))
     keys = {event.key: digest(*event.key) for event in ordered}
     cyclic = {edge.child for edge in causality.cyclic}
@@ -107,9 +111,9 @@ def happened(events: Sequence[Skeleton], causality: Causality, choreography: Cho
     for number, event in enumerate(ordered):
         role, word = _role(event.type, choreography, failing, undoing, over)
         over = over or event.type in choreography.ends
-        if event.key in cyclic:
-            word = f"{word} · cycle" if word else "cycle"
-        steps.append(_event_step(event, keys[event.key], role, word, number))
+        words = (word, "late" if event.key in late else "", "cycle" if event.key in cyclic else "")
+        said = " · ".join(filter(None, words))
+        steps.append(_event_step(event, keys[event.key], role, said, number, late.get(event.key)))
     links = [_link(edge, keys) for edge in causality.edges]
     lost, lost_links = _missing(causality.missing, keys)
     return Steps((*steps, *lost), (*links, *lost_links))
@@ -124,9 +128,9 @@ def _role(
     name: str, choreography: Choreography, failing: frozenset[str], undoing: set[str], over: bool
 ) -> tuple[Role, str]:
     if name in undoing:
-        return "undo", "compensation, late" if over else "compensation"
+        return "undo", "compensation, after the end" if over else "compensation"
     if over:
-        return "late", "late"
+        return "after", "after the end"
     if name in choreography.fails:
         return "failed end", "failed end"
     if name in choreography.completes:
@@ -134,7 +138,7 @@ def _role(
     return ("failure", "failure path") if name in failing else ("event", "")
 
 
-def _event_step(event: Skeleton, key: str, role: Role, word: str, number: int) -> Step:
+def _event_step(event: Skeleton, key: str, role: Role, word: str, number: int, late: str | None) -> Step:
     return Step(
         key=key,
         role=role,
@@ -142,10 +146,15 @@ def _event_step(event: Skeleton, key: str, role: Role, word: str, number: int) -
         lane=event.service or UNKNOWN,
         order=number,
         word=word,
-        facts=(text.moment(event.time), f"{text.clean(event.topic, 80)}[{event.partition}] @ {event.offset}"),
+        facts=(
+            text.moment(event.time),
+            f"{text.clean(event.topic, 80)}[{event.partition}] @ {event.offset}",
+            *([text.clean(late, 160)] if late else []),
+        ),
         data={"kind": "event", "source": event.source, "id": event.id},
         at=event.time,
         known_at=event.received_at,
+        late=late is not None,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from dashboard.graphs import text
+from dashboard.graphs import signs, text
 from dashboard.graphs.legend import legend, of_steps
 from dashboard.graphs.looks import LINKS, STEPS
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
-from dashboard.graphs.sentences import link_hover, step_hover, step_sentence
+from dashboard.graphs.sentences import link_hover, step_sentence
 from dashboard.graphs.timeline import LANE_ROOM, MARGIN, SMALL, TITLE, Bar, Plan
 
 AXIS = 34.0
@@ -24,14 +24,14 @@ def scene(plan: Plan) -> Scene:
     names = [name for bar in shown for name in _names(bar)]
     wide = ceil(max(plan.scale.right + 40, *(name.rect[2] for name in names), 320.0) + MARGIN)
     ticks, words = _axis(plan, bottom)
-    signs, strokes, said, end = legend(of_steps(plan.graph), MARGIN, wide - MARGIN, bottom + AXIS + 4)
+    keys, strokes, said, end = legend(of_steps(plan.graph), MARGIN, wide - MARGIN, bottom + AXIS + 4)
     return Scene(
         width=wide,
         top=MARGIN - 1,
         bottom=end + 2 if said else bottom + AXIS,
         bands=[*_bands(plan, wide), *_silences(plan, bottom)],
         lines=[*_ways(plan), *ticks, *strokes],
-        marks=[*map(_mark, shown), *signs],
+        marks=[*(sign for bar in shown for sign in _signs(bar)), *keys],
         texts=[*_lanes(plan), *names, *words, *said],
         hits=list(_hits(plan)),
         stops=[Stop(bar.step.key, bar.x, bar.y, step_sentence(bar.step, bar.word), bar.step.data) for bar in shown],
@@ -67,10 +67,9 @@ def _ways(plan: Plan) -> Iterator[Line]:
             yield Line((source.x, target.x), (target.y, target.y), stroke.ink, stroke.thick + 1.4, stroke.dash)
 
 
-def _mark(bar: Bar) -> Mark:
-    look, step = STEPS[bar.step.role], bar.step
-    hover = step_hover(step) + (f"<br>and {bar.more} more, at about the same time" if bar.more else "")
-    return Mark(bar.x, bar.y, look.symbol, look.size - 2, look.ink, look.fill, step.key, hover, step.data)
+def _signs(bar: Bar) -> Iterator[Mark]:
+    more = f"<br>and {bar.more} more, at about the same time" if bar.more else ""
+    return signs.of_step(bar.step, bar.x, bar.y, less=2, more=more)
 
 
 def _names(bar: Bar) -> Iterator[Text]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from collector.correlation.causality import Causality
 from collector.correlation.choreography import Choreography
-from collector.correlation.events import Skeleton
+from collector.correlation.events import EventKey, Skeleton
 from collector.correlation.state import Pending
 from dashboard.graphs.fold import fold
 from dashboard.graphs.ghosts import Ghosts
@@ -22,9 +22,10 @@ def steps(
     *,
     ended: bool,
     now: datetime,
+    late: Mapping[EventKey, str],
     folded: bool = True,
 ) -> Steps:
-    past = happened(events, causality, choreography)
+    past = happened(events, causality, choreography, late)
     ahead = Ghosts(events, choreography, now).steps(pending, ended=ended)
     graph = Steps((*past.steps, *ahead.steps), (*past.links, *ahead.links))
     return fold(graph) if folded else graph

@@ -37,7 +37,6 @@ class EventRow:
     causes: tuple[Cause, ...]
     marks: tuple[str, ...]
     failure: bool
-    late: bool
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def event_rows(found: Found) -> list[EventRow]:
         said = [*marks[key], *(str(note) for note in event.notes or ())]
         if event.redeliveries:
             said.append(f"redelivered {event.redeliveries}×")
-        late = any(word in ("late", "after end") for word in marks[key])
-        rows.append(EventRow(event, tuple(causes[key]), tuple(dict.fromkeys(said)), event.type in failures, late))
+        rows.append(EventRow(event, tuple(causes[key]), tuple(dict.fromkeys(said)), event.type in failures))
     return rows
 
 

@@ -140,7 +140,7 @@ def _drawn(found: queries.Found, view: graphs.View, at: datetime | None) -> grap
     return graphs.transaction_figure(
         [msgspec.structs.replace(event, time=event.time.astimezone(zone)) for event in found.skeletons],
         found.causality,
-        found.state.pending,
+        found.state,
         found.choreography,
         ended=found.transaction.phase not in OPEN_PHASES,
         now=timezone.now(),

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from collector.correlation.causality import causality
+from collector.correlation.choreography import undeclared
 from collector.correlation.state import Pending
-from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure, topics_figure
+from dashboard.graphs import Drawing, Flow, View, Waiting, events_figure, services_figure, topics_figure
 from dashboard.graphs.looks import STEPS
 from dashboard.graphs.whole import steps
 from tests import graph_samples as samples
@@ -76,6 +77,7 @@ def test_a_half_met_join_waits_for_what_is_missing() -> None:
         samples.DEMO,
         ended=False,
         now=samples.START,
+        late={},
     )
     by_key = {step.key: step for step in graph.steps}
     into = {
@@ -97,8 +99,49 @@ def test_roles_differ_in_shape_and_word() -> None:
         "PaymentDeclined": ("triangle-up", "failure path"),
         "StockReleased": ("triangle-left", "compensation"),
         "OrderCancelled": ("square", "failed end"),
-        "CustomerNotified": ("hourglass", "late"),
+        "CustomerNotified": ("cross", "after the end"),
     }
+
+
+@pytest.mark.parametrize("view", ["causal", "time", "sequence"])
+def test_what_came_after_its_deadline_is_marked_and_what_came_after_the_end_is_not_blamed(view: View) -> None:
+    drawing = samples.belated(view)
+    states = {
+        name: row(drawing, name)["State"] for name in (*samples.SERVICE, "PointsCredited") if shown_in(drawing, name)
+    }
+    assert states["PaymentAuthorized"] == "event, late"
+    assert states["OrderCompleted"] == "end, late"
+    assert states["PointsCredited"] == "after the end"
+    assert [name for name, state in states.items() if "late" in state] == ["PaymentAuthorized", "OrderCompleted"]
+    assert {"late: after its deadline", "after the end"} <= set(words(drawing))
+    hourglasses = [place for symbol, place in symbols(drawing) if symbol == "hourglass"]
+    late = [stop for stop in drawing.stops if stop["data"]["id"] in {"PaymentAuthorized", "OrderCompleted"}]
+    assert len(hourglasses) == 3, "beside each, and in the legend"
+    for stop in late:
+        assert any(abs(x - stop["x"]) < 12 and abs(y - stop["y"]) < 12 for x, y in hourglasses)
+    if view != "time":
+        assert "late" in words(drawing)
+    (trace,) = traces(drawing, "marks")[:1]
+    assert any("PaymentAuthorized came 2.5 s after its deadline." in hover for hover in trace["hovertext"])
+
+
+def symbols(drawing: Drawing) -> list[tuple[str, tuple[float, float]]]:
+    found = []
+    for trace in traces(drawing, "marks", "arrows"):
+        found += list(zip(trace["marker"]["symbol"], zip(trace["x"], trace["y"], strict=True), strict=True))
+    return found
+
+
+def test_what_is_not_known_yet_is_not_late_yet() -> None:
+    assert row(samples.belated(known=100), "PaymentAuthorized")["State"] == "expected later"
+    assert "hourglass" not in [symbol for symbol, _ in symbols(samples.belated(known=100))]
+
+
+def test_of_many_drawn_as_one_it_says_how_many_were_late() -> None:
+    events = [samples.event("Counted", i, number=i + 1) for i in range(150)]
+    drawing = samples.transaction(events, choreography=undeclared("Counted"), late=events[3:5])
+    assert row(drawing, "Counted × 150")["State"] == "event, 2 late"
+    assert "hourglass" in [symbol for symbol, _ in symbols(drawing)]
 
 
 def shown_in(drawing: Drawing, name: str) -> bool:

@@ -54,7 +54,8 @@ def transactions(draw: st.DrawFn) -> Drawing:
         )
         for number, trigger in enumerate(draw(st.lists(st.sampled_from(events), max_size=4)))
     ]
-    return samples.transaction(events, pending, undeclared(names[0]), after=draw(st.floats(60, 1e6)))
+    late = draw(st.lists(st.sampled_from(events), max_size=5))
+    return samples.transaction(events, pending, undeclared(names[0]), after=draw(st.floats(60, 1e6)), late=late)
 
 
 @settings(max_examples=60)

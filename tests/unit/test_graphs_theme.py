@@ -23,12 +23,11 @@ GROUNDS = {
     "ok-text": ON_PAPER,
     "fail-text": ON_PAPER,
     "undo-text": ON_PAPER,
-    "late-text": ON_PAPER,
     "overdue-text": (*ON_PAPER, "overdue-soft"),
     "on-wait": ("wait",),
     "on-overdue": ("overdue",),
 }
-LINES = ("line", "ok-edge", "fail-edge", "undo-edge", "late-edge", "overdue", "box-edge", "ghost-edge")
+LINES = ("line", "ok-edge", "fail-edge", "undo-edge", "overdue", "box-edge", "ghost-edge")
 
 
 def luminance(colour: str) -> float:

@@ -280,7 +280,11 @@ class TestTransaction:
         page = text(client.get("/transactions/order"))
         assert "redelivered 1×" in page
         assert "not read: order/Elsewhere" in page
-        assert '<span class="note">late</span>' in page
+        assert '<span class="note bad">late</span>' in page
+        (reserved,) = [
+            row for row in client.get("/live/drawing/order").json()["table"]["rows"] if row[0] == "StockReserved"
+        ]
+        assert reserved[2] == "event, late"
 
     def test_unknown_one_says_what_to_do(self, client: Client) -> None:
         page = text(client.get("/transactions/nobody"), 404)
