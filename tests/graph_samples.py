@@ -165,6 +165,11 @@ DECLINED = (
 )
 
 
+def unanswered(view: View = "causal") -> Drawing:
+    """One of two answers is awaited: two names in one place."""
+    return transaction(DECLINED[:2], (_pending("pay", HAPPY[0], seconds=5, overdue=True),), view=view, after=22)
+
+
 def declined(view: View = "causal") -> Drawing:
     return transaction((*DECLINED, event("CustomerNotified", 2.4, service="notification")), ended=True, view=view)
 
@@ -324,6 +329,7 @@ def services(flows: Sequence[Flow], waiting: Sequence[Waiting] = ()) -> Drawing:
 
 _TRANSACTIONS: tuple[Callable[..., Drawing], ...] = (
     overdue,
+    unanswered,
     completed,
     declined,
     belated,
@@ -342,6 +348,7 @@ def samples() -> dict[str, Drawing]:
     return {
         "overdue": overdue(),
         "early": early(),
+        "unanswered": unanswered(),
         "completed": completed(),
         "declined": declined(),
         "belated": belated(),

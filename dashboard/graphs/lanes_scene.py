@@ -12,6 +12,8 @@ from dashboard.graphs.routing import curve
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
 from dashboard.graphs.sentences import link_hover, step_sentence
 
+NARROWEST = 200
+"""What its legend needs."""
 STRETCH = 2.0
 """Where the page is wide, a channel grows by at most so many times its width."""
 
@@ -19,7 +21,7 @@ STRETCH = 2.0
 def scene(plan: Plan) -> Scene:
     if not plan.placed:
         return nothing("No events yet")
-    wide = ceil(plan.zones[-1][1] + MARGIN)
+    wide = max(ceil(plan.zones[-1][1] + MARGIN), NARROWEST)
     order = list(LINKS)
     lines = [_line(route) for route in sorted(plan.routes, key=lambda one: order.index(one.link.basis))]
     steps = sorted(plan.placed.values(), key=lambda one: (one.column, one.y))

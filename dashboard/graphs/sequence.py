@@ -24,23 +24,25 @@ from dashboard.graphs.steps import Link, Step, Steps
 TITLE, SMALL = 12.0, 11.0
 MARGIN, TIMES = 12.0, 70.0
 NAME_ROOM, LANE_ROOM = 168.0, 150.0
-HEAD, PITCH = 34.0, 36.0
-"""Height of the services' names; from one row to the next."""
+HEAD, PITCH, LINE = 34.0, 36.0, 15.0
+"""Height of the services' names; from one row to the next; for a second line of a name."""
 REACH, ARROW = 11.0, 9.0
 NARROWEST = 84.0
 _LONGEST_CLOCK = "waiting 59 min 59 s"
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A step at its place. `right`: its name stands on the right of its lifeline."""
+class Row(msgspec.Struct):
+    """A step at its place. `right`: its name stands on the right of its lifeline; `time`: how long after the first
+    event it came."""
 
     step: Step
-    x: float
-    y: float
-    title: str
+    titles: tuple[str, ...]
     word: str
     reserve: str
     right: bool
+    x: float = 0.0
+    y: float = 0.0
+    time: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -62,16 +64,28 @@ def place(graph: Steps, now: datetime) -> Plan:
     ordered = sorted(graph.steps, key=lambda step: (step.at is None and step.role != "missing", step.order))
     drafts = [_draft(step, number[step.lane], goes[step.key], len(lanes), now) for step in ordered]
     needed: dict[int, float] = defaultdict(lambda: NARROWEST)
-    for step, title, word, reserve, right in drafts:
-        gap = number[step.lane] - (0 if right else 1)
-        wide = max(text.width(title, TITLE, bold=True), text.width(word, SMALL), text.width(reserve, SMALL))
-        needed[gap] = max(needed[gap], wide + 2 * REACH + 4)
-    lifelines, wide = _across(lanes, needed)
-    rows = {
-        step.key: Row(step, lifelines[step.lane], HEAD + PITCH * (index + 0.8), title, word, reserve, right)
-        for index, (step, title, word, reserve, right) in enumerate(drafts)
-    }
+    for row in drafts:
+        gap = number[row.step.lane] - (0 if row.right else 1)
+        wide = max(*(text.width(title, TITLE, bold=True) for title in row.titles), text.width(row.word, SMALL))
+        needed[gap] = max(needed[gap], max(wide, text.width(row.reserve, SMALL)) + 2 * REACH + 4)
+    times = _times(ordered)
+    left = max(TIMES, max((text.width(said, SMALL) for said in times.values()), default=0.0) + 20)
+    lifelines, wide = _across(lanes, needed, MARGIN + left)
+    rows, y = {}, HEAD - PITCH * 0.2
+    for row in drafts:
+        y += PITCH + LINE * (len(row.titles) - 1)
+        row.x, row.y, row.time = lifelines[row.step.lane], y, times.get(row.step.key, "")
+        rows[row.step.key] = row
     return Plan(graph, rows, lifelines, wide)
+
+
+def _times(ordered: list[Step]) -> dict[str, str]:
+    """How long after the first event each came."""
+    came = {step.key: step.at for step in ordered if step.at}
+    first = min(came.values(), default=None)
+    seconds = [(at - first).total_seconds() for at in came.values() if first]
+    words = text.apart(seconds)
+    return {key: f"+{said}" if after else "start" for key, after, said in zip(came, seconds, words, strict=True)}
 
 
 def known(plan: Plan, graph: Steps) -> Plan:
@@ -92,20 +106,21 @@ def _lanes(graph: Steps) -> list[str]:
     return sorted(first, key=lambda lane: (first[lane], lane))
 
 
-def _draft(step: Step, lane: int, goes: set[int], lanes: int, now: datetime) -> tuple[Step, str, str, str, bool]:
+def _draft(step: Step, lane: int, goes: set[int], lanes: int, now: datetime) -> Row:
     times = f" × {step.count}" if step.count > 1 else ""
-    title = text.short(" ".join(step.title), NAME_ROOM - text.width(times, TITLE, bold=True), TITLE, bold=True) + times
+    room = NAME_ROOM - text.width(times, TITLE, bold=True)
+    titles = [text.short(name, room, TITLE, bold=True) for name in step.title]
     word = step.clock.text(now) if step.clock else step.word
     only_left = bool(goes) and max(goes) <= lane and min(goes) < lane
     right = lane == 0 or (lane < lanes - 1 and not only_left)
-    return step, title, word, _LONGEST_CLOCK if step.clock else "", right
+    return Row(step, (*titles[:-1], titles[-1] + times), word, _LONGEST_CLOCK if step.clock else "", right)
 
 
-def _across(lanes: list[str], needed: dict[int, float]) -> tuple[dict[str, float], float]:
+def _across(lanes: list[str], needed: dict[int, float], left: float) -> tuple[dict[str, float], float]:
     """Where lifelines stand: as far apart as the names between them and those above them need."""
     heads = [text.width(text.short(lane, LANE_ROOM, TITLE, bold=True), TITLE, bold=True) / 2 for lane in lanes]
     lifelines: dict[str, float] = {}
-    x = MARGIN + TIMES
+    x = left
     for index, lane in enumerate(lanes):
         before = heads[index - 1] if index else 0.0
         room = before + heads[index] + 16 if index else heads[index]
@@ -118,14 +133,16 @@ def _across(lanes: list[str], needed: dict[int, float]) -> tuple[dict[str, float
 def scene(plan: Plan) -> Scene:
     if not plan.rows:
         return nothing("No events yet")
-    bottom = HEAD + PITCH * len(plan.rows) + 6
+    bottom = max(row.y for row in plan.rows.values()) + PITCH * 0.2 + 6
     xs = list(plan.lifelines.values())
     lines = [Line((x, x), (HEAD, bottom), "ghost", 1.0, "2px,4px") for x in xs]
     lines += _busy(plan)
     arrows, heads, hits = _arrows(plan)
-    words = [*_heads(plan), *_times(plan)]
+    words = list(_heads(plan))
     for row in plan.rows.values():
         words += _names(row)
+        if row.time:
+            words.append(Text(MARGIN, row.y, row.time, SMALL, "muted", anchor="start"))
     keys, strokes, said, end = legend(of_steps(plan.graph), MARGIN, max(plan.wide - MARGIN, 320.0), bottom + 8)
     return Scene(
         width=max(plan.wide, 320.0),
@@ -151,20 +168,12 @@ def _heads(plan: Plan) -> Iterator[Text]:
         yield Text(x, HEAD / 2, text.short(lane, LANE_ROOM, TITLE, bold=True), TITLE, "ink", bold=True)
 
 
-def _times(plan: Plan) -> Iterator[Text]:
-    """How long after the first event each came."""
-    first = min((row.step.at for row in plan.rows.values() if row.step.at), default=None)
-    for row in plan.rows.values():
-        if first and row.step.at:
-            after = text.duration((row.step.at - first).total_seconds())
-            said = f"+{after}" if row.step.at > first else "start"
-            yield Text(MARGIN, row.y, said, SMALL, "muted", anchor="start")
-
-
 def _names(row: Row) -> Iterator[Text]:
     look = STEPS[row.step.role]
     x, anchor = (row.x + REACH, "start") if row.right else (row.x - REACH, "end")
-    yield Text(x, row.y - 10, row.title, TITLE, look.name, bold=True, anchor=anchor)  # type: ignore[arg-type]
+    first = row.y - 10 - LINE * (len(row.titles) - 1)
+    for number, title in enumerate(row.titles):
+        yield Text(x, first + LINE * number, title, TITLE, look.name, bold=True, anchor=anchor)  # type: ignore[arg-type]
     if row.word:
         clock = row.step.clock
         running = {"at": clock.at.timestamp() * 1000, "down": clock.down} if clock else None

@@ -1,66 +1,48 @@
 """One transaction over true time: a lane per service; a bar from what a service reacted to until it spoke.
 
-What overlaps in time stands in rows below each other. A name stands above its bar where nothing passes; where there is
-no such place it is left to the pointer and the table.
+What overlaps in time stands in rows below each other. A name stands where nothing passes (timeline_names.py); where
+there is no such place it is left to the pointer and the table.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from datetime import datetime
 
 import msgspec
 
 from dashboard.graphs import text
-from dashboard.graphs.scene import Anchor
 from dashboard.graphs.steps import Step, Steps
+from dashboard.graphs.timeline_names import LINE, RADIUS, TITLE, Name, Sign, names, width
 from dashboard.graphs.timescale import Scale, scale
 
-TITLE, SMALL = 12.0, 11.0
 NAME_ROOM, LANE_ROOM = 168.0, 132.0
-MARGIN, RADIUS = 12.0, 8.0
-ABOVE, BELOW, CLOCK = 27.0, 13.0, 14.0
-"""Room of a row above and below its bar; and for a running clock."""
+MARGIN = 12.0
+ABOVE, BELOW, CLOCK, NAME = 27.0, 13.0, 14.0, 19.0
+"""Room of a row above and below its bar; and for a running clock, or a name, below it."""
 MOST_ROWS = 8
 """Of one lane; what needs more is drawn on top of what is there, as one."""
-_LONGEST_CLOCK = "waiting 59 min 59 s"
-_PLACES: tuple[tuple[Anchor, float], ...] = (
-    ("middle", 0.0),
-    ("end", RADIUS),
-    ("start", -RADIUS),
-    ("end", -4.0),
-    ("start", 4.0),
-)
-"""Which end of a name is where, from its sign: over it, then beside what rises from it."""
 
 
 class Bar(msgspec.Struct):
-    """A step at its place. `since`: where the pixels of its causes begin; `wide`: how many its words take; `more`:
-    steps that are drawn as this one."""
+    """A step at its place. `since`: where the pixels of its causes begin; `wide`: how many its words take; `row`: of
+    the whole drawing; `more`: steps that are drawn as this one."""
 
     step: Step
     x: float
     since: float
     until: float
-    title: str
+    titles: tuple[str, ...]
     word: str
     wide: float
     row: int = 0
     y: float = 0.0
-    anchor: Anchor | None = None
-    at: float = 0.0
+    name: Name | None = None
     more: int = 0
 
-    def call(self, title: str) -> None:
-        self.title = title
-        clock = text.width(_LONGEST_CLOCK, SMALL) if self.step.clock else 0.0
-        self.wide = max(text.width(title, TITLE, bold=True), clock)
-
-    def spread(self, anchor: Anchor, at: float) -> tuple[float, float]:
-        """Where its name begins and ends, if that end of it is there."""
-        begin = at - self.wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
-        return begin, begin + self.wide
+    def call(self, titles: tuple[str, ...]) -> None:
+        self.titles = titles
+        self.wide = width(titles, self.step.clock is not None)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -78,8 +60,8 @@ def place(graph: Steps, now: datetime) -> Plan:
     if not timed:
         return Plan(graph, {}, {}, scale([0.0], 0.0), 0.0)
     lanes = _lanes([step for step, _ in timed])
-    names = [text.short(lane, LANE_ROOM, TITLE, bold=True) for lane in lanes]
-    left = MARGIN + max(text.width(name, TITLE, bold=True) for name in names) + 30
+    shown_lanes = [text.short(lane, LANE_ROOM, TITLE, bold=True) for lane in lanes]
+    left = MARGIN + max(text.width(name, TITLE, bold=True) for name in shown_lanes) + 30
     start = min(at for _, at in timed)
     seconds = {step.key: (at - start).total_seconds() for step, at in timed}
     across = scale(list(seconds.values()), left)
@@ -88,9 +70,10 @@ def place(graph: Steps, now: datetime) -> Plan:
         if link.source in bars and link.target in bars:
             source, target = bars[link.source], bars[link.target]
             target.since, target.until = min(target.since, source.x), max(target.until, source.x)
-    shown, bands = _rows(bars, lanes)
-    _name(_between(graph, shown), shown, left)
-    return Plan(_between(graph, shown), shown, bands, across, left)
+    shown, counts = _rows(bars, lanes)
+    known_links = _between(graph, shown)
+    _name(known_links, shown, left)
+    return Plan(known_links, shown, _heights(shown, counts), across, left)
 
 
 def _between(graph: Steps, bars: dict[str, Bar]) -> Steps:
@@ -119,13 +102,17 @@ def _lanes(steps: list[Step]) -> list[str]:
 
 
 def _bar(step: Step, x: float, now: datetime) -> Bar:
-    bar = Bar(step, x, x, x, "", step.clock.text(now) if step.clock else "", 0.0)
-    bar.call(text.short(" ".join(step.title), NAME_ROOM, TITLE, bold=True))
+    bar = Bar(step, x, x, x, (), step.clock.text(now) if step.clock else "", 0.0)
+    bar.call(_titles(step))
     return bar
 
 
-def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[str, tuple[float, float]]]:
-    """The first free row of its lane for each, by when its bar begins."""
+def _titles(step: Step) -> tuple[str, ...]:
+    return tuple(text.short(line, NAME_ROOM, TITLE, bold=True) for line in step.title)
+
+
+def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[str, int]]:
+    """The first free row of its lane for each, by when its bar begins; and how many rows each lane has."""
     shown: dict[str, Bar] = {}
     ends: dict[str, list[Bar]] = defaultdict(list)
     taken: dict[str, list[float]] = defaultdict(list)
@@ -144,23 +131,25 @@ def _rows(bars: dict[str, Bar], lanes: list[str]) -> tuple[dict[str, Bar], dict[
             beside_it = min(range(len(rows)), key=lambda row: abs(rows[row].x - bar.x))
             nearest = rows[beside_it]
             nearest.more += 1
-            name = text.short(" ".join(nearest.step.title), NAME_ROOM, TITLE, bold=True)
-            nearest.call(f"{name} +{nearest.more}")
+            *first, last_line = _titles(nearest.step)
+            nearest.call((*first, f"{last_line} +{nearest.more}"))
             full[beside_it] = _ends(nearest)
             shown[key] = nearest
             continue
         bar.row, rows[free], full[free] = free, bar, _ends(bar)
         shown[key] = bar
-    bands, top = {}, MARGIN
+    first_row, counts = 0, {}
     for lane in lanes:
-        tall = max((CLOCK for bar in ends[lane] if bar.step.clock), default=0.0)
-        pitch = ABOVE + BELOW + tall
-        for bar in shown.values():
+        for bar in _each(shown):
             if bar.step.lane == lane:
-                bar.y = top + bar.row * pitch + ABOVE
-        bands[lane] = (top, top + len(ends[lane]) * pitch + 4)
-        top = bands[lane][1]
-    return shown, bands
+                bar.row += first_row
+        counts[lane] = len(ends[lane])
+        first_row += counts[lane]
+    return shown, counts
+
+
+def _each(bars: dict[str, Bar]) -> list[Bar]:
+    return list({id(bar): bar for bar in bars.values()}.values())
 
 
 def _begins(bar: Bar) -> float:
@@ -173,27 +162,33 @@ def _ends(bar: Bar) -> float:
 
 
 def _name(graph: Steps, bars: dict[str, Bar], left: float) -> None:
-    """Gives each name the first of its places that no way from cause to effect crosses and no other name is in."""
-    crossings = sorted(
-        (source.x, min(source.y, target.y), max(source.y, target.y))
-        for source, target in ((bars[link.source], bars[link.target]) for link in graph.links)
-        if source.y != target.y
-    )
-    xs = [x for x, _, _ in crossings]
-    taken: dict[float, list[tuple[float, float]]] = defaultdict(list)  # apart from each other, in their order
-    for bar in {id(bar): bar for bar in bars.values()}.values():
-        top, bottom = bar.y - ABOVE, bar.y - RADIUS + (RADIUS + BELOW + CLOCK if bar.step.clock else 0.0)
-        names = taken[bar.y]
-        for anchor, beside in _PLACES:
-            begin, end = bar.spread(anchor, bar.x + beside)
-            if begin < left - 22:
-                continue
-            at = bisect_left(names, (begin, end))
-            if (at and begin < names[at - 1][1] + 4) or (at < len(names) and names[at][0] < end + 4):
-                continue
-            passing = crossings[bisect_left(xs, begin - 1.5) : bisect_left(xs, end + 1.5)]
-            if any(low < bottom and high > top for _, low, high in passing):
-                continue
-            bar.anchor, bar.at = anchor, bar.x + beside
-            names.insert(at, (begin, end))
-            break
+    each = _each(bars)
+    signs = [Sign(bar.step.key, bar.x, bar.row, bar.titles, bar.step.clock is not None) for bar in each]
+    found = names(signs, graph.links, {key: (bar.x, bar.row) for key, bar in bars.items()}, left - 22)
+    for bar in each:
+        bar.name = found.get(bar.step.key)
+
+
+def _heights(bars: dict[str, Bar], counts: dict[str, int]) -> dict[str, tuple[float, float]]:
+    """Gives each bar its height, with room for what stands above and below it; and says where lanes begin and end."""
+    above: dict[int, float] = defaultdict(lambda: ABOVE)
+    below: dict[int, float] = defaultdict(lambda: BELOW)
+    for bar in bars.values():
+        more = LINE * (len(bar.name.lines) - 1) if bar.name else 0.0
+        if bar.name and bar.name.below:
+            below[bar.row] = max(below[bar.row], BELOW + NAME + more)
+        else:
+            above[bar.row] = max(above[bar.row], ABOVE + more)
+        if bar.step.clock:
+            below[bar.row] = max(below[bar.row], BELOW + CLOCK)
+    bands, ys, top, row = {}, [], MARGIN, 0
+    for lane, count in counts.items():
+        begin = top
+        for at in range(row, row + count):
+            ys.append(top + above[at])
+            top += above[at] + below[at]
+        row, top = row + count, top + 4
+        bands[lane] = (begin, top)
+    for bar in bars.values():
+        bar.y = ys[bar.row]
+    return bands

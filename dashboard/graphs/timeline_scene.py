@@ -10,7 +10,8 @@ from dashboard.graphs.legend import legend, of_steps
 from dashboard.graphs.looks import LINKS, STEPS
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text, nothing
 from dashboard.graphs.sentences import link_hover, step_sentence
-from dashboard.graphs.timeline import LANE_ROOM, MARGIN, SMALL, TITLE, Bar, Plan
+from dashboard.graphs.timeline import LANE_ROOM, MARGIN, Bar, Plan
+from dashboard.graphs.timeline_names import LINE, LONGEST_CLOCK, SMALL, TITLE
 
 AXIS = 34.0
 GAP_SIGN = 7.0
@@ -73,14 +74,16 @@ def _signs(bar: Bar) -> Iterator[Mark]:
 
 
 def _names(bar: Bar) -> Iterator[Text]:
-    if bar.anchor is None:
+    if bar.name is None:
         return
-    look, clock = STEPS[bar.step.role], bar.step.clock
-    yield Text(bar.at, bar.y - 17, bar.title, TITLE, look.name, bold=True, anchor=bar.anchor)
+    look, clock, name = STEPS[bar.step.role], bar.step.clock, bar.name
+    first = bar.y + 21 if name.below else bar.y - 17 - LINE * (len(name.lines) - 1)
+    for number, line in enumerate(name.lines):
+        yield Text(name.x, first + LINE * number, line, TITLE, look.name, bold=True, anchor=name.anchor)
     if clock:
         running = {"at": clock.at.timestamp() * 1000, "down": clock.down}
-        reserve = "waiting 59 min 59 s"
-        yield Text(bar.at, bar.y + 19, bar.word, SMALL, look.word, anchor=bar.anchor, reserve=reserve, clock=running)
+        reserve = LONGEST_CLOCK
+        yield Text(name.x, bar.y + 19, bar.word, SMALL, look.word, anchor=name.anchor, reserve=reserve, clock=running)
 
 
 def _axis(plan: Plan, bottom: float) -> tuple[list[Line], list[Text]]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import msgspec
 
 from dashboard.graphs import text
+from dashboard.graphs.timeline_names import SMALL
 
 LONGEST, NARROWEST = 860.0, 420.0
 BROKEN = 96.0
@@ -47,16 +48,25 @@ class Scale(msgspec.Struct, frozen=True):
         """Round durations since the start, as far apart as their words need."""
         known = [piece for piece in self.pieces if not piece.broken and piece.end > piece.start]
         per_second = min(((p.right - p.left) / (p.end - p.start) for p in known), default=0.0)
-        step = _round_step(BETWEEN_TICKS / per_second) if per_second else 0.0
-        last = float("-inf")
+        found: list[tuple[float, str]] = []
+        between, wide = 0.0, BETWEEN_TICKS
+        while per_second and between < wide:  # the more exact their words, the fewer have room
+            between = wide
+            moments = self._moments(known, _round_step(between / per_second), between * 0.9)
+            words = text.apart(moments)
+            found = [(self.x(at), f"+{said}" if at else "start") for at, said in zip(moments, words, strict=True)]
+            wide = max((text.width(said, SMALL) + 16 for _, said in found), default=0.0)
+        yield from found
+
+    def _moments(self, known: Sequence[Piece], step: float, between: float) -> list[float]:
+        found: list[float] = []
         for piece in known:
             at = -(-piece.start // step) * step
             while at <= piece.end:
-                x = self.x(at)
-                if x - last >= BETWEEN_TICKS * 0.9:
-                    last = x
-                    yield x, f"+{text.duration(at)}" if at else "start"
+                if not found or self.x(at) - self.x(found[-1]) >= between:
+                    found.append(at)
                 at += step
+        return found
 
 
 def _round_step(seconds: float) -> float:

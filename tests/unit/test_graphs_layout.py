@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import string
 import time
+from collections.abc import Callable
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,10 +15,12 @@ from hypothesis import strategies as st
 from collector.correlation.choreography import undeclared
 from collector.correlation.events import Skeleton
 from collector.correlation.state import Pending
-from dashboard.graphs import Drawing, Flow, Waiting, events_figure, services_figure, wiring
+from dashboard.graphs import Drawing, Flow, View, Waiting, events_figure, services_figure, wiring
 from dashboard.graphs.fold import MAX_STEPS
 from tests import graph_samples as samples
 from tests.graph_measure import boxes, collisions, labels, traces
+
+VIEWS: tuple[View, ...] = get_args(View)
 
 NAMES = st.one_of(
     st.sampled_from([*samples.SERVICE, *samples.HOSTILE]),
@@ -55,7 +59,8 @@ def transactions(draw: st.DrawFn) -> Drawing:
         for number, trigger in enumerate(draw(st.lists(st.sampled_from(events), max_size=4)))
     ]
     late = draw(st.lists(st.sampled_from(events), max_size=5))
-    return samples.transaction(events, pending, undeclared(names[0]), after=draw(st.floats(60, 1e6)), late=late)
+    view, after = draw(st.sampled_from(VIEWS)), draw(st.floats(60, 1e6))
+    return samples.transaction(events, pending, undeclared(names[0]), after=after, late=late, view=view)
 
 
 @settings(max_examples=60)
@@ -95,6 +100,23 @@ WAITING = st.lists(
 def test_no_label_touches_anything_in_any_map(flows: list[Flow], waiting: list[Waiting]) -> None:
     assert collisions(services_figure(flows, waiting, window_seconds=300)) == []
     assert collisions(events_figure(flows, waiting, window_seconds=300)) == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("make", [samples.unanswered, samples.belated, samples.declined])
+def test_in_every_view_each_step_has_its_name_uncut(make: Callable[..., Drawing], view: View) -> None:
+    said = "".join(name for name, _ in labels(make(view)))
+    names = [stop["sentence"].split(",")[0] for stop in make(view).stops]
+    for name in {word for words in names for word in words.split(" ")}:
+        assert name in said
+    assert "…" not in said
+
+
+@pytest.mark.parametrize("view", ["time", "sequence"])
+def test_times_that_differ_are_told_apart(view: View) -> None:
+    said = [name for name, _ in labels(samples.belated(view)) if name.startswith("+")]
+    assert len(said) >= 5
+    assert len({*said}) == len(said)
 
 
 def test_every_step_has_its_name_beside_it() -> None:

@@ -117,3 +117,33 @@ def test_rates_over_five_minutes_in_the_unit_that_the_greatest_asks_for(count: i
 @pytest.mark.parametrize(("count", "said"), [(7, "7"), (999, "999"), (1234, "1.2k"), (12_345, "12k"), (10**7, "10M")])
 def test_numbers_for_badges(count: int, said: str) -> None:
     assert text.number(count) == said
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [
+        ([0, 1.4, 2.1], ["0 ms", "1.4 s", "2.1 s"]),
+        ([0.591, 204.6, 205.0, 205.4], ["591 ms", "3 min 24.6 s", "3 min 25.0 s", "3 min 25.4 s"]),
+        ([12.0, 12.04, 12.04, 60], ["12.00 s", "12.04 s", "12.04 s", "1 min 00.00 s"]),
+        ([3600, 3605.2, 7200], ["1 h 00 min 00 s", "1 h 00 min 05 s", "2 h 00 min 00 s"]),
+        ([90_000, 90_000.5], ["1 d 1 h 00 min 00.0 s", "1 d 1 h 00 min 00.5 s"]),
+        ([5.0, 5.0001], ["5.0 s", "5.0 s"]),
+        ([], []),
+    ],
+)
+def test_lengths_are_as_exact_as_it_takes_to_tell_them_apart(lengths: list[float], said: list[str]) -> None:
+    assert text.apart(lengths) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("ShipmentDispatched", ("Shipment", "Dispatched")),
+        ("order.line_item-added", ("order.line_", "item-added")),
+        ("Line confirmed again", ("Line", "confirmed again")),
+        ("Placed", ("Placed",)),
+        ("", ("",)),
+    ],
+)
+def test_names_are_broken_between_words(name: str, lines: tuple[str, ...]) -> None:
+    assert text.halves(name) == lines
