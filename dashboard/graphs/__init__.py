@@ -33,7 +33,7 @@ from dashboard.graphs.course import Course, Happened
 from dashboard.graphs.graph import Drawing, Flow, Table, Waiting
 from dashboard.graphs.scene import Scene
 from dashboard.graphs.spread import Spread, meanwhile, usually, waiting
-from dashboard.graphs.steps import Steps, as_of
+from dashboard.graphs.steps import Steps, as_of, focus
 from dashboard.graphs.whole import steps
 
 View = Literal["causal", "time", "sequence"]
@@ -77,7 +77,8 @@ def transaction_figure(
     )
     known = as_of(graph, known_at) if known_at else graph
     words = {step.key: step.clock.text(now) if step.clock else step.word for step in known.steps}
-    return figure.drawing(_transaction(view, graph, known, now), sentences.steps_table(known, words))
+    drawn = figure.drawing(_transaction(view, graph, known, now), sentences.steps_table(known, words))
+    return msgspec.structs.replace(drawn, focus=focus(known, ended=ended))
 
 
 def _transaction(view: View, graph: Steps, known: Steps, now: datetime) -> Scene:

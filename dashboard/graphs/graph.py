@@ -56,6 +56,7 @@ class Drawing(msgspec.Struct, frozen=True):
     end), so that text and nodes keep their size.
     stops: what the keyboard walks over, in reading order: {"id", "x", "y", "sentence", "data"}.
     note: what of it is not drawn, in words.
+    focus: the id of the stop that has to be in sight from the start, where not all of it is; empty: its beginning.
     clocks: texts that count on, by point of the trace "text-clock": {"point", "at" (ms since 1970), "down" (to `at`
     rather than up from it)}.
     """
@@ -68,3 +69,4 @@ class Drawing(msgspec.Struct, frozen=True):
     stops: tuple[dict[str, Any], ...] = ()
     clocks: tuple[dict[str, Any], ...] = ()
     note: str = ""
+    focus: str = ""

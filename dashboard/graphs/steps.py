@@ -92,6 +92,15 @@ def _unknown(step: Step) -> Step:
     return msgspec.structs.replace(step, role="expected", word="", clock=None, late=False)
 
 
+def focus(graph: Steps, *, ended: bool) -> str:
+    """The step that is to be seen first: what is overdue, else the newest. What has ended is read from the start."""
+    overdue = next((step.key for step in graph.steps if step.role == "overdue"), "")
+    if overdue or ended:
+        return overdue
+    newest = max((step for step in graph.steps if step.known_at), key=lambda step: step.order, default=None)
+    return newest.key if newest else ""
+
+
 def digest(*parts: str) -> str:
     """A short stable key of texts that may be long and hostile."""
     return blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -88,6 +88,27 @@ def test_the_demo_fits_at_1280_without_scrolling(tab: Page) -> None:
         assert graph.evaluate("(graph) => graph.scrollWidth <= graph.clientWidth")
 
 
+def test_on_a_phone_what_is_overdue_is_in_sight_from_the_start(tab: Page) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    show(tab, {view: samples.unanswered(view) for view in ("causal", "time", "sequence")})
+    for graph in tab.locator(".graph").all():
+        mark = graph.locator(".textpoint text", has_text="PaymentAuthorized").bounding_box()
+        assert mark
+        assert mark["x"] >= 0
+        assert mark["x"] + mark["width"] <= 390
+    moved = tab.locator(".cs-graph-stage").nth(1)
+    moved.evaluate("(stage) => (stage.scrollLeft = 7)")
+    newer = msgspec.json.encode(samples.belated("time")).decode()
+    wide = samples.belated("time").width
+    tab.evaluate("(text) => draw(document.querySelectorAll('.graph')[1], JSON.parse(text))", newer)
+    tab.locator(f"[data-width='{wide}']").wait_for()
+    assert moved.evaluate("(stage) => stage.scrollLeft") == 7, "what a viewer scrolled to stays"
+    tab.evaluate(
+        "(text) => draw(document.querySelectorAll('.graph')[1], {...JSON.parse(text), height: 400}, true)", newer
+    )
+    expect(moved).to_have_js_property("scrollLeft", 0)
+
+
 def test_colours_follow_the_theme(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
     title = tab.locator(".textpoint text", has_text="OrderPlaced")

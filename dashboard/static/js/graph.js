@@ -14,12 +14,14 @@ const WHOLE = () => true;
 const PARTS = [() => false, (trace) => trace.mode === "lines", (trace) => trace.mode !== "text"];
 const graphs = new Map();
 
-export function draw(element, drawing) {
+// `anew`: it is another one, not a newer one, and begins with what there is to be seen first.
+export function draw(element, drawing, anew = false) {
   let graph = graphs.get(element);
   if (!graph) {
     graph = new Graph(element);
     graphs.set(element, graph);
   }
+  if (anew) graph.begun = false;
   const text = JSON.stringify(drawing);
   if (text === graph.text) return; // nothing new: leave what is there, with the hover label on it, alone
   graph.text = text;
@@ -30,6 +32,7 @@ export function draw(element, drawing) {
 class Graph {
   constructor(element) {
     this.element = element;
+    this.begun = false; // what is to be seen first has been in sight
     this.at = null; // id of the stop that the keyboard is on
     element.classList.add("cs-graph");
     this.stage = add(element, "div", "cs-graph-stage");
@@ -98,10 +101,19 @@ class Graph {
     }
     this.element.dataset.drawn = wanted;
     this.element.dataset.width = drawing.width; // which drawing it is, for whoever waits for another one
+    this.begin();
     this.hint();
     this.tabulate();
     this.mark();
     this.tick();
+  }
+
+  /** Where not all of it can be seen, begins with what is to be seen first. */
+  begin() {
+    if (this.begun) return;
+    this.begun = true;
+    const first = this.drawing.stops.find((one) => one.id === this.drawing.focus);
+    this.stage.scrollLeft = first ? this.plot._fullLayout.xaxis.d2p(this.figure.across(first.x)) - this.stage.clientWidth / 2 : 0;
   }
 
   /** Says on which sides there is more than can be seen. */

@@ -53,10 +53,12 @@ function inspect(source, event) {
 
 /** Graph and inspector show the version that the text and the table have come to show. */
 const version = () => document.getElementById("about").dataset.version;
+let seen; // the view that is drawn
 const redraw = onceAtATime(async () => {
   const { view = "causal", at } = Object.fromEntries(new URLSearchParams(location.search));
   const parameters = new URLSearchParams({ view, version: version(), ...(at && { at }) });
-  draw(graph, await fetchJSON(`${live.dataset.drawing}?${parameters}`));
+  draw(graph, await fetchJSON(`${live.dataset.drawing}?${parameters}`), view !== seen);
+  seen = view;
 });
 
 live.addEventListener("click", (click) => {
