@@ -183,6 +183,12 @@ def shortened(text: object, most: int) -> str:
 
 
 @register.filter
+def in_short(note: str) -> str:
+    """ "no id: its coordinates stand for it" is "no id" where there is little room."""
+    return note.split(": ", 1)[0]
+
+
+@register.filter
 def per(count: int, seconds: float) -> float:
     """A rate: so many in so many seconds."""
     return count / seconds if seconds else 0.0

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from collector.models import Event, Topic
 from collector.publish import Publisher
 from tests.browser.conftest import ALL, Site, opened
 from tests.feeding import Feed
@@ -21,6 +22,22 @@ def test_nothing_is_wider_than_the_page(page: Page, site: Site, company: Feed, w
     for address in ALL:
         opened(page, site, address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_events_with_marks_are_rows_of_a_line_or_two(page: Page, site: Site, company: Feed, width: int) -> None:
+    assert company
+    Event.objects.update(
+        notes=["no id: its coordinates stand for it", "no time: the record's stands for it"], redeliveries=1
+    )
+    Topic.objects.update(name="partner.loyalty")
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, site, "/transactions/done-1")
+    table = page.locator(".table-responsive", has=page.locator(".events"))
+    assert table.evaluate("(box) => box.scrollWidth - box.clientWidth") == 0
+    heights = table.locator("tbody tr").evaluate_all("(rows) => rows.map((row) => row.offsetHeight)")
+    assert max(heights) <= 60, heights
+    expect(table.locator(".note").first).to_have_attribute("title", "no id: its coordinates stand for it")
 
 
 def test_alerts_do_not_move_what_is_below_them(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:

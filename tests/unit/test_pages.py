@@ -280,7 +280,7 @@ class TestTransaction:
         page = text(client.get("/transactions/order"))
         assert "redelivered 1×" in page
         assert "not read: order/Elsewhere" in page
-        assert '<span class="note bad">late</span>' in page
+        assert '<span class="note bad" title="late">late</span>' in page
         (reserved,) = [
             row for row in client.get("/live/drawing/order").json()["table"]["rows"] if row[0] == "StockReserved"
         ]
