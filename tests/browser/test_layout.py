@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from collector.models import Event, Topic
+from collector.models import Event, Payload, Topic
 from collector.publish import Publisher
 from tests.browser.conftest import ALL, Site, opened
 from tests.feeding import Feed
@@ -38,6 +38,28 @@ def test_events_with_marks_are_rows_of_a_line_or_two(page: Page, site: Site, com
     heights = table.locator("tbody tr").evaluate_all("(rows) => rows.map((row) => row.offsetHeight)")
     assert max(heights) <= 60, heights
     expect(table.locator(".note").first).to_have_attribute("title", "no id: its coordinates stand for it")
+
+
+@pytest.mark.parametrize("height", [900, 600])
+def test_the_inspector_ends_in_the_window_and_says_that_it_goes_on(
+    page: Page, site: Site, company: Feed, height: int
+) -> None:
+    assert company
+    long = b'{"lines": [' + b", ".join(b'{"sku": "MUG"}' for _ in range(60)) + b"]}"
+    Payload.objects.update(value=long)
+    page.set_viewport_size({"width": 1280, "height": height})
+    opened(page, site, "/transactions/stuck-1")
+    inspector = page.locator("#inspector")
+    for down in (0, 120):
+        page.mouse.wheel(0, down)
+        expect(inspector).to_have_attribute("data-more", "")
+        page.wait_for_function("document.querySelector('#inspector').getBoundingClientRect().bottom <= innerHeight - 8")
+    body = inspector.locator(".card-body")
+    body.evaluate("(body) => body.scrollTo(0, body.scrollHeight)")
+    expect(inspector).not_to_have_attribute("data-more", "")
+    page.set_viewport_size({"width": 390, "height": height})
+    expect(inspector).not_to_have_attribute("data-more", "")
+    assert body.evaluate("(body) => body.scrollHeight - body.clientHeight") == 0
 
 
 def test_alerts_do_not_move_what_is_below_them(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:

@@ -1,6 +1,7 @@
 // The causal graph and the inspector. A click on an event, in the table or the graph, shows it; the address says which.
 import "./app.js";
 import { draw } from "./graph.js";
+import { inView } from "./inview.js";
 import { fetchJSON, onChange } from "./live.js";
 import { replay } from "./replay.js";
 import { onceAtATime } from "./turns.js";
@@ -92,3 +93,4 @@ graph.addEventListener("graph:select", ({ detail }) => {
 });
 document.body.addEventListener("htmx:after:swap", mark);
 mark();
+inView(inspector);
