@@ -47,7 +47,12 @@ class _Then:
 def moments(found: Found) -> list[int]:
     """Milliseconds since 1970 at which something became known: an event, or that a deadline had passed."""
     known = [event.received_at for event in found.events] + [entry.at for entry in found.transitions]
-    return sorted({ceil(at.timestamp() * 1000) for at in known})
+    return sorted({milliseconds(at) for at in known})
+
+
+def milliseconds(at: datetime) -> int:
+    """Since 1970; at the end of the one that it falls into, it has become known."""
+    return ceil(at.timestamp() * 1000)
 
 
 def asked_moment(request: HttpRequest) -> datetime | None:

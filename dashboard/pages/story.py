@@ -13,6 +13,7 @@ from collector.correlation.state import Pending
 from collector.models import Transition
 from collector.queries import Found, StoredEvent
 from dashboard.pages.flowing import failure_types
+from dashboard.pages.replay import milliseconds
 from dashboard.pages.wording import clock, duration
 
 _BASES = {"explicit": "named by the event", "trace": "by its trace context", "declared": "by a declared rule"}
@@ -37,6 +38,8 @@ class EventRow:
     causes: tuple[Cause, ...]
     marks: tuple[str, ...]
     failure: bool
+    known: int
+    """When it was read, as a moment of a replay."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,15 @@ def event_rows(found: Found) -> list[EventRow]:
         said = [*marks[key], *(str(note) for note in event.notes or ())]
         if event.redeliveries:
             said.append(f"redelivered {event.redeliveries}×")
-        rows.append(EventRow(event, tuple(causes[key]), tuple(dict.fromkeys(said)), event.type in failures))
+        rows.append(
+            EventRow(
+                event,
+                tuple(causes[key]),
+                tuple(dict.fromkeys(said)),
+                event.type in failures,
+                milliseconds(event.received_at),
+            )
+        )
     return rows
 
 

@@ -11,9 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from collector.publish import Publisher
+from dashboard.pages.shared import shared
 from tests.browser.conftest import ALL, Site, opened
 from tests.builders import cloud_event
-from tests.feeding import Feed
+from tests.feeding import HAPPY, Feed
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -68,6 +69,38 @@ def test_a_transaction_is_drawn_in_three_ways_and_replayed(
     page.get_by_role("button", name="Replay").click()
     expect(page.locator("#then")).to_contain_text("Drag", timeout=8_000)
     assert "at=" not in page.url
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_replay_moves_nothing_and_says_what_is_of_now(page: Page, site: Site, feed: Feed, width: int) -> None:
+    feed.order("order", steps=2, ago=60)
+    feed.read()
+    for name, service, causes in HAPPY[2:]:
+        feed.event("order", name, service, 0.1, causes)
+    feed.read()
+    shared.clear()
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, site, "/transactions/order")
+    graph, now = page.locator("#graph"), page.get_by_text("As it is now, not as at the moment that is drawn")
+    expect(graph).to_have_attribute("data-drawn", re.compile(".+"))
+    before = graph.bounding_box()
+    later = page.locator("tr[data-kept-later]")
+    expect(now).to_be_hidden()
+    expect(later).to_have_count(0)
+    page.locator("#replay-at").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#then")).to_contain_text("Waiting for")
+    expect(now).to_be_visible()
+    expect(later).to_have_count(len(HAPPY) - 2)
+    assert before
+    assert (graph.bounding_box() or {})["y"] == before["y"]
+    page.reload()
+    expect(now).to_be_visible()
+    expect(later).to_have_count(len(HAPPY) - 2)
+    page.locator("#replay-at").focus()
+    page.keyboard.press("End")
+    expect(later).to_have_count(0)
+    expect(now).to_be_hidden()
 
 
 def test_tables_and_graphs_are_taken_along_as_files(page: Page, site: Site, company: Feed) -> None:

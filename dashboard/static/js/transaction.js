@@ -14,8 +14,11 @@ const shown = () => inspector.querySelector("[data-shown-event]")?.dataset;
 
 function mark() {
   const { shownSource, shownEvent } = shown() ?? {};
+  const at = Number(new URLSearchParams(location.search).get("at") || Infinity);
+  live.toggleAttribute("data-past", at < Infinity);
   for (const row of live.querySelectorAll("tr[data-event]")) {
     row.toggleAttribute("data-kept-shown", row.dataset.source === shownSource && row.dataset.event === shownEvent);
+    row.toggleAttribute("data-kept-later", Number(row.dataset.known) > at);
   }
 }
 
@@ -45,6 +48,7 @@ function remember(changes) {
     parameters.set("view", link.dataset.view);
     link.href = `?${parameters}`;
   }
+  mark();
 }
 
 function inspect(source, event) {
