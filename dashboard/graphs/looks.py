@@ -23,7 +23,7 @@ STEPS: dict[Role, Look] = {
     "event": Look("circle", "ok-edge", "ok", "ink", "muted", "event", 15),
     "end": Look("square", "ok-edge", "ok", "ink", "ok-text", "end", 15),
     "failure": Look("triangle-up", "fail-edge", "fail", "ink", "fail-text", "failure path", 17),
-    "failed end": Look("square", "fail-edge", "fail", "ink", "fail-text", "failed end", 15),
+    "failed end": Look("square", "fail-edge", "fail", "ink", "fail-text", "end after a failure", 15),
     "undo": Look("triangle-left", "undo-edge", "undo", "ink", "undo-text", "compensation", 17),
     "after": Look("cross", "line", "ghost", "ink", "muted", "after the end", 14),
     "overdue": Look("diamond", "overdue", "overdue-soft", "overdue-text", "overdue-text", "overdue", 15),

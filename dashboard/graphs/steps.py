@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Literal
@@ -113,19 +113,24 @@ def happened(
     ordered = in_order(list(events))
     keys = {event.key: digest(*event.key) for event in ordered}
     cyclic = {edge.child for edge in causality.cyclic}
-    failing = failure_types(choreography)
-    undoing = {name for rule in choreography.rules if rule.compensates for name in rule.expect}
-    over = False
     steps = []
-    for number, event in enumerate(ordered):
-        role, word = _role(event.type, choreography, failing, undoing, over)
-        over = over or event.type in choreography.ends
+    for number, (event, (role, word)) in enumerate(zip(ordered, roles(ordered, choreography), strict=True)):
         words = (word, "late" if event.key in late else "", "cycle" if event.key in cyclic else "")
         said = " · ".join(filter(None, words))
         steps.append(_event_step(event, keys[event.key], role, said, number, late.get(event.key)))
     links = [_link(edge, keys) for edge in causality.edges]
     lost, lost_links = _missing(causality.missing, keys)
     return Steps((*steps, *lost), (*links, *lost_links))
+
+
+def roles(ordered: Sequence[Skeleton], choreography: Choreography) -> Iterator[tuple[Role, str]]:
+    """What each event is, and in a word what is special about it. `ordered`: in event order."""
+    failing = failure_types(choreography)
+    undoing = {name for rule in choreography.rules if rule.compensates for name in rule.expect}
+    over = False
+    for event in ordered:
+        yield _role(event.type, choreography, failing, undoing, over)
+        over = over or event.type in choreography.ends
 
 
 def failure_types(choreography: Choreography) -> frozenset[str]:
@@ -141,7 +146,7 @@ def _role(
     if over:
         return "after", "after the end"
     if name in choreography.fails:
-        return "failed end", "failed end"
+        return "failed end", "end after a failure"
     if name in choreography.completes:
         return "end", "end"
     return ("failure", "failure path") if name in failing else ("event", "")

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collector.correlation.causality import Edge
-from collector.correlation.events import EventKey
+from collector.correlation.events import EventKey, in_order
 from collector.correlation.state import Pending
 from collector.models import Transition
 from collector.queries import Found, StoredEvent
-from dashboard.pages.flowing import failure_types
+from dashboard.graphs.looks import STEPS
+from dashboard.graphs.steps import roles
 from dashboard.pages.replay import milliseconds
 from dashboard.pages.wording import clock, duration
 
@@ -37,7 +38,9 @@ class EventRow:
     event: StoredEvent
     causes: tuple[Cause, ...]
     marks: tuple[str, ...]
-    failure: bool
+    sign: str
+    """Its shape and colour (css/app.css), as the drawings have them."""
+    means: str
     known: int
     """When it was read, as a moment of a replay."""
 
@@ -63,19 +66,22 @@ def event_rows(found: Found) -> list[EventRow]:
     for edge in found.causality.edges:
         if edge.skewed:
             marks[edge.child].append("clock before its cause's")
-    failures = failure_types(found.choreography)
+    ordered = in_order(found.skeletons)
+    role_of = {event.key: role for event, (role, _) in zip(ordered, roles(ordered, found.choreography), strict=True)}
     rows = []
     for event in found.events:
         key = (event.source, event.event_id)
         said = [*marks[key], *(str(note) for note in event.notes or ())]
         if event.redeliveries:
             said.append(f"redelivered {event.redeliveries}×")
+        role = role_of[key]
         rows.append(
             EventRow(
                 event,
                 tuple(causes[key]),
                 tuple(dict.fromkeys(said)),
-                event.type in failures,
+                role.replace(" ", "-"),
+                STEPS[role].legend,
                 milliseconds(event.received_at),
             )
         )

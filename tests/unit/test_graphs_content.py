@@ -98,7 +98,7 @@ def test_roles_differ_in_shape_and_word() -> None:
         "StockReserved": ("circle", "event"),
         "PaymentDeclined": ("triangle-up", "failure path"),
         "StockReleased": ("triangle-left", "compensation"),
-        "OrderCancelled": ("square", "failed end"),
+        "OrderCancelled": ("square", "end after a failure"),
         "CustomerNotified": ("cross", "after the end"),
     }
 

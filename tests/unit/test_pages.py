@@ -280,11 +280,33 @@ class TestTransaction:
         page = text(client.get("/transactions/order"))
         assert "redelivered 1×" in page
         assert "not read: order/Elsewhere" in page
-        assert '<span class="note bad" title="late">late</span>' in page
+        assert '<span class="note bad" title="late"><i class="pip pip-late"></i>late</span>' in page
         (reserved,) = [
             row for row in client.get("/live/drawing/order").json()["table"]["rows"] if row[0] == "StockReserved"
         ]
         assert reserved[2] == "event, late"
+
+    def test_the_table_has_the_signs_of_the_drawing(self, client: Client, feed: Feed) -> None:
+        feed.declined("order")
+        feed.event("order", "CustomerNotified", "notification", 30)
+        feed.read()
+        page = text(client.get("/transactions/order"))
+        found = re.findall(r'<i class="pip pip-([\w-]+)" title="([^"]+)"></i>(\w+)', page)
+        signs = {name: (sign, means) for sign, means, name in found}
+        assert signs == {
+            "OrderPlaced": ("event", "event"),
+            "StockReserved": ("event", "event"),
+            "PaymentDeclined": ("failure", "failure path"),
+            "StockReleased": ("undo", "compensation"),
+            "OrderCancelled": ("failed-end", "end after a failure"),
+            "CustomerNotified": ("after", "after the end"),
+        }
+        rows = client.get("/live/drawing/order").json()["table"]["rows"]
+        assert {name: state for name, _, state, *_ in rows if name in signs} == {
+            name: means for name, (_, means) in signs.items()
+        }
+        css = (STATIC / "css" / "app.css").read_text()
+        assert all(f".pip-{sign}" in css for sign, _ in signs.values())
 
     def test_unknown_one_says_what_to_do(self, client: Client) -> None:
         page = text(client.get("/transactions/nobody"), 404)
