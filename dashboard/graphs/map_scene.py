@@ -133,7 +133,7 @@ def _run_texts(run: Run, wiring: Wiring, seconds: float, pace: text.Pace) -> Ite
         if wire.named:
             yield Text(x, y - LIFT - TEXT_LINE, name, SMALL, ink, bold=True)
     if wire.waiting:
-        yield Text(x, y, text.number(wire.waiting), 10, "on-overdue" if wire.overdue else "on-wait", bold=True)
+        yield Text(x, y, text.number(wire.waiting), SMALL, "on-overdue" if wire.overdue else "on-wait", bold=True)
 
 
 def _box_texts(box: Box, x: float, y: float) -> Iterator[Text]:

@@ -75,6 +75,15 @@ def test_no_label_touches_anything_on_the_page(tab: Page, drawings: dict[str, Dr
         assert measured["labels"]
 
 
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_words_are_ten_pixels_high_on_every_screen(tab: Page, drawings: dict[str, Drawing], width: int) -> None:
+    tab.set_viewport_size({"width": width, "height": 900})
+    some = ("overdue", "belated", "belated over time", "belated as sequence", "services", "events", "large")
+    show(tab, {name: drawings[name] for name in some})
+    sizes = "(texts) => texts.map((text) => parseFloat(getComputedStyle(text).fontSize))"
+    assert min(tab.locator(".textpoint text").evaluate_all(sizes)) >= 9.99
+
+
 def test_measuring_notices_a_label_on_a_line(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
     graph = tab.locator(".graph")

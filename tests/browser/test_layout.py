@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Page, expect
 
 from collector.models import Event, Payload, Topic
 from collector.publish import Publisher
+from dashboard.pages.shared import shared
 from tests.browser.conftest import ALL, Site, opened
 from tests.feeding import Feed
 
@@ -112,7 +114,7 @@ def test_on_a_phone_rows_say_on_whom_they_wait(
     expect(page.locator(f"[data-row] {last}").first).to_have_text(said)
 
 
-@pytest.mark.parametrize(("width", "more"), [(390, "right"), (1600, "")])
+@pytest.mark.parametrize(("width", "more"), [(390, "right"), (1800, "")])
 def test_a_map_says_where_it_goes_on(page: Page, site: Site, company: Feed, width: int, more: str) -> None:
     assert company
     page.set_viewport_size({"width": width, "height": 900})
@@ -120,6 +122,27 @@ def test_a_map_says_where_it_goes_on(page: Page, site: Site, company: Feed, widt
     expect(page.locator("#map")).to_have_attribute("data-more", more)
     page.locator("#map .cs-graph-stage").evaluate("stage => stage.scrollLeft = 1e6")
     expect(page.locator("#map")).to_have_attribute("data-more", "left" if more else "")
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1280, 1600])
+def test_the_words_of_bars_are_ten_pixels_high(page: Page, site: Site, company: Feed, width: int) -> None:
+    assert company
+    with connection.cursor() as cursor:  # as if they had ended before, and been more
+        cursor.execute("UPDATE collector_outcome SET bucket = bucket - interval '20 min', count = count * 1000")
+    shared.clear()
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, site, "/")
+    sizes = page.locator(".bars svg text").evaluate_all(
+        "(texts) => texts.map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"
+    )
+    assert len(sizes) > 4
+    assert min(sizes) >= 10
+    edges = page.locator(".bars svg text").evaluate_all(
+        "(texts) => texts.map((text) => text.getBoundingClientRect().x)"
+    )
+    card = page.locator(".card", has=page.locator(".bars")).last.bounding_box()
+    assert card
+    assert min(edges) > card["x"]
 
 
 UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select")]

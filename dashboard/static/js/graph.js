@@ -6,7 +6,7 @@
 
 import { onceAtATime } from "./turns.js";
 
-const SMALLEST = 0.7; // narrower than this, the graph scrolls instead of shrinking
+const SMALLEST = 0.93; // narrower than this, the graph scrolls instead of shrinking: its words stay ten pixels high
 const REFERENCE = ["PaymentAuthorized 0123456789", 171.2]; // a text and its width in 12px Arial
 const CONFIG = { displayModeBar: false, doubleClick: "reset", showTips: false, scrollZoom: false, responsive: false };
 const WHOLE = () => true;
