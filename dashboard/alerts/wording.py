@@ -83,7 +83,8 @@ def _read(alert: Speaking, over: bool, zone: tzinfo) -> str:
         case "service_silent":
             waiting = f"; {counted(count, 'transaction')} {'waited' if over else 'wait'} for it" if count else ""
             since = f"{alert.since.astimezone(zone):%H:%M:%S %Z}"
-            said = f"{alert.service} {'was silent from' if over else 'has published nothing since'} {since}{waiting}"
+            says = "was silent from" if over else "has published nothing since"
+            said = f"{alert.service} {says} about {since}{waiting}"
         case "loop" | "fan_out":
             looped, ran = ("looped", "ran away") if over else ("loop", "run away")
             what = looped if alert.kind == "loop" else ran

@@ -265,11 +265,11 @@ def test_a_silent_service_explains_what_waits_for_it(feed: Feed) -> None:
         heard(bucket)
     overdue(7)
     silent = Alert.objects.get(kind="service_silent")
-    assert silent.sentence.startswith("inventory has published nothing since ")
+    assert silent.sentence.startswith("inventory has published nothing since about ")
     assert silent.sentence.endswith(" UTC; 7 transactions wait for it")
     with timezone.override("Asia/Tokyo"):
         there = f"{silent.since.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M:%S} JST"
-        assert silent.sentence == f"inventory has published nothing since {there}; 7 transactions wait for it"
+        assert silent.sentence == f"inventory has published nothing since about {there}; 7 transactions wait for it"
     assert stuck().explained_by_id == silent.pk
     shared.clear()
     assert frame().open_alerts == 1, "what is explained does not count by itself"
