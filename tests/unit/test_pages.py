@@ -291,7 +291,7 @@ class TestTransaction:
         feed.event("order", "CustomerNotified", "notification", 30)
         feed.read()
         page = text(client.get("/transactions/order"))
-        found = re.findall(r'<i class="pip pip-([\w-]+)" title="([^"]+)"></i>(\w+)', page)
+        found = re.findall(r'<i class="pip pip-([\w-]+)" title="([^"]+)"></i><a [^>]*>(\w+)', page)
         signs = {name: (sign, means) for sign, means, name in found}
         assert signs == {
             "OrderPlaced": ("event", "event"),
