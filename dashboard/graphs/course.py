@@ -13,11 +13,11 @@ from dashboard.graphs.axis import nice_ceiling
 from dashboard.graphs.graph import Table
 from dashboard.graphs.scene import Box, Hit, Line, Mark, Scene, Stop, Stretch, Text
 
-MARGIN, PLOT = 14.0, 370.0
+MARGIN, PLOT = 14.0, 270.0
 TOP, HIGH, AXIS = 14.0, 104.0, 44.0
 SMALL = 11.5
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800)
-_MOST_TICKS = 5
+_MOST_TICKS = 4
 _SIGNS = {
     "raised": ("triangle-up", "overdue"),
     "reopened": ("triangle-up", "overdue"),

@@ -15,7 +15,7 @@ from dashboard.graphs import text
 from dashboard.graphs.graph import Table
 from dashboard.graphs.scene import Box, Hit, Line, Scene, Stop, Stretch, Text
 
-MARGIN, PLOT = 14.0, 290.0
+MARGIN, PLOT = 14.0, 180.0
 TOP, ROW, BAR, AXIS = 24.0, 72.0, 52.0, 28.0
 NAME, SMALL = 12.5, 11.5
 COARSE = 11

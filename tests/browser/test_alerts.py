@@ -120,6 +120,15 @@ def test_the_figures_of_an_alert_follow_what_happens(
     expect(page.locator("#spread table")).to_contain_text("4 waiting, longest 1 min")
 
 
+def test_on_a_phone_the_figures_of_an_alert_are_in_sight(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    page.set_viewport_size({"width": 390, "height": 900})
+    opened(page, site, f"/alerts/{Alert.objects.get().pk}")
+    for name in ("spread", "course"):
+        expect(page.locator(f"#{name}")).to_have_attribute("data-drawn", re.compile(".+"))
+        expect(page.locator(f"#{name}")).to_have_attribute("data-more", "")
+
+
 def test_a_browser_tells_of_new_alerts_if_asked_to(page: Page, site: Site, company: Feed, publisher: Publisher) -> None:
     page.add_init_script(ASKED)
     opened(page, site, "/alerts")
