@@ -1,4 +1,4 @@
-"""Stacked bars as the paths of an SVG: how transactions ended over time."""
+"""Bars as the paths of an SVG: how transactions ended over time, and below the axis how many became stuck."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bars:
-    """`layers`: (kind, path) from the axis upwards. `rows`: the same as a table, ten slots a row."""
+    """`layers`: (kind, path), from the axis upwards and downwards. `rows`: the same as a table, ten slots a row."""
 
     layers: tuple[tuple[str, str], ...]
     x_ticks: tuple[Tick, ...]
@@ -43,7 +43,6 @@ class Bars:
     height: int = HEIGHT
     left: int = LEFT
     right: int = WIDTH - RIGHT
-    base: int = HEIGHT - BOTTOM
 
     @property
     def empty(self) -> bool:
@@ -51,34 +50,37 @@ class Bars:
 
 
 KINDS = ("completed", "undone", "stuck")
+_APART = 12.0
+"""Between ticks, at least."""
 
 
 def bars(slots: Sequence[Slot], length: timedelta = timedelta(minutes=1)) -> Bars:
-    """`length`: of each of them."""
-    top = nice_ceiling(max((one.completed + one.undone + one.stuck for one in slots), default=0))
-    step = (WIDTH - LEFT - RIGHT) / max(1, len(slots))
-    scale = (HEIGHT - TOP - BOTTOM) / top
-    paths: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for index, one in enumerate(slots):
-        below = 0
-        for kind in KINDS:
-            count = getattr(one, kind)
-            if count:
-                x, y = LEFT + index * step, HEIGHT - BOTTOM - (below + count) * scale
-                paths[kind].append(f"M{x:.1f} {y:.1f}h{step * 0.8:.1f}v{count * scale:.1f}h{-step * 0.8:.1f}z")
-                below += count
+    """`length`: of each of them. What became stuck has not ended: it hangs from the axis, on the same scale."""
+    above = nice_ceiling(max((one.completed + one.undone for one in slots), default=0))
+    stuck = max((one.stuck for one in slots), default=0)
+    below = nice_ceiling(stuck) if stuck else 0
+    scale = (HEIGHT - TOP - BOTTOM) / (above + below)
+    axis, step = TOP + above * scale, (WIDTH - LEFT - RIGHT) / max(1, len(slots))
+    marked = [0, *(value for value in (above / 2, above, -below) if abs(value) * scale >= _APART)]
     return Bars(
-        layers=tuple((kind, "".join(paths[kind])) for kind in KINDS),
+        layers=tuple((kind, "".join(_path(slots, kind, axis, step, scale))) for kind in KINDS),
         x_ticks=tuple(
             Tick(LEFT + index * step, words)
             for index, words in ticks([one.at for one in slots], length)
             if LEFT + 12 < LEFT + index * step < WIDTH - RIGHT - 12
         ),
-        y_ticks=tuple(Tick(HEIGHT - BOTTOM - value * scale, f"{value:g}") for value in (0, top / 2, top)),
+        y_ticks=tuple(Tick(axis - value * scale, f"{abs(value):g}") for value in marked),
         totals={kind: sum(getattr(one, kind) for one in slots) for kind in KINDS},
         rows=tuple(_coarse(slots, 10 if len(slots) > _MOST_ROWS else 1)),
         slot=span(length).removeprefix("1 "),
     )
+
+
+def _path(slots: Sequence[Slot], kind: str, axis: float, step: float, scale: float) -> Iterator[str]:
+    for index, one in enumerate(slots):
+        if count := getattr(one, kind):
+            top = axis - {"completed": count, "undone": one.completed + count, "stuck": 0}[kind] * scale
+            yield f"M{LEFT + index * step:.1f} {top:.1f}h{step * 0.8:.1f}v{count * scale:.1f}h{-step * 0.8:.1f}z"
 
 
 def ticks(beginnings: Sequence[datetime], slot: timedelta) -> Iterator[tuple[int, str]]:

@@ -95,6 +95,17 @@ def test_bars_stack_to_what_they_count() -> None:
     assert bars([Slot(at(0))]).empty
 
 
+def test_what_became_stuck_hangs_from_the_axis() -> None:
+    drawn = bars([Slot(at(60 * minute), completed=8, undone=2, stuck=4) for minute in range(60)])
+    (axis, *_, below) = drawn.y_ticks
+    assert [tick.label for tick in drawn.y_ticks] == ["0", "5", "10", "4"]
+    tops = {kind: float(path.split("h")[0].split(" ")[1]) for kind, path in drawn.layers}
+    assert tops["undone"] < tops["completed"] < tops["stuck"] == pytest.approx(axis.at, abs=0.1)
+    assert float(dict(drawn.layers)["stuck"].split("v")[1].split("h")[0]) == pytest.approx(below.at - axis.at, abs=0.1)
+    few = bars([Slot(at(0), completed=1_000, stuck=1)])
+    assert [tick.label for tick in few.y_ticks] == ["0", "500", "1000"], "a tick of two would lie upon that of none"
+
+
 @pytest.mark.parametrize(
     ("zone", "words"),
     [("UTC", ["2 Feb", "12:00", "3 Feb", "12:00"]), ("Asia/Kolkata", ["12:30", "3 Feb", "12:30"])],
