@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, repeat
 from math import cos, pi, sin
 from typing import Any
 
@@ -144,8 +144,8 @@ def _lines(lines: Sequence[Line]) -> Iterable[Trace]:
         xs: list[float | None] = []
         ys: list[float | None] = []
         for one in alike:
-            xs += [round(x, 1) for x in one.xs]
-            ys += [round(y, 1) for y in one.ys]
+            xs += map(round, one.xs, repeat(1))
+            ys += map(round, one.ys, repeat(1))
             xs.append(None)
             ys.append(None)
         yield _trace(
