@@ -59,7 +59,7 @@ def test_one_alert(client: Client, operator: Client, alert: Alert) -> None:
 def test_what_settles_is_said_in_the_past_and_when_it_closes(client: Client, alert: Alert) -> None:
     """Its cause is gone: nothing waits, nothing is red, and nobody has to do anything."""
     now = timezone.now()
-    Alert.objects.update(severity="critical", count=0, peak=237, quiet_since=now, flaps=2)
+    Alert.objects.update(severity="critical", count=0, peak=237, quiet_since=now, flaps=2, verdict="It has not read it")
     Overdue.objects.all().delete()
     Transaction.objects.all().delete()
     closes = wording_of_pages.clock(now + timedelta(seconds=40))
@@ -73,6 +73,7 @@ def test_what_settles_is_said_in_the_past_and_when_it_closes(client: Client, ale
             assert red not in page.split("<main", 1)[1].split("newest-title")[0], (address, red)
     said = strip_tags(text(client.get(f"/alerts/{alert.pk}")))
     assert f"closes by itself at {closes}, unless it comes back" in said
+    assert "Why, as last known" in said
     silent = Alert.objects.create(kind="service_silent", service="inventory", since=now, opened_at=now, changed_at=now)
     Alert.objects.filter(pk=silent.pk).update(quiet_since=now, peak=2)
     Alert.objects.filter(pk=alert.pk).update(quiet_since=None, explained_by=silent)

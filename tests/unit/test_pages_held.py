@@ -5,14 +5,17 @@ from __future__ import annotations
 import html
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 
-from collector import bus, queries
+from collector import bus, config, queries
 from collector.health import heartbeats
 from dashboard.accounts.roles import Role, add_user
 from dashboard.alerts.models import Alert
 from dashboard.pages.shared import shared
+from dashboard.pages.wording import number
 from tests.feeding import Feed
 from tests.pages import text
 
@@ -38,8 +41,10 @@ def decide(client: Client, alert: Alert, deed: str, reason: str = "") -> str:
 
 
 def test_the_page_says_why_they_are_held_and_operators_decide(operator: Client, client: Client, held: Alert) -> None:
+    assert "the bus · since" in " ".join(strip_tags(text(client.get("/"))).split())
     page = text(client.get(f"/alerts/{held.pk}"))
-    assert "More than 300 events were due for choreoscope.alerts within a minute" in page
+    bound = number(config.current(settings.CHOREOSCOPE_CONFIG).bus.most_per_minute)
+    assert f"More than {bound} events were due for choreoscope.alerts within a minute" in page
     assert 'value="publish"' not in page, "strangers are not offered what they may not do"
     page = text(operator.get(f"/alerts/{held.pk}"))
     assert 'value="publish"' in page
