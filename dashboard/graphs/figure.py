@@ -46,6 +46,7 @@ def drawing(scene: Scene, table: Table) -> Drawing:
             for one in scene.stops
         ),
         clocks=tuple({"point": point, **(one.clock or {})} for point, one in enumerate(running)),
+        names=tuple((_r(one.y), one.text) for one in scene.names),
     )
 
 

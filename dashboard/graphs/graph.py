@@ -55,6 +55,7 @@ class Drawing(msgspec.Struct, frozen=True):
     stretch: intervals of x that grow where the page is wider, by up to a third number times their length (0: without
     end), so that text and nodes keep their size.
     stops: what the keyboard walks over, in reading order: {"id", "x", "y", "sentence", "data"}.
+    names: what rows are called, by the middle of their height: stays in sight where the drawing is scrolled beyond it.
     note: what of it is not drawn, in words.
     focus: the id of the stop that has to be in sight from the start, where not all of it is; empty: its beginning.
     clocks: texts that count on, by point of the trace "text-clock": {"point", "at" (ms since 1970), "down" (to `at`
@@ -68,5 +69,6 @@ class Drawing(msgspec.Struct, frozen=True):
     stretch: tuple[tuple[float, float, float], ...] = ()
     stops: tuple[dict[str, Any], ...] = ()
     clocks: tuple[dict[str, Any], ...] = ()
+    names: tuple[tuple[float, str], ...] = ()
     note: str = ""
     focus: str = ""

@@ -25,7 +25,8 @@ def scene(plan: Plan) -> Scene:
     order = list(LINKS)
     lines = [_line(route) for route in sorted(plan.routes, key=lambda one: order.index(one.link.basis))]
     steps = sorted(plan.placed.values(), key=lambda one: (one.column, one.y))
-    texts = [*_lane_names(plan), *(label for _, label in plan.latencies)]
+    names = _lane_names(plan)
+    texts = [*names, *(label for _, label in plan.latencies)]
     for one in steps:
         texts += _step_texts(one)
     extents = [
@@ -50,6 +51,7 @@ def scene(plan: Plan) -> Scene:
         hits=_hits(plan),
         stops=[Stop(one.step.key, one.x, one.y, step_sentence(one.step, one.word), one.step.data) for one in steps],
         stretch=[*(Stretch(c.start, c.end, STRETCH) for c in plan.channels), Stretch(wide - MARGIN, wide, 0)],
+        names=names,
     )
 
 

@@ -121,7 +121,10 @@ class Stretch(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """Everything in drawing order within each kind; kinds are drawn bands, lines, boxes, marks, texts, hits."""
+    """Everything in drawing order within each kind; kinds are drawn bands, lines, boxes, marks, texts, hits.
+
+    `names`: those of the texts that say what a row is.
+    """
 
     width: float
     top: float
@@ -134,6 +137,7 @@ class Scene(msgspec.Struct, frozen=True):
     hits: Sequence[Hit] = ()
     stops: Sequence[Stop] = ()
     stretch: Sequence[Stretch] = ()
+    names: Sequence[Text] = ()
 
 
 def overlap(a: Rect, b: Rect, slack: float = 0.0) -> bool:

@@ -138,11 +138,8 @@ def scene(plan: Plan) -> Scene:
     lines = [Line((x, x), (HEAD, bottom), "ghost", 1.0, "2px,4px") for x in xs]
     lines += _busy(plan)
     arrows, heads, hits = _arrows(plan)
-    words = list(_heads(plan))
-    for row in plan.rows.values():
-        words += _names(row)
-        if row.time:
-            words.append(Text(MARGIN, row.y, row.time, SMALL, "muted", anchor="start"))
+    times = [Text(MARGIN, row.y, row.time, SMALL, "muted", anchor="start") for row in plan.rows.values() if row.time]
+    words = [*_heads(plan), *times, *(name for row in plan.rows.values() for name in _names(row))]
     keys, strokes, said, end = legend(of_steps(plan.graph), MARGIN, max(plan.wide - MARGIN, 320.0), bottom + 8)
     return Scene(
         width=max(plan.wide, 320.0),
@@ -160,6 +157,7 @@ def scene(plan: Plan) -> Scene:
             *(Stretch(a + 12, b - 12, 0.8) for a, b in pairwise(xs)),
             Stretch(max(plan.wide, 320.0) - MARGIN, max(plan.wide, 320.0), 0),
         ],
+        names=times,
     )
 
 

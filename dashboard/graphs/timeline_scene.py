@@ -25,6 +25,7 @@ def scene(plan: Plan) -> Scene:
     names = [name for bar in shown for name in _names(bar)]
     wide = ceil(max(plan.scale.right + 40, *(name.rect[2] for name in names), 320.0) + MARGIN)
     ticks, words = _axis(plan, bottom)
+    lanes = list(_lanes(plan))
     keys, strokes, said, end = legend(of_steps(plan.graph), MARGIN, wide - MARGIN, bottom + AXIS + 4)
     return Scene(
         width=wide,
@@ -33,10 +34,11 @@ def scene(plan: Plan) -> Scene:
         bands=[*_bands(plan, wide), *_silences(plan, bottom)],
         lines=[*_ways(plan), *ticks, *strokes],
         marks=[*(sign for bar in shown for sign in _signs(bar)), *keys],
-        texts=[*_lanes(plan), *names, *words, *said],
+        texts=[*lanes, *names, *words, *said],
         hits=list(_hits(plan)),
         stops=[Stop(bar.step.key, bar.x, bar.y, step_sentence(bar.step, bar.word), bar.step.data) for bar in shown],
         stretch=[Stretch(plan.left, plan.scale.right, 1.0), Stretch(wide - MARGIN, wide, 0)],
+        names=lanes,
     )
 
 

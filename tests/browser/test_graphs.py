@@ -118,6 +118,24 @@ def test_on_a_phone_what_is_overdue_is_in_sight_from_the_start(tab: Page) -> Non
     expect(moved).to_have_js_property("scrollLeft", 0)
 
 
+def test_rows_are_named_where_the_drawing_was_scrolled_beyond_their_names(tab: Page) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    show(tab, {view: samples.unanswered(view) for view in ("causal", "time", "sequence")})
+    for graph, row in zip(tab.locator(".graph").all(), ("payment", "payment", "start"), strict=True):
+        stage, name = graph.locator(".cs-graph-stage"), graph.locator(".cs-graph-rows span", has_text=row).first
+        stage.evaluate("(stage) => (stage.scrollLeft = 60)")
+        expect(graph).to_have_attribute("data-more", re.compile("left"))
+        expect(name).to_be_in_viewport()
+        within = graph.locator(".textpoint text", has_text=re.compile(f"^{row}$")).first
+        beside, drawn = name.bounding_box(), within.bounding_box()
+        assert beside
+        assert drawn
+        assert beside["x"] >= 0
+        assert abs(beside["y"] + beside["height"] / 2 - drawn["y"] - drawn["height"] / 2) < 3
+        stage.evaluate("(stage) => (stage.scrollLeft = 0)")
+        expect(name).to_be_hidden()
+
+
 def test_colours_follow_the_theme(tab: Page) -> None:
     show(tab, {"overdue": samples.overdue()})
     title = tab.locator(".textpoint text", has_text="OrderPlaced")

@@ -4,6 +4,7 @@
 // Needs css/graph.css and the global `Plotly` (static/vendor/plotly). Works under a content security policy without
 // 'unsafe-inline' where the page links vendor/plotly/plotly.css as that file says.
 
+import { named } from "./rows.js";
 import { onceAtATime } from "./turns.js";
 
 const SMALLEST = 0.93; // narrower than this, the graph scrolls instead of shrinking: its words stay ten pixels high
@@ -148,10 +149,11 @@ class Graph {
     this.mark(true);
   }
 
-  /** Puts the ring around the current stop. */
+  /** Puts the ring around the current stop, and rows' names beside them. */
   mark(reveal = false) {
     const stop = this.drawing.stops.find((one) => one.id === this.at);
     const layout = this.plot._fullLayout;
+    if (layout?.yaxis) named(this.element, this.stage, this.drawing.names, (y) => layout.yaxis.d2p(y));
     this.ring.hidden = !stop || !layout?.xaxis;
     if (this.ring.hidden) return;
     const x = layout.xaxis.d2p(this.figure.across(stop.x));
