@@ -124,4 +124,5 @@ def course_figure(points: Course, happened: Sequence[Happened], until: float, zo
 
 def _map(graph: maps.Map, seconds: float) -> Drawing:
     drawn = figure.drawing(map_scene.scene(wiring.place(graph), seconds), sentences.map_table(graph, seconds))
-    return msgspec.structs.replace(drawn, note=graph.note)
+    worst = max(graph.boxes, key=lambda box: box.overdue, default=None)
+    return msgspec.structs.replace(drawn, note=graph.note, focus=worst.key if worst and worst.overdue else "")

@@ -118,6 +118,15 @@ def test_on_a_phone_what_is_overdue_is_in_sight_from_the_start(tab: Page) -> Non
     expect(moved).to_have_js_property("scrollLeft", 0)
 
 
+def test_on_a_phone_the_box_with_most_overdue_is_in_sight_from_the_start(tab: Page) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    show(tab, {"services": samples.services(samples.FLOWS, samples.WAITING)})
+    overdue = tab.locator(".graph .textpoint text", has_text=re.compile("overdue$")).first.bounding_box()
+    assert overdue
+    assert overdue["x"] >= 0
+    assert overdue["x"] + overdue["width"] <= 390
+
+
 def test_rows_are_named_where_the_drawing_was_scrolled_beyond_their_names(tab: Page) -> None:
     tab.set_viewport_size({"width": 390, "height": 844})
     show(tab, {view: samples.unanswered(view) for view in ("causal", "time", "sequence")})

@@ -114,7 +114,7 @@ def test_on_a_phone_rows_say_on_whom_they_wait(
     expect(page.locator(f"[data-row] {last}").first).to_have_text(said)
 
 
-@pytest.mark.parametrize(("width", "more"), [(390, "right"), (1800, "")])
+@pytest.mark.parametrize(("width", "more"), [(390, "left right"), (1800, "")])
 def test_a_map_says_where_it_goes_on(page: Page, site: Site, company: Feed, width: int, more: str) -> None:
     assert company
     page.set_viewport_size({"width": width, "height": 900})
