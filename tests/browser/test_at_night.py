@@ -180,7 +180,7 @@ def test_how_did_one_look_then(start: Page) -> None:
     start.locator("#replay-at").focus()
     start.keyboard.press("Home")
     expect(start.locator("#then time").first).to_be_visible()
-    assert "at=" in start.url
+    expect(start).to_have_url(re.compile("at="))
 
 
 def test_is_choreoscope_itself_well(start: Page) -> None:
