@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from collector.publish import Publisher
 from dashboard.pages.shared import shared
@@ -160,6 +160,19 @@ def test_keys(page: Page, site: Site, company: Feed) -> None:
     page.keyboard.type("stuck-2")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("stuck-2")
+
+
+def test_a_slider_moved_before_its_script_has_come_is_heeded(page: Page, site: Site, company: Feed) -> None:
+    assert company
+    held: list[Route] = []
+    script = re.compile(r"/js/replay[^/]*\.js")
+    page.route(script, held.append)
+    with page.expect_request(script):
+        page.goto(f"{site.url}/transactions/done-1", wait_until="commit")
+    page.locator("#replay-at").press("Home")
+    held[0].continue_()
+    expect(page.locator("#then time").first).to_be_visible()
+    expect(page).to_have_url(re.compile("at="))
 
 
 def test_a_drawing_that_cannot_be_had_is_no_error_of_the_page(page: Page, site: Site, company: Feed) -> None:

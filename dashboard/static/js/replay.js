@@ -12,7 +12,7 @@ export function replay(box, { remember, redraw, version }) {
   if (moments.length < 2) return;
   const asked = Number(box.dataset.at ?? NaN);
   const first = moments.findLastIndex((moment) => moment <= asked);
-  slider.value = first < 0 ? moments.length : first;
+  if (first >= 0) slider.value = first;
 
   const show = onceAtATime(async () => {
     const at = moments[slider.value];
@@ -23,6 +23,7 @@ export function replay(box, { remember, redraw, version }) {
     await redraw();
   });
   slider.addEventListener("input", show);
+  if (first < 0 && Number(slider.value) < moments.length) show(); // it was moved before this was there
 
   let playing;
   function stop() {
