@@ -166,7 +166,11 @@ def test_a_slider_moved_before_its_script_has_come_is_heeded(page: Page, site: S
     assert company
     held: list[Route] = []
     script = re.compile(r"/js/replay[^/]*\.js")
-    page.route(script, held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(script, hold)
     with page.expect_request(script):
         page.goto(f"{site.url}/transactions/done-1", wait_until="commit")
     page.locator("#replay-at").press("Home")
