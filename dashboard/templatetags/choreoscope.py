@@ -171,7 +171,7 @@ def alert_url(number: int) -> str:
 
 @lru_cache(5_000)
 def _address(page: str, which: str | int, _prefix: str) -> str:
-    """Lists have hundreds, and to work one out takes 20 times as long as to find it here."""
+    """Lists have hundreds, and to work one out takes six times as long as to find it here."""
     return reverse(page, args=[which])
 
 

@@ -96,7 +96,7 @@ class Graph {
     if (!this.listening) {
       this.listening = true;
       this.plot.on("plotly_click", ({ points }) => this.select(points[0].customdata, points[0].id));
-      this.plot.on("plotly_relayout", () => this.mark());
+      this.plot.on("plotly_relayout", () => this.lay());
       this.plot.on("plotly_hover", () => this.element.classList.add("cs-graph-answers"));
       this.plot.on("plotly_unhover", () => this.element.classList.remove("cs-graph-answers"));
     }
@@ -105,8 +105,15 @@ class Graph {
     this.begin();
     this.hint();
     this.tabulate();
-    this.mark();
+    this.lay();
     this.tick();
+  }
+
+  /** Puts what stands on the figure, and beside it, where the figure has it now. */
+  lay() {
+    const { yaxis } = this.plot._fullLayout;
+    if (yaxis) named(this.element, this.stage, this.drawing.names, (y) => yaxis.d2p(y));
+    this.mark();
   }
 
   /** Where not all of it can be seen, begins with what is to be seen first. */
@@ -149,11 +156,10 @@ class Graph {
     this.mark(true);
   }
 
-  /** Puts the ring around the current stop, and rows' names beside them. */
+  /** Puts the ring around the current stop. */
   mark(reveal = false) {
     const stop = this.drawing.stops.find((one) => one.id === this.at);
     const layout = this.plot._fullLayout;
-    if (layout?.yaxis) named(this.element, this.stage, this.drawing.names, (y) => layout.yaxis.d2p(y));
     this.ring.hidden = !stop || !layout?.xaxis;
     if (this.ring.hidden) return;
     const x = layout.xaxis.d2p(this.figure.across(stop.x));

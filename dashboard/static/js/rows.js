@@ -1,6 +1,6 @@
 // What the rows of a drawing are called, beside it: in sight where it has been scrolled beyond the names in it.
 
-export function named(element, stage, names, across) {
+export function named(element, stage, names, down) {
   let place = element.querySelector(":scope > .cs-graph-rows");
   if (!place && !names.length) return;
   if (!place) {
@@ -15,7 +15,7 @@ export function named(element, stage, names, across) {
     ...names.map(([y, words]) => {
       const name = document.createElement("span");
       name.textContent = words;
-      name.style.top = `${across(y)}px`;
+      name.style.top = `${down(y)}px`;
       return name;
     }),
   );
